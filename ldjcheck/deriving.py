@@ -158,7 +158,7 @@ def _run(
     changes: tuple[Replacement, ...],
 ) -> tuple[float | None, tuple[str, ...]]:
     """Return by how much the edited layer is off at most, in nats; or what is wrong of it."""
-    from ldjcheck.derivation.doubts import doubts_about
+    from ldjcheck.derivation.presenting import doubts_about
     from ldjcheck.mistakes.mending.verify import Plans, Verification
     from ldjcheck.revision import Live
     from ldjcheck.settling.ranks import at_all_ranks

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.rewriting.wording import as_atom, as_factor, is_product, is_sum
+from ldjcheck.mistakes.rewriting.sites import as_atom, as_factor, is_product, is_sum
 from ldjcheck.revision import Replacement, call_name
 
 if TYPE_CHECKING:

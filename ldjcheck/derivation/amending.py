@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from ldjcheck.derivation.program import Program, Said
 from ldjcheck.derivation.ways import Way, ways_of
 from ldjcheck.mistakes.engine.closeness import fits
-from ldjcheck.mistakes.engine.source.places import source_text
+from ldjcheck.mistakes.engine.places import source_text
 from ldjcheck.mistakes.mending import wants_derived
 from ldjcheck.mistakes.mending.drawing import drawn_fix
 from ldjcheck.mistakes.mending.rerun import Rehearsal

@@ -1,4 +1,4 @@
-"""Elementary functions of one entry, as SymPy has them, and those that it lacks.
+"""Elementary functions of one entry, sums over a sample, and what SymPy lacks of both.
 
 Each function here knows its derivative in a form whose logarithm is stable: the sigmoid's
 is s(u) * s(-u), not s(u) * (1 - s(u)).
@@ -245,3 +245,38 @@ NAMES = {
     if isinstance(function, type) and function is not Where
 } | {Softplus: "softplus", Ln: "log", sympy.sign: "sign"}
 """The operation that a function is written as; the derivative of |u| is SymPy's own."""
+
+
+class EventSum(Real):
+    """The sum of an expression over the entries of a sample.
+
+    Further arguments: the axes of a batch, whether the axes are kept with length one, and
+    whether it is a mean.
+    """
+
+
+class Dims(Real):
+    """How many entries a sample of a tensor has."""
+
+    is_positive = True
+    is_integer = True
+
+
+class Turned(Real):
+    """A matrix with its axes exchanged."""
+
+    @classmethod
+    def eval(cls, matrix: Expr) -> Expr | None:
+        """Return the matrix itself where it was turned before."""
+        return matrix.args[0] if isinstance(matrix, cls) else None
+
+
+class Product(Real):
+    """The product of matrices."""
+
+
+class HiddenDeterminant(Real):
+    """log|det(I + diag(slopes) W1 W2)| for each sample, W1 and W2 as `(out, in)`.
+
+    Arguments: the slopes, `(batch, hidden)` or one number; W1; and W2, or 0 for none.
+    """

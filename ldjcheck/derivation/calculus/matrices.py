@@ -6,19 +6,15 @@ inverse a minus, a permutation nothing; all else is left to `slogdet`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from sympy import Expr, Integer
 
+from ldjcheck.derivation.calculus.formulas import Formulas
 from ldjcheck.derivation.calculus.functions import Real
 from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.tape import Node
 from ldjcheck.tape.linear import is_fixed
 from ldjcheck.torch_ops import DIAGONALS, FACTORS, INVERTED, SAME, TURNED, plain_name
-
-if TYPE_CHECKING:
-    from ldjcheck.derivation.calculus.formulas import Formulas
 
 _DEEP = 6
 

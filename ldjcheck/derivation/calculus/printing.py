@@ -9,18 +9,18 @@ import sympy
 from sympy import Abs, Add, Expr, Mul, Pow, Symbol
 
 from ldjcheck.derivation.calculus import functions as f
-from ldjcheck.derivation.calculus.matrices import (
-    Flattened,
-    LogAbsDet,
-    LogDiagonal,
-    Total,
-)
-from ldjcheck.derivation.calculus.reductions import (
+from ldjcheck.derivation.calculus.functions import (
     Dims,
     EventSum,
     HiddenDeterminant,
     Product,
     Turned,
+)
+from ldjcheck.derivation.calculus.matrices import (
+    Flattened,
+    LogAbsDet,
+    LogDiagonal,
+    Total,
 )
 from ldjcheck.torch_ops import Op, operation
 

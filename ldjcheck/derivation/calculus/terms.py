@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import sympy
 import torch
 from sympy import Add, Expr, Integer
 from torch import Tensor
 
+from ldjcheck.derivation.calculus.formulas import Formulas
 from ldjcheck.derivation.calculus.printing import Printer
 from ldjcheck.tape import Node
-
-if TYPE_CHECKING:
-    from ldjcheck.derivation.calculus.formulas import Formulas
 
 _MODULES = {"torch": "torch", "functional": "F", "math": "math"}
 

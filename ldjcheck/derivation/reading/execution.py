@@ -6,6 +6,7 @@ derived term can be written in the names that the source has at that very line.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import gc
 import inspect
@@ -14,20 +15,66 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ldjcheck.derivation.reading.sources import Sources
 from ldjcheck.holdings import paths, reachable
+from ldjcheck.records import Calls, Direction
+from ldjcheck.revision import SourceText, first_line, read_source
+from ldjcheck.revision.text import FunctionNode
 from ldjcheck.tape import Node, Place, Trace
 from ldjcheck.tape.frames import is_users
 from ldjcheck.tape.recorder import Recorder
 from ldjcheck.tracebacks import PYTHON, home_of, is_own, package_of
 
-if TYPE_CHECKING:
-    from ldjcheck.derivation.reading.forms import Form
+
+class Sources:
+    """The files in which functions ran, and the expressions in them by their place."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, SourceText | None] = {}
+        self._spans: dict[str, dict[tuple[int, int, int, int], ast.AST]] = {}
+
+    def text(self, file: str) -> SourceText | None:
+        """Return a file's source, None where there is none."""
+        if file not in self._texts:
+            self._texts[file] = read_source(file)
+        return self._texts[file]
+
+    def function(self, file: str, name: str, line: int) -> FunctionNode | None:
+        """Return the definition of a function that ran, by where its code begins."""
+        source = self.text(file)
+        for node in () if source is None else source.functions:
+            named = "<lambda>" if isinstance(node, ast.Lambda) else node.name
+            if named == name and first_line(node) == line:
+                return node
+        return None
+
+    def at(self, place: Place) -> ast.AST | None:
+        """Return the expression, or the statement, that a place spans."""
+        if place.file not in self._spans:
+            source = self.text(place.file)
+            found: dict[tuple[int, int, int, int], ast.AST] = {}
+            for node in () if source is None else source.nodes_of(source.tree):
+                if isinstance(node, (ast.expr, ast.stmt)):
+                    end = node.end_lineno or 0, node.end_col_offset or 0
+                    found[(node.lineno, node.col_offset, *end)] = node
+            self._spans[place.file] = found
+        key = place.line, place.column, place.end_line, place.end_column
+        return self._spans[place.file].get(key)
+
+    def statement(self, place: Place) -> ast.stmt | None:
+        """Return the statement in which a place stands: the innermost one."""
+        source, node = self.text(place.file), self.at(place)
+        if source is None:
+            return None
+        if node is not None:
+            return source.statement(node)
+        simple = source.statements.get(place.line, [])
+        return simple[0] if len(simple) == 1 else None
+
 
 Span = tuple[str, int, int, int, int]
 
@@ -89,6 +136,64 @@ class Execution:
         if not self.moments or not self.arguments:
             return None
         return self.moments[0].held.get(self.arguments[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """One number for each sample, a column of them, or one for each event.
+
+    `event` is how many trailing axes one entry of the ldj covers; None is all but the
+    first, as many as there are where the layer is `of_any_rank`. `sign` is -1 where the
+    ldj is taken off a running log-density. Nothing is handed back at all where the volume
+    is kept.
+    """
+
+    event: int | None = None
+    of_any_rank: bool = False
+    column: bool = False
+    sign: int = 1
+    is_silent: bool = False
+
+    def summed(self, rank: int) -> str:
+        """Return how a value of so many axes, the batch among them, is summed."""
+        if self.event is not None:
+            axes = ", ".join(str(axis) for axis in range(-min(self.event, rank), 0))
+            if not axes:
+                return ""
+            return f".sum({axes})" if self.event == 1 else f".sum(({axes}))"
+        if rank < 2:
+            return ""  # one number for each sample already
+        keep = ", keepdim=True" if self.column else ""
+        flat = "" if rank == 2 and not self.of_any_rank else ".flatten(1)"
+        return f"{flat}.sum(dim=1{keep})"
+
+    def zeros(self, name: str) -> str:
+        """Return a zero for every entry of the ldj, in the precision of an input."""
+        if self.event == 0:
+            return f"{name}.new_zeros({name}.shape)"
+        if self.event is not None:
+            return f"{name}.new_zeros({name}.shape[:-{self.event}])"
+        if self.column:
+            return f"{name}.new_zeros({name}.shape[0], 1)"
+        return f"{name}.new_zeros({name}.shape[0])"
+
+    def counted(self, axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
+        """Return the axes of a value over which one entry of the ldj is a sum."""
+        if self.event is None:
+            return axes
+        return tuple(axis for axis in axes if axis >= rank - self.event)
+
+
+def form_of(calls: Calls, direction: Direction, *, of_any_rank: bool = False) -> Form:
+    """Return the form that a way of calling promises."""
+    way = calls.way(direction)
+    return Form(
+        event=None if way is None else way.event_dim,
+        of_any_rank=of_any_rank,
+        column=calls.column,
+        sign=calls.sign,
+        is_silent=calls.keeps_volume,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

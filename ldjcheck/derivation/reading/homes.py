@@ -1,19 +1,17 @@
-"""Functions that hand an ldj back: where derived terms belong, and under which name."""
+"""Functions that hand an ldj back: where derived terms belong, in which name and form."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
 from ldjcheck.calling.parameter_names import is_density, is_total
+from ldjcheck.derivation.reading.execution import Execution, Recorded
 from ldjcheck.revision.text import FunctionNode
 from ldjcheck.tape import Node
-
-if TYPE_CHECKING:
-    from ldjcheck.derivation.reading.execution import Execution, Recorded
 
 Slot = Literal["name", "expression", "absent", "attribute"]
 

@@ -6,16 +6,14 @@ import ast
 import math
 import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
+from ldjcheck.derivation.reading.execution import Moment
 from ldjcheck.revision import SourceText
 from ldjcheck.revision.text import FUNCTIONS
 from ldjcheck.tape import Node
-
-if TYPE_CHECKING:
-    from ldjcheck.derivation.reading.execution import Moment
 
 _KNOWN = ("math", "numpy", "builtins", "torch")
 _PURE = ("len", "float", "int", "abs", "min", "max", "prod", "log", "sqrt", "exp")

@@ -16,9 +16,13 @@ import sympy
 from sympy import Expr, Integer
 
 from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
-from ldjcheck.derivation.calculus.functions import FUNCTIONS
+from ldjcheck.derivation.calculus.functions import (
+    FUNCTIONS,
+    HiddenDeterminant,
+    Product,
+    Turned,
+)
 from ldjcheck.derivation.calculus.logarithm import Logarithm
-from ldjcheck.derivation.calculus.reductions import HiddenDeterminant, Product, Turned
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
 from ldjcheck.torch_ops import HIDDEN, SAME, plain_name

@@ -16,9 +16,8 @@ import sympy
 from sympy import Add, Expr, Integer, Mul, Symbol
 
 from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
-from ldjcheck.derivation.calculus.functions import FUNCTIONS
+from ldjcheck.derivation.calculus.functions import FUNCTIONS, Dims, EventSum, Turned
 from ldjcheck.derivation.calculus.logarithm import Logarithm
-from ldjcheck.derivation.calculus.reductions import Dims, EventSum, Turned
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
 from ldjcheck.torch_ops import MOVES, PROJECTIONS, SAME, plain_name

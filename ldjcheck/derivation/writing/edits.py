@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from torch import Tensor
 
+from ldjcheck.derivation.reading.execution import Recorded
+from ldjcheck.derivation.reading.homes import Home
+from ldjcheck.derivation.writing.spelling import Spelled
 from ldjcheck.revision import Replacement, SourceText, call_name
 from ldjcheck.revision.text import span_of
 from ldjcheck.tape import Node
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.derivation.reading.execution import Recorded
-    from ldjcheck.derivation.reading.homes import Home
-    from ldjcheck.derivation.writing.insertion import Line
-    from ldjcheck.derivation.writing.spelling import Spelled
-
 _ZEROS = ("zeros", "new_zeros", "zeros_like")
+
+
+Side = Literal["before", "after"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Line:
+    """A derived statement: which terms stand on which side of which statement."""
+
+    home: Home
+    statement: ast.stmt
+    side: Side
+    parts: tuple[Spelled, ...]
+    whys: tuple[str, ...]  # one for each part
+    renamed: Replacement | None = None  # of what a sublayer's ldj is assigned to
 
 
 class NoPlaceError(Exception):

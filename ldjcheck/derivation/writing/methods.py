@@ -7,26 +7,19 @@ that lies between is written out.
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.calling.parameter_names import is_total
-from ldjcheck.derivation.writing.insertion import modules_of
+from ldjcheck.derivation.calculus.formulas import Formulas
+from ldjcheck.derivation.calculus.terms import Term
+from ldjcheck.derivation.reading.execution import Execution, Recorded
+from ldjcheck.derivation.writing.lines import modules_of
 from ldjcheck.derivation.writing.scope import Scope
-from ldjcheck.derivation.writing.spelling import Spelled, spell
-from ldjcheck.derivation.writing.wording import derivative_of, said_of
+from ldjcheck.derivation.writing.spelling import Spelled, derivative_of, said_of, spell
 from ldjcheck.revision import Replacement
-from ldjcheck.revision.text import span_of
-from ldjcheck.tape import Node
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.derivation.calculus.formulas import Formulas
-    from ldjcheck.derivation.calculus.terms import Term
-    from ldjcheck.derivation.reading.execution import Execution, Recorded
-    from ldjcheck.revision.text import FunctionNode
-    from ldjcheck.tape import Place
+from ldjcheck.revision.text import FunctionNode, span_of
+from ldjcheck.tape import Node, Place
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import ast
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
-from ldjcheck.derivation.calculus.formulas import moment_of
+from ldjcheck.derivation.calculus.formulas import Leaf, moment_of
+from ldjcheck.derivation.reading.execution import Execution, Moment, Recorded
 from ldjcheck.derivation.reading.operands import owner_of, value_of
 from ldjcheck.tape import Node
-
-if TYPE_CHECKING:
-    from ldjcheck.derivation.calculus.formulas import Leaf
-    from ldjcheck.derivation.reading.execution import Execution, Moment, Recorded
 
 _DEEP = 8  # calls and assignments through which a name is followed
 _ATOMS = (int, float, str, bytes, bool, type(None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import is_turned, named
 from ldjcheck.mistakes.engine.kinds import SPATIAL
-from ldjcheck.mistakes.rewriting.multiples import counted
+from ldjcheck.mistakes.rewriting.factors import counted
 from ldjcheck.records import Explanation
 
 

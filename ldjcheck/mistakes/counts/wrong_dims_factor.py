@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import ACTIVE, MONOMIAL
-from ldjcheck.mistakes.rewriting.multiples import counted
+from ldjcheck.mistakes.rewriting.factors import counted
 from ldjcheck.records import Diagnosis, Explanation
 
 _FIXED = re.compile(r"1/(\d+)\*([^/]+)")  # the count of one size, and of every

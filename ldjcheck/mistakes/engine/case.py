@@ -9,27 +9,25 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ldjcheck.mistakes.engine.arithmetic.linear_part import Terms, terms_of
-from ldjcheck.mistakes.engine.arithmetic.targets import (
+from ldjcheck.mistakes.engine.arithmetic import (
     Target,
+    Terms,
     find_targets,
+    terms_of,
     user_node,
     value_node,
 )
 from ldjcheck.mistakes.engine.closeness import fits
-from ldjcheck.mistakes.engine.source.places import (
+from ldjcheck.mistakes.engine.places import (
     argument_text,
-    location_of,
-    source_text,
-)
-from ldjcheck.mistakes.engine.source.statements import (
     ldj_statement,
     place_of,
+    source_text,
     statement_of,
     uses_towards,
 )
 from ldjcheck.records import Deadline, Location
-from ldjcheck.tape import Node, Trace
+from ldjcheck.tape import Node, Trace, location_of
 from ldjcheck.tape.linear import ONES, linear_positions
 from ldjcheck.torch_ops import MULTIPLY
 

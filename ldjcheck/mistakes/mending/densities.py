@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.mistakes.counts import mean_not_sum
@@ -14,17 +14,12 @@ from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import runs_with
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting import calls, densities
-from ldjcheck.mistakes.rewriting.sites import real_file, sites_for
+from ldjcheck.mistakes.rewriting.sites import Change, Site, real_file, sites_for
+from ldjcheck.records import Comparison, Finding
 from ldjcheck.revision import Live
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.mistakes.rewriting.sites import Change, Site
-    from ldjcheck.records import Comparison, Finding
-    from ldjcheck.running.bench import Bench
 
 _SUMMED = 2  # edits of a mean, each verified by integrals
 _NORMALISED = 60  # others, each run once

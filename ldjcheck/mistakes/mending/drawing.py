@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from ldjcheck.cells import split_cell
+from ldjcheck.mistakes.mending.verify import Weighed
 from ldjcheck.records import Edit, Fix
+from ldjcheck.revision import Live, Replacement, SourceText
 from ldjcheck.revision.text import replaced
 from ldjcheck.tape import shown_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.mistakes.mending.verify import Weighed
-    from ldjcheck.revision import Live, Replacement, SourceText
 
 
 def edits_of(

@@ -9,30 +9,25 @@ was concluded from. Nothing is written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes import Rule, rule_for
 from ldjcheck.mistakes.engine.kinds import OVERWRITTEN
 from ldjcheck.mistakes.mending.drawing import drawn_fix
-from ldjcheck.mistakes.mending.pairs import solutions
 from ldjcheck.mistakes.mending.rerun import Rehearsal
-from ldjcheck.mistakes.mending.search import Question, is_contested, runs_with
-from ldjcheck.mistakes.mending.verify import Verification
-from ldjcheck.mistakes.rewriting.sites import real_file
-from ldjcheck.records import Diagnosis, Direction, Fix, Location
-from ldjcheck.revision import Live
+from ldjcheck.mistakes.mending.search import (
+    Question,
+    is_contested,
+    runs_with,
+    solutions,
+)
+from ldjcheck.mistakes.mending.verify import Plans, Verification
+from ldjcheck.mistakes.rewriting.sites import Change, real_file
+from ldjcheck.records import Comparison, Diagnosis, Direction, Finding, Fix, Location
+from ldjcheck.revision import Live, Replacement
+from ldjcheck.running.bench import Bench
 from ldjcheck.tape.frames import is_torchs
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.mistakes import Rule
-    from ldjcheck.mistakes.mending.verify import Plans
-    from ldjcheck.mistakes.rewriting.sites import Change
-    from ldjcheck.records import Comparison, Finding
-    from ldjcheck.revision import Replacement
-    from ldjcheck.running.bench import Bench
 
 _DIRECTIONS: tuple[Direction, ...] = ("forward", "inverse")
 

@@ -10,31 +10,24 @@ from __future__ import annotations
 import ast
 import itertools
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ldjcheck.densities.written import densities_in
 from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.recording import UntraceableError, record
-from ldjcheck.revision import StaleSourceError, call_name
+from ldjcheck.records import Comparison, Direction, Probe, Sides
+from ldjcheck.revision import Live, Replacement, StaleSourceError, call_name
 from ldjcheck.revision.text import edited_functions, text_with
-from ldjcheck.running.bench import built_like
+from ldjcheck.running.bench import Bench, built_like
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torch import Tensor
-
-    from ldjcheck.records import Comparison, Direction, Probe, Sides
-    from ldjcheck.revision import Live, Replacement
-    from ldjcheck.running.bench import Bench
 
 _FACTORS = (0.4, 1.7)  # by which a number that a layer holds is moved
 _NUMBERS = 8  # that are moved

@@ -4,38 +4,37 @@ from __future__ import annotations
 
 import ast
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ldjcheck.mistakes.engine.closeness import fits
-from ldjcheck.mistakes.engine.source.places import source_text
-from ldjcheck.mistakes.engine.source.statements import last_statement
+from ldjcheck.mistakes.engine.places import last_statement, source_text
 from ldjcheck.mistakes.mending.drawing import drawn_fix
 from ldjcheck.mistakes.mending.search import runs_with
-from ldjcheck.mistakes.mending.verify import Verification, Weighed
+from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting import points
-from ldjcheck.mistakes.rewriting.sites import real_file, sites_for
+from ldjcheck.mistakes.rewriting.sites import Site, real_file, sites_for
 from ldjcheck.mistakes.terms import extra_term
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
 from ldjcheck.oracle.recording import UntraceableError, jacobian_between, record
 from ldjcheck.oracle.structured import LARGE
+from ldjcheck.records import Comparison, Direction, Finding, Fix, Location, Side
 from ldjcheck.revision import Live
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.tape import ancestors, dependents, in_order, location_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
-
-    from ldjcheck.mistakes.mending.verify import Plans
-    from ldjcheck.mistakes.rewriting.sites import Site
-    from ldjcheck.records import Comparison, Direction, Finding, Fix, Location, Side
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.tape import Node, Place, Trace
+from ldjcheck.tape import (
+    Node,
+    Place,
+    Trace,
+    ancestors,
+    dependents,
+    in_order,
+    location_of,
+)
 
 _PROBES = 3
 _VALUES = 12  # the last that the call made, as large as its input

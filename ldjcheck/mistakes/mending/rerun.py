@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,24 +14,22 @@ from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Evidence, GradientMeasured, TimeIsUpError
+from ldjcheck.records import (
+    Direction,
+    Evidence,
+    GradientMeasured,
+    Probe,
+    Side,
+    Sides,
+    TimeIsUpError,
+)
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import (
-        Direction,
-        Probe,
-        Side,
-        Sides,
-    )
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 _SLACKS = 4.0
 # Times the operations of the call as it is: an edit of what an iteration uses may keep it

@@ -1,4 +1,4 @@
-"""Looking for the plainest edit of the source that makes reported and exact agree."""
+"""Looking for the plainest edits of the source that make reported and exact agree."""
 
 from __future__ import annotations
 
@@ -7,22 +7,62 @@ import contextlib
 import itertools
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from types import CodeType
 
-from ldjcheck.mistakes import rule_for
-from ldjcheck.mistakes.mending.ways import ANYTHING, is_counting, is_lacking, ways_for
+import torch
+from torch import Tensor
+
+from ldjcheck.mistakes import RULES, rule_for
+from ldjcheck.mistakes.catalogue.claim import Claim, Way
+from ldjcheck.mistakes.mending.rerun import Rehearsal
+from ldjcheck.mistakes.rewriting import calls, factors, points, signs, terms
 from ldjcheck.mistakes.rewriting.sites import Change, Site, sites_for
+from ldjcheck.records import Diagnosis, Explanation, Finding
 from ldjcheck.revision import Live, Replacement, StaleSourceError, is_disjoint
 from ldjcheck.tape import has_line
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import CodeType
+ANYTHING: tuple[Way, ...] = (
+    factors.literals,
+    signs.turned,
+    terms.shorter_sums,
+    factors.dropped,
+    factors.exponents,
+    factors.by_rounds,
+    calls.without_abs,
+    calls.with_log,
+    calls.with_abs,
+    calls.summed,
+    points.other_conditions,
+    points.other_parts,
+    points.other_names,
+    points.other_order,
+    points.masked,
+)
+"""What is tried where the diagnosis cannot say more, or what it said did not help."""
 
-    from ldjcheck.mistakes.catalogue.claim import Way
-    from ldjcheck.mistakes.mending.rerun import Rehearsal
-    from ldjcheck.records import Diagnosis, Explanation, Finding
+
+def claims_on(explanation: Explanation) -> tuple[Claim, ...]:
+    """Return the claims of all mistakes on explanations of this kind."""
+    claims = (claim for rule in RULES for claim in rule.claims)
+    return tuple(claim for claim in claims if claim.kind.holds(explanation))
+
+
+def ways_for(explanation: Explanation) -> tuple[Way, ...]:
+    """Return the edits that may do what an explanation asks for, as its mistake says."""
+    return next((c.mend for c in claims_on(explanation) if c.mend), ())
+
+
+def is_lacking(explanation: Explanation) -> bool:
+    """Return whether something is missing, which may be written near the place."""
+    return any(claim.kind.lacking for claim in claims_on(explanation))
+
+
+def is_counting(explanation: Explanation) -> bool:
+    """Return whether a count is wrong that a plain number may stand for."""
+    return any(claim.kind.counting for claim in claims_on(explanation))
+
 
 MOST = 480  # candidates that are run, most of them at one input
 MOST_OF_ONE = 120  # candidates for one explanation
@@ -198,3 +238,95 @@ def runs_with(
     with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
         return question()
     return False
+
+
+_EACH = 80  # edits that are tried for each of two mistakes
+_PAIRS = 12  # pairs of edits that are run together
+_NEAR = 1e-6  # relative to the largest part: two changes that cancel the difference
+
+Found = list[tuple[Question, "Change"]]
+Moves = list[tuple["Change", "Tensor"]]
+
+
+def solutions(
+    live: Live, questions: Sequence[Question], base: Sequence[Replacement] = ()
+) -> Iterator[Found]:
+    """Yield the edits with which one direction agrees wherever it was measured."""
+    if len(questions) == 1:
+        for change in working(live, questions[0], base):
+            yield [(questions[0], change)]
+    elif len(questions) == 2:
+        yield from _pairs(live, questions[0], questions[1], base)
+
+
+def _pairs(
+    live: Live, first: Question, second: Question, base: Sequence[Replacement]
+) -> Iterator[Found]:
+    """Yield pairs of edits: what they change must add up to the whole difference.
+
+    Two mistakes at different places change the ldj independently of one another, so each
+    edit is run once by itself, and only pairs that add up are run together.
+    """
+    start = _gap(live, base, first)
+    if start is None or not bool(torch.isfinite(start).all()):
+        return
+    ones, twos = (list(_moves(live, q, base, start)) for q in (first, second))
+    yield from _at_once(live, (first, ones), (second, twos), base, start)
+    ordered = sorted(
+        itertools.product(range(len(ones)), range(len(twos))), key=lambda ij: sum(ij)
+    )
+    tried = 0
+    for i, j in ordered:
+        (one, moved), (two, also) = ones[i], twos[j]
+        left = (start + moved + also).abs()
+        size = 1 + torch.maximum(moved.abs(), also.abs())
+        if not bool((left <= _NEAR * size).all()):
+            continue
+        together = (*base, *one.replacements, *two.replacements)
+        if not is_disjoint(together):
+            continue
+        tried += 1
+        if runs_with(live, together, first.rehearsal.agrees):
+            yield [(first, one), (second, two)]
+        if tried >= _PAIRS:
+            return
+
+
+def _at_once(
+    live: Live,
+    one: tuple[Question, Moves],
+    two: tuple[Question, Moves],
+    base: Sequence[Replacement],
+    start: Tensor,
+) -> Iterator[Found]:
+    """Yield edits of what both mistakes have in common, as a helper: one mends them all."""
+    for question, moves in (one, two):
+        for change, moved in moves:
+            size = 1 + moved.abs()
+            if bool(((start + moved).abs() <= _NEAR * size).all()) and runs_with(
+                live, (*base, *change.replacements), question.rehearsal.agrees
+            ):
+                yield [(question, change)]
+
+
+def _moves(
+    live: Live, question: Question, base: Sequence[Replacement], start: Tensor
+) -> Iterator[tuple[Change, Tensor]]:
+    """Yield edits that change the ldj, with by how much at the first input, `(batch,)`."""
+    for change in itertools.islice(candidates(live, question), _EACH):
+        together = (*base, *change.replacements)
+        if not is_disjoint(together):
+            continue
+        gap = _gap(live, together, question)
+        if gap is None or not bool(torch.isfinite(gap).all()):
+            continue
+        if bool(((gap - start).abs() > _NEAR).any()):
+            yield change, gap - start
+
+
+def _gap(
+    live: Live, changes: Sequence[Replacement], question: Question
+) -> Tensor | None:
+    with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
+        return question.rehearsal.gap()
+    return None

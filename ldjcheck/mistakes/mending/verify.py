@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -19,17 +19,11 @@ from ldjcheck.mistakes.mending.generality import (
     takes_density_away,
 )
 from ldjcheck.mistakes.mending.rerun import Rehearsal, measured_again
-from ldjcheck.mistakes.rewriting.ranks import over_all_axes
+from ldjcheck.mistakes.rewriting.reductions import over_all_axes
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.revision import StaleSourceError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from ldjcheck.records import Comparison, Direction, Probe, Span, Verdict
-    from ldjcheck.revision import Live, Replacement
-    from ldjcheck.running.bench import Bench
-
+from ldjcheck.records import Comparison, Direction, Probe, Span, Verdict
+from ldjcheck.revision import Live, Replacement, StaleSourceError
+from ldjcheck.running.bench import Bench
 
 _ALIKE = 0.1  # of a difference: what is left of it is no other one
 

@@ -6,8 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import argument_of, as_atom
+from ldjcheck.mistakes.rewriting.sites import Change, Site, argument_of, as_atom
 from ldjcheck.revision import Replacement, call_name
 
 _CUTTING = ("item", "detach", "clone", "cpu", "data")

@@ -6,8 +6,13 @@ import ast
 import re
 from collections.abc import Iterator
 
-from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import argument_of, as_factor, is_sum
+from ldjcheck.mistakes.rewriting.sites import (
+    Change,
+    Site,
+    argument_of,
+    as_factor,
+    is_sum,
+)
 from ldjcheck.revision import call_name
 
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import as_factor, is_product, product_in_place
+from ldjcheck.mistakes.rewriting.sites import (
+    Change,
+    Site,
+    as_factor,
+    is_product,
+    product_in_place,
+)
 from ldjcheck.revision import Replacement, call_name
 
 _NAMES = 8  # other names that are tried for one name

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import alone, as_factor, is_sum
+from ldjcheck.mistakes.rewriting.sites import Change, Site, alone, as_factor, is_sum
 from ldjcheck.revision import Replacement
 
 

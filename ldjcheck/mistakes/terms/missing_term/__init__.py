@@ -16,7 +16,7 @@ from ldjcheck.mistakes.engine.kinds import (
     PART_UNACCOUNTED,
     STEP_UNACCOUNTED,
 )
-from ldjcheck.mistakes.rewriting import calls, missing, points, terms
+from ldjcheck.mistakes.rewriting import calls, points, terms
 from ldjcheck.records import Explanation, Finding, Location
 
 if TYPE_CHECKING:
@@ -103,12 +103,12 @@ RULE = Rule(
     claims=(
         Claim(
             STEP_UNACCOUNTED,
-            mend=(missing.added, terms.added_to_total, calls.with_log),
+            mend=(terms.added, terms.added_to_total, calls.with_log),
             difference="-(log|det| of that step)",
         ),
-        Claim(OVERWRITTEN, mend=(missing.added, terms.added_to_total)),
-        Claim(PART_UNACCOUNTED, mend=(missing.added, points.masked, calls.with_log)),
-        Claim(NORMALISER, mend=(missing.added,)),
+        Claim(OVERWRITTEN, mend=(terms.added, terms.added_to_total)),
+        Claim(PART_UNACCOUNTED, mend=(terms.added, points.masked, calls.with_log)),
+        Claim(NORMALISER, mend=(terms.added,)),
         Claim(DIMS_LEFT_OUT, mend=(calls.without_slice,)),
     ),
     tell=_tell,

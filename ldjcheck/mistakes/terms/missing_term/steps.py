@@ -24,23 +24,20 @@ from ldjcheck.mistakes.engine.kinds import (
     SCALING_UNACCOUNTED,
     STEP_UNACCOUNTED,
 )
-from ldjcheck.mistakes.engine.ledger.scalings import scalings_of
-from ldjcheck.mistakes.engine.source.places import (
-    location_of,
-    logged,
-    operand_of_step,
-    source_text,
-)
-from ldjcheck.mistakes.engine.source.statements import (
+from ldjcheck.mistakes.engine.pairing import scalings_of
+from ldjcheck.mistakes.engine.places import (
     largest_step,
     ldj_statement,
+    logged,
     missing_statement,
+    operand_of_step,
+    source_text,
     statement_of,
 )
 from ldjcheck.mistakes.terms.missing_term.left_out import left_out
 from ldjcheck.mistakes.terms.missing_term.normaliser import normaliser_left_out
 from ldjcheck.records import Explanation
-from ldjcheck.tape import Node, Place, Trace
+from ldjcheck.tape import Node, Place, Trace, location_of
 
 
 def step_explanations(

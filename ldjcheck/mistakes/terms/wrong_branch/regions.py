@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ldjcheck.mistakes.engine.arithmetic.targets import (
+from ldjcheck.mistakes.engine.arithmetic import (
     Item,
     Target,
     edited,
@@ -20,10 +20,9 @@ from ldjcheck.mistakes.engine.kinds import (
     OTHER_CONDITION_WRITTEN,
     REGION,
 )
-from ldjcheck.mistakes.engine.source.places import location_of, source_text
-from ldjcheck.mistakes.engine.source.statements import ldj_statement, place_of
+from ldjcheck.mistakes.engine.places import ldj_statement, place_of, source_text
 from ldjcheck.records import Explanation, Location
-from ldjcheck.tape import Node, Trace
+from ldjcheck.tape import Node, Trace, location_of
 from ldjcheck.torch_ops import BOUNDED
 
 # A region is spoken of where so many of all samples are right, or where a condition tells

@@ -1,22 +1,89 @@
-"""Steps of the map against terms of the ldj: what is left where equal ones cancel."""
+"""Steps of the map against terms of the ldj: what is left where equal ones cancel.
+
+What scales some or all entries is a part of its own: a coupling that scales both its halves
+before it joins them is one step, and its factors are seen at the multiplications themselves.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from ldjcheck.mistakes.engine.arithmetic.linear_part import contribution
+from ldjcheck.mistakes.engine.arithmetic import contribution
+from ldjcheck.mistakes.engine.case import Case
 from ldjcheck.mistakes.engine.closeness import adds_something, same
-from ldjcheck.mistakes.engine.ledger.scalings import Scaling, scalings_of
-from ldjcheck.mistakes.engine.source.statements import place_of
-from ldjcheck.tape import Node, Place
+from ldjcheck.mistakes.engine.places import argument_text, place_of, source_text
+from ldjcheck.records import Location
+from ldjcheck.tape import Node, Place, Trace, location_of
+from ldjcheck.torch_ops import DIVIDE, MULTIPLY
 
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.engine.case import Case
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaling:
+    """One factor, wherever it multiplies: `amounts` per trace, each `(batch,)` in nats."""
+
+    amounts: list[Tensor]
+    node: Node  # the last multiplication, in the first trace
+    operand: str | None
+
+
+def scalings_of(traces: Sequence[Trace]) -> list[Scaling]:
+    """Return the factors that no input has a part in, as the source writes them.
+
+    One that is written twice is one, as in `a * k, b * k`.
+    """
+    seen = [_by_operand(trace) for trace in traces]
+    return [
+        Scaling(
+            amounts=[
+                torch.stack([amount for _, amount in one[key]]).sum(0) for one in seen
+            ],
+            node=uses[-1][0],
+            operand=key[0],
+        )
+        for key, uses in seen[0].items()
+        if all(len(one.get(key, ())) == len(uses) for one in seen)
+    ]
+
+
+def _by_operand(trace: Trace) -> dict[tuple[str, bool], list[tuple[Node, Tensor]]]:
+    found: dict[tuple[str, bool], list[tuple[Node, Tensor]]] = {}
+    for node, position in _multiplications(trace):
+        factor = node.args[position]
+        value = factor.value if isinstance(factor, Node) else torch.as_tensor(factor)
+        text = argument_text(node, position) or source_text(node.place)
+        logs = value.detach().double().abs().log().expand(node.value.shape)
+        amount = logs.reshape(trace.batch, -1).sum(1)
+        if text is None or not bool(torch.isfinite(amount).all()):
+            continue  # a mask, for instance
+        divides = node.name in DIVIDE
+        key = text, divides
+        found.setdefault(key, []).append((node, -amount if divides else amount))
+    return found
+
+
+def _multiplications(trace: Trace) -> Iterator[tuple[Node, int]]:
+    """Yield each multiplication of what depends on the input, and where its factor is."""
+    for node in trace.order:
+        if node not in trace.depending or len(node.args) < 2 or node.place is None:
+            continue
+        if not node.value.dim() or len(node.value) != trace.batch:
+            continue
+        positions = (0, 1) if node.name in MULTIPLY else (1,)
+        if node.name not in MULTIPLY | DIVIDE:
+            continue
+        fixed = [i for i in positions if not _depends(trace, node.args[i])]
+        if len(fixed) == 1:
+            yield node, fixed[0]
+
+
+def _depends(trace: Trace, value: object) -> bool:
+    return isinstance(value, Node) and value in trace.depending
+
 
 _GROUP, _MOST = 3, 8  # parts that may be one together, and of how many
 
@@ -132,3 +199,33 @@ def _terms(case: Case) -> list[Part] | None:
         for i in range(counts.pop())
     ]
     return [part for part in found if adds_something(part.amounts)]
+
+
+def suspect_of(case: Case, *, adds_up: bool) -> Location | None:
+    """Return the statement that holds the whole difference, when there is just one.
+
+    It is the only one of the ldj's own arithmetic; or, where steps and terms of the traces
+    `add_up`, the only one whose terms and steps part ways while all others cancel.
+    """
+    own = [node.place for node in case.traces[0].own if node.place is not None]
+    alone = _only(own)
+    if alone is not None or not adds_up or not case.finite:
+        return location_of(alone)
+    left = left_over(case)
+    if left is None:
+        return None
+    steps, terms = left
+    if _only(_places(steps)) is None:
+        return None
+    return location_of(_only(_places(terms)))
+
+
+def _places(parts: Sequence[Part]) -> list[Place]:
+    places = [part.place for part in parts if part.place is not None]
+    return places if len(places) == len(parts) else []
+
+
+def _only(places: Sequence[Place]) -> Place | None:
+    """Return the last of some places if they are all on one line."""
+    lines = {(place.file, place.line): place for place in places}
+    return next(iter(lines.values())) if len(lines) == 1 else None

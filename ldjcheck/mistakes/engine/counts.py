@@ -8,32 +8,58 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
+from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.closeness import EXACTLY
-from ldjcheck.mistakes.engine.kinds import (
-    ACTIVE,
-    BATCH_SIZE,
-    DIMS,
-    IN_PLACE_OF_DIMS,
-    LOG_BASE,
-    MONOMIAL,
-    MORE_SIZES,
-    NUMBER,
-    OFF_BY_ONE,
-    OFF_BY_ONE_A_DIM,
-    ONE_OFF_BY_ONE,
-    ONE_SHAPE,
-    RARE_NUMBER,
-    SIGN,
-    SPATIAL,
-    TIMES_A_NUMBER,
-    TURNED,
-    TURNED_BASE,
-    TURNED_NUMBER,
-)
-from ldjcheck.mistakes.engine.multipliers.axes import names_of_axes
 from ldjcheck.records import Multiplier, Shape
 from ldjcheck.tape import Trace
+
+_NOTHING = 1e-9  # an entry of the Jacobian that is no dependence
+
+
+def names_of_axes(
+    traces: Sequence[Trace], shapes: Sequence[Shape]
+) -> tuple[str, ...] | None:
+    """Return the names of the event's axes; None where there are more than four.
+
+    Sequences come as (C, T) and as (T, C). The axis whose entries the map mixes is that of
+    the channels, and so is the one that a learned vector has the size of: every step of
+    time is treated alike.
+    """
+    rank = len(shapes[0])
+    if rank == 2:
+        return ("T", "C") if _last_is_channels(traces, shapes) else ("C", "T")
+    return {1: ("dims",), 3: ("C", "H", "W"), 4: ("C", "T", "H", "W")}.get(rank)
+
+
+def _last_is_channels(traces: Sequence[Trace], shapes: Sequence[Shape]) -> bool:
+    mixed = [_mixes(t, s) for t, s in zip(traces, shapes, strict=True)]
+    first, last = any(m[0] for m in mixed), any(m[1] for m in mixed)
+    if first or last:
+        return last and not first
+    told = [
+        (s, {size for n in t.nodes if n.learnable for size in n.value.shape})
+        for t, s in zip(traces, shapes, strict=True)
+    ]
+    return all(s[1] in sizes and s[0] not in sizes for s, sizes in told)
+
+
+def _mixes(trace: Trace, shape: Shape) -> tuple[bool, bool]:
+    """Return along which of two axes an output depends on other inputs than its own."""
+    jacobian = trace.jacobian
+    if jacobian is None or jacobian.shape[1:] != (trace.dims, trace.dims):
+        return False, False
+    size = jacobian.abs().amax(0).reshape(*shape, *shape)
+    first = size.amax(dim=(1, 3))  # which entry of the first axis moves which
+    last = size.amax(dim=(0, 2))
+    return _off_diagonal(first), _off_diagonal(last)
+
+
+def _off_diagonal(matrix: Tensor) -> bool:
+    eye = torch.eye(len(matrix), dtype=torch.bool)
+    return bool((matrix.masked_fill(eye, 0.0) > _NOTHING).any())
+
 
 _NUMBERS = (
     (1.0, ""),
@@ -129,14 +155,16 @@ def _plain_numbers(values: Sequence[float], slack: float) -> list[Fit]:
             continue
         minus = "-" if sign < 0 else ""
         if number == 1.0:
-            found.append(Fit(SIGN.cost, Multiplier(family="sign", label="-1")))
+            found.append(Fit(kinds.SIGN.cost, Multiplier(family="sign", label="-1")))
         elif "ln" in label:
             base = Multiplier(family="log-base", label=minus + label)
-            found.append(Fit(LOG_BASE.cost + TURNED_BASE * (sign < 0), base))
+            found.append(
+                Fit(kinds.LOG_BASE.cost + kinds.TURNED_BASE * (sign < 0), base)
+            )
         else:
             plain = Multiplier(family="number", label=minus + label)
-            rare = RARE_NUMBER * (number not in (2.0, 0.5))
-            cost = NUMBER.cost + TURNED_NUMBER * (sign < 0) + rare
+            rare = kinds.RARE_NUMBER * (number not in (2.0, 0.5))
+            cost = kinds.NUMBER.cost + kinds.TURNED_NUMBER * (sign < 0) + rare
             found.append(Fit(cost, plain))
     return sorted(found, key=lambda fit: fit.cost)
 
@@ -172,9 +200,9 @@ def _counts(
             found.append(
                 Fit(
                     cost
-                    + TURNED * (sign < 0)
-                    + TIMES_A_NUMBER * (number != 1.0)
-                    + ONE_SHAPE * ambiguous,
+                    + kinds.TURNED * (sign < 0)
+                    + kinds.TIMES_A_NUMBER * (number != 1.0)
+                    + kinds.ONE_SHAPE * ambiguous,
                     _scaled(multiplier, sign, label),
                     round(1 / number) if (number, label) in fixed else None,
                 )
@@ -209,7 +237,7 @@ def _in_place_of_dims(
     needed = [m * trace.dims for m, trace in zip(values, traces, strict=True)]
     return [
         Fit(
-            IN_PLACE_OF_DIMS.cost,
+            kinds.IN_PLACE_OF_DIMS.cost,
             Multiplier(family="shape", label=f"{multiplier.label}/dims"),
         )
         for _, multiplier, counts in _families(traces, shapes)
@@ -234,30 +262,34 @@ def _families(
 ) -> Iterator[tuple[float, Multiplier, list[float]]]:
     dims = [float(math.prod(shape)) for shape in shapes]
     active = [float(active_dims(trace)) for trace in traces]
-    yield DIMS.cost, Multiplier(family="dims", label="dims"), dims
+    yield kinds.DIMS.cost, Multiplier(family="dims", label="dims"), dims
     rank = len(shapes[0])
     if rank == 3:
         spatial = [float(shape[1] * shape[2]) for shape in shapes]
-        yield SPATIAL.cost, Multiplier(family="spatial", label="H*W"), spatial
+        yield kinds.SPATIAL.cost, Multiplier(family="spatial", label="H*W"), spatial
     elif rank == 4:
         spatial = [float(math.prod(shape[1:])) for shape in shapes]
-        yield SPATIAL.cost, Multiplier(family="spatial", label="T*H*W"), spatial
+        yield kinds.SPATIAL.cost, Multiplier(family="spatial", label="T*H*W"), spatial
     elif rank == 2:
         axis = (names_of_axes(traces, shapes) or ()).index("T")
         spatial = [float(shape[axis]) for shape in shapes]
-        yield SPATIAL.cost, Multiplier(family="spatial", label="T"), spatial
+        yield kinds.SPATIAL.cost, Multiplier(family="spatial", label="T"), spatial
     if active != dims:
-        yield ACTIVE.cost, Multiplier(family="active", label="active dims"), active
+        yield (
+            kinds.ACTIVE.cost,
+            Multiplier(family="active", label="active dims"),
+            active,
+        )
         ratio = [a / d for a, d in zip(active, dims, strict=True)]
         yield (
-            OFF_BY_ONE.cost,
+            kinds.OFF_BY_ONE.cost,
             Multiplier(family="shape", label="(active dims)/dims"),
             ratio,
         )
         if all(active):
             inverse = [1 / r for r in ratio]
             yield (
-                OFF_BY_ONE.cost,
+                kinds.OFF_BY_ONE.cost,
                 Multiplier(family="shape", label="dims/(active dims)"),
                 inverse,
             )
@@ -265,21 +297,25 @@ def _families(
     for off in (1.0, -1.0):
         near = [d - off for d in dims]
         name = f"dims{-off:+.0f}"
-        yield OFF_BY_ONE.cost, Multiplier(family="shape", label=f"({name})"), near
+        yield kinds.OFF_BY_ONE.cost, Multiplier(family="shape", label=f"({name})"), near
         per = [n / d for n, d in zip(near, dims, strict=True)]
         yield (
-            OFF_BY_ONE_A_DIM.cost,
+            kinds.OFF_BY_ONE_A_DIM.cost,
             Multiplier(family="shape", label=f"({name})/dims"),
             per,
         )
         over = [d / n if n else math.inf for n, d in zip(near, dims, strict=True)]
         yield (
-            OFF_BY_ONE_A_DIM.cost,
+            kinds.OFF_BY_ONE_A_DIM.cost,
             Multiplier(family="shape", label=f"dims/({name})"),
             over,
         )
         one = [1 / n if n else math.inf for n in near]
-        yield ONE_OFF_BY_ONE.cost, Multiplier(family="shape", label=f"1/({name})"), one
+        yield (
+            kinds.ONE_OFF_BY_ONE.cost,
+            Multiplier(family="shape", label=f"1/({name})"),
+            one,
+        )
 
 
 def _monomials(
@@ -308,7 +344,11 @@ def _monomials(
             for size in sizes
         ]
         sizes_in = sum(map(abs, exponents))
-        cost = MONOMIAL.cost + MORE_SIZES * sizes_in + BATCH_SIZE * bool(exponents[0])
+        cost = (
+            kinds.MONOMIAL.cost
+            + kinds.MORE_SIZES * sizes_in
+            + kinds.BATCH_SIZE * bool(exponents[0])
+        )
         yield cost, Multiplier(family="shape", label=label), counts
 
 

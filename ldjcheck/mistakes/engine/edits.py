@@ -1,16 +1,17 @@
-"""What a term, or the whole ldj, must be multiplied by."""
+"""Edits of the ldj's terms with which every number agrees: multiplied, or taken away."""
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 
-from ldjcheck.mistakes.engine.arithmetic.targets import Target, value_node
+from ldjcheck.mistakes.engine.arithmetic import Target, contribution, value_node
 from ldjcheck.mistakes.engine.case import (
     Case,
     has_mean,
@@ -21,25 +22,86 @@ from ldjcheck.mistakes.engine.case import (
 from ldjcheck.mistakes.engine.closeness import (
     EXACTLY,
     adds_something,
+    alike,
     fits,
     is_constant,
+    same,
 )
-from ldjcheck.mistakes.engine.kinds import SPOKEN_OF, TIMES
-from ldjcheck.mistakes.engine.multipliers.counts import Fit, fit_multiplier
-from ldjcheck.mistakes.engine.multipliers.literals import (
-    factors_written,
-    is_spelled_out,
+from ldjcheck.mistakes.engine.counts import Fit, fit_multiplier
+from ldjcheck.mistakes.engine.kinds import (
+    SPOKEN_OF,
+    TIMES,
+    TWICE,
+    UNNEEDED,
+    UNNEEDED_UNSUMMED,
 )
-from ldjcheck.mistakes.engine.source.places import location_of
-from ldjcheck.mistakes.engine.source.statements import (
+from ldjcheck.mistakes.engine.places import (
     counting_statement,
     factor_statement,
+    source_text,
+    uses_towards,
     written_count,
 )
+from ldjcheck.mistakes.engine.proposals import Term
 from ldjcheck.records import Explanation, Location
+from ldjcheck.tape import Node, Trace, ancestors, location_of
+from ldjcheck.tape.linear import linear_positions
+from ldjcheck.torch_ops import ADD, DIVIDE, MULTIPLY, SUBTRACT
 
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.engine.proposals import Term
+
+def is_spelled_out(trace: Trace, node: Node, needed: float) -> bool | None:
+    """Return whether what a term must be rid of is a number in the source, or a count.
+
+    `needed` is what the term must be multiplied by. None where the source has no such
+    factor, or one that may be either.
+    """
+    for user, position in uses_towards(trace, node):
+        others = [a for i, a in enumerate(user.args[:2]) if i != position]
+        if len(others) != 1 or not isinstance(others[0], Real):
+            continue
+        factor = float(others[0])
+        if user.name in DIVIDE and position == 0:
+            factor = 1.0 / factor if factor else 0.0
+        elif user.name not in MULTIPLY:
+            continue
+        if abs(factor * needed - 1.0) > EXACTLY:
+            continue
+        if _is_literal(source_text(user.place), float(others[0])):
+            return True
+        return False if isinstance(others[0], Integral) else None
+    return None
+
+
+def factors_written(trace: Trace, node: Node) -> frozenset[float]:
+    """Return the plain numbers that a term is multiplied by on its way into the ldj."""
+    return frozenset(
+        abs(float(other))
+        for user, position in uses_towards(trace, node)
+        if user.name in MULTIPLY
+        for index, other in enumerate(user.args[:2])
+        if index != position and isinstance(other, Real)
+    )
+
+
+def _is_literal(text: str | None, number: float) -> bool:
+    """Return whether one side of a product or quotient is this number, written out."""
+    try:
+        (statement,) = ast.parse(text or "").body
+    except (SyntaxError, ValueError):
+        return False
+    whole = statement.value if isinstance(statement, ast.Expr) else statement
+    sides: list[ast.expr] = []
+    if isinstance(whole, ast.BinOp):
+        sides = [whole.left, whole.right]
+    elif isinstance(whole, ast.AugAssign):
+        sides = [whole.value]
+    return any(
+        isinstance(side, ast.Constant)
+        and isinstance(side.value, (int, float))
+        and float(side.value) == number
+        for side in sides
+    )
+
 
 _COUNTS = ("dims", "spatial", "active", "shape")
 
@@ -198,3 +260,77 @@ def _counted(case: Case, target: Target | None) -> Location | None:
     node = trace.ldj if target is None else value_node(target.first)  # type: ignore[arg-type]  # a target has items
     place = None if node is None else counting_statement(trace, node)
     return None if place is None else location_of(place)
+
+
+def unneeded(term: Term) -> Iterator[Explanation]:
+    """Yield that a term must go: it belongs to nothing, or it is there twice."""
+    case, target, amounts = term.case, term.target, term.amounts
+    if not adds_something(amounts):
+        return
+    if not all(fits(t, n, 0 * n) for t, n in zip(case.traces, term.needs, strict=True)):
+        return
+    first = target.first
+    assert first is not None
+    used = value_node(first)
+    if target.kind != "value" and _has_twin(term):
+        yield TWICE.explanation(
+            location=target_location(case, target),
+            operand=operand(target),
+            size=target.size,
+            rank=used.index,
+        )
+        return
+    users = [
+        user
+        for user in case.traces[0].own
+        for position in linear_positions(user)
+        if user.argument(position) is used
+    ]
+    sums = ADD | SUBTRACT
+    if (
+        target.kind == "edge"
+        and len(users) > 1
+        and all(user.name in sums for user in users)
+    ):
+        later = max(users, key=lambda node: node.index)
+        yield TWICE.explanation(
+            location=location_of(later.place),
+            operand=operand(target),
+            size=target.size,
+        )
+        return
+    unsummed = used.value.numel() > case.traces[0].batch
+    kind = UNNEEDED_UNSUMMED if unsummed else UNNEEDED
+    yield kind.explanation(
+        constant=is_constant(amounts),
+        location=target_location(case, target),
+        operand=operand(target),
+        size=target.size,
+        rank=used.index,
+    )
+
+
+def _has_twin(term: Term) -> bool:
+    """Return whether another term of the ldj adds the very same numbers everywhere."""
+    case, target = term.case, term.target
+    for index, (trace, terms) in enumerate(zip(case.traces, case.terms, strict=True)):
+        items = target.items[index]
+        if len(items) != 1:
+            return False
+        mine = value_node(items[0])
+        others = [
+            node
+            for node in (*terms.leaves, *terms.nodes)
+            if node is not mine
+            and node.name == mine.name
+            and node.value.shape == mine.value.shape
+            and alike(node.value, mine.value)
+        ]
+        if not any(
+            mine not in ancestors(node)
+            and node not in ancestors(mine)
+            and same(contribution(trace, node), term.amounts[index])
+            for node in others
+        ):
+            return False
+    return True
