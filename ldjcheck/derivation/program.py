@@ -25,7 +25,7 @@ from ldjcheck.derivation.writing.lines import is_right, line_for, links_of
 from ldjcheck.derivation.writing.methods import body_of, ldj_method, method_lines
 from ldjcheck.derivation.writing.spelling import Spelled, UnspeakableError
 from ldjcheck.revision import Replacement
-from ldjcheck.revision.text import FunctionNode
+from ldjcheck.revision.text import MethodNode
 from ldjcheck.tape import Node, Place, Step
 
 _FITS = 1e-7  # relative: terms are the step's own log|det| to rounding
@@ -185,7 +185,7 @@ def _of_method(
     formulas: Formulas,
     solved: Sequence[Solved],
     execution: Execution,
-    function: FunctionNode,
+    function: MethodNode,
 ) -> Program:
     terms = [term for step in solved for term in step.terms]
     lines, parts = method_lines(call, formulas, execution, terms)
@@ -200,24 +200,19 @@ def _of_method(
 
 def _homes(call: Recorded) -> dict[int, Home]:
     """Return the functions that hand an ldj back, by the number of their call."""
-    batch = call.trace.batch
     editable = [e for e in call.executions.values() if call.is_own(e.file)]
     found = {
         execution.call: home
         for execution in editable
-        if (home := home_of(call, execution, batch)) is not None
+        if (home := home_of(call, execution)) is not None
     }
-    outermost = _outermost(call, editable)
+    outermost = next((e for e in editable if e.caller is None), None)
     if outermost is None or outermost.call in found:
         return found
     if isinstance(outermost.returned, tuple) and found:
         return found  # it hands on what another function hands back
     alone = keeping_home(call, outermost) or bare_home(call, outermost)
     return found if alone is None else {outermost.call: alone}
-
-
-def _outermost(call: Recorded, editable: Sequence[Execution]) -> Execution | None:
-    return next((e for e in editable if e.caller is None), None)
 
 
 def _given(call: Recorded, homes: dict[int, Home]) -> set[int]:
@@ -314,14 +309,5 @@ def _program(
 
 
 def _said(written: Written, home: Home) -> Said:
-    statement = written.line.statement
-    place = Place(
-        file=home.execution.file,
-        line=statement.lineno,
-        end_line=statement.end_lineno or statement.lineno,
-        column=statement.col_offset,
-        end_column=statement.end_col_offset or 0,
-        function=home.execution.function,
-        call=home.execution.call,
-    )
+    place = home.place(written.line.statement)
     return Said(place=place, text=written.text, why=written.why, part=written.part)

@@ -21,7 +21,6 @@ from ldjcheck.revision import Replacement
 from ldjcheck.running.bench import Bench
 from ldjcheck.settling.ranks import at_all_ranks
 from ldjcheck.settling.settle import runs
-from ldjcheck.tape import Place
 
 _WHY = "undoes the map: its ldj is minus that of the way there, at the x that it found"
 
@@ -48,15 +47,7 @@ def by_the_way_there(back: Recorded, there: Recorded) -> Program | None:
         written, changes = statements_of(back, home, [line])
     except NoPlaceError:
         return None
-    place = Place(
-        file=home.execution.file,
-        line=home.returns.lineno,
-        end_line=home.returns.end_lineno or home.returns.lineno,
-        column=home.returns.col_offset,
-        end_column=home.returns.end_col_offset or 0,
-        function=home.execution.function,
-        call=home.execution.call,
-    )
+    place = home.place(home.returns)
     said = tuple(Said(place=place, text=each.text, why=each.why) for each in written)
     return Program(solved=(), said=said, changes=tuple(changes))
 
@@ -64,7 +55,7 @@ def by_the_way_there(back: Recorded, there: Recorded) -> Program | None:
 def _outermost(call: Recorded) -> Home | None:
     for execution in call.executions.values():
         if execution.caller is None and call.is_own(execution.file):
-            return home_of(call, execution, call.trace.batch)
+            return home_of(call, execution)
     return None
 
 
@@ -90,10 +81,7 @@ def _asked(back: Recorded, home: Home, forward: Home) -> str | None:
         if is_tensor:
             given.append(f"{name}={name}")
     call = f"{here[0]}.{forward.execution.function}({', '.join(given)})"
-    value = forward.returns.value
-    assert isinstance(value, ast.Tuple)
-    where = next(i for i, part in enumerate(value.elts) if part is forward.ldj)
-    return f"{call}[{where}]"
+    return f"{call}[{forward.position}]"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 Block = list[ast.stmt]
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+MethodNode = ast.FunctionDef | ast.AsyncFunctionDef
+FunctionNode = MethodNode | ast.Lambda
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -108,11 +109,7 @@ class SourceText:
 
     def text(self, node: ast.AST) -> str:
         """Return the source of an expression or statement, as it is written."""
-        line, column, end_line, end_column = span_of(node)
-        if line == end_line:
-            return self.lines[line - 1][column:end_column].decode()
-        rows = [self.lines[line - 1][column:], *self.lines[line : end_line - 1]]
-        return b"".join([*rows, self.lines[end_line - 1][:end_column]]).decode()
+        return self.at(*span_of(node))
 
     def put(self, node: ast.AST, text: str) -> Replacement:
         """Return the replacement of a whole node."""
@@ -156,6 +153,15 @@ def call_name(node: ast.AST) -> str:
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def targets_of(node: ast.AST) -> list[ast.expr]:
+    """Return what an assignment, or a loop, gives values to; of all else nothing."""
+    if isinstance(node, ast.Assign):
+        return node.targets
+    if isinstance(node, ast.AugAssign | ast.AnnAssign | ast.For):
+        return [node.target]
+    return []
 
 
 def span_of(node: ast.AST) -> tuple[int, int, int, int]:
@@ -208,7 +214,7 @@ def replaced(
 
 def edited_functions(
     source: SourceText, changes: Iterable[Replacement]
-) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]:
+) -> tuple[MethodNode, ...]:
     """Return the innermost functions of a file that changes are in, lambdas left out."""
     found = {}
     for change in changes:

@@ -173,7 +173,7 @@ class Formulas:
         execution = None if place is None else self.executions.get(place.call)
         if known or value.function is not None or node is None or execution is None:
             return  # what was computed has a place of its own
-        moment = moment_of(execution, user)
+        moment = moment_of(execution, user.index)
         found = [] if moment is None else list(operands(node))
         owner = owner_of(node)
         found += [] if owner is None else [(0, owner)]
@@ -192,7 +192,7 @@ class Formulas:
         execution = None if place is None else self.executions.get(place.call)
         if node is None or execution is None:
             return None
-        moment = moment_of(execution, user)
+        moment = moment_of(execution, user.index)
         if moment is None:
             return None
         found = list(operands(node))
@@ -424,11 +424,11 @@ _SHAPED = frozenset(
 )  # fmt: skip
 
 
-def moment_of(execution: Execution, node: Node) -> Moment | None:
-    """Return the line of a function during which an operation ran."""
+def moment_of(execution: Execution, clock: int) -> Moment | None:
+    """Return the line of a function that ran when the tape had so many nodes."""
     found = None
     for moment in execution.moments:
-        if moment.clock > node.index:
+        if moment.clock > clock:
             break
         found = moment
     return found

@@ -24,7 +24,7 @@ from ldjcheck.derivation.calculus.matrices import (
 )
 from ldjcheck.torch_ops import Op, operation
 
-_SUM, _PRODUCT, _SIGN, _POWER, _ATOM = 1, 2, 3, 4, 5
+_SUM, PRODUCT, _SIGN, _POWER, ATOM = 1, 2, 3, 4, 5
 
 
 class Printer:
@@ -63,10 +63,10 @@ class Printer:
     def _written(self, e: Expr) -> tuple[str, int]:
         if isinstance(e, Symbol):
             text = self._texts[e]
-            return text, _ATOM if _is_atom(text) else 0
+            return text, ATOM if _is_atom(text) else 0
         if e.is_Rational or e.is_Float:
             text = _number(e)
-            return text, _SUM if text.startswith("-") else _ATOM
+            return text, _SUM if text.startswith("-") else ATOM
         if isinstance(e, Add):
             return self._sum(e), _SUM
         if isinstance(e, Mul):
@@ -74,28 +74,28 @@ class Printer:
         if isinstance(e, Pow):
             return self._power(e)
         if e.func in f.NAMES:
-            return self._call(e, operation(f.NAMES[e.func])), _ATOM
+            return self._call(e, operation(f.NAMES[e.func])), ATOM
         if isinstance(e, EventSum):
-            return self._event_sum(e), _ATOM
+            return self._event_sum(e), ATOM
         if isinstance(e, HiddenDeterminant):
-            return self._hidden(e), _ATOM
+            return self._hidden(e), ATOM
         if isinstance(e, Dims):
-            return f"{self.text(e.args[0], _ATOM)}[0].numel()", _ATOM
+            return f"{self.text(e.args[0], ATOM)}[0].numel()", ATOM
         if isinstance(e, Flattened):
-            return f"{self.text(e.args[0], _ATOM)}.flatten(1)", _ATOM
+            return f"{self.text(e.args[0], ATOM)}.flatten(1)", ATOM
         if isinstance(e, Product):
-            return " @ ".join(self.text(each, _POWER) for each in e.args), _PRODUCT
+            return " @ ".join(self.text(each, _POWER) for each in e.args), PRODUCT
         if isinstance(e, Turned):
-            return f"{self.text(e.args[0], _ATOM)}.t()", _ATOM
+            return f"{self.text(e.args[0], ATOM)}.t()", ATOM
         if isinstance(e, (LogAbsDet, LogDiagonal, Total)):
-            return self._of_matrix(e), _ATOM
+            return self._of_matrix(e), ATOM
         if isinstance(e, f.Where):
-            return self._where(e), _ATOM
+            return self._where(e), ATOM
         if isinstance(e, f.Above):
             return f"{self.text(e.args[0], _POWER)} > 0", 0
         if e.is_number:
             text = repr(_float(e))
-            return text, _SUM if text.startswith("-") else _ATOM
+            return text, _SUM if text.startswith("-") else ATOM
         raise ValueError(f"no source for {e.func.__name__}")
 
     def _call(self, e: Expr, op: Op) -> str:
@@ -123,7 +123,7 @@ class Printer:
 
     def _event_sum(self, e: Expr) -> str:
         inner, rank, keep, is_mean = e.args
-        text = self.text(inner, _ATOM)
+        text = self.text(inner, ATOM)
         word = "mean" if is_mean else "sum"
         if not self.varies(inner):
             return f"{text}.{word}()"
@@ -134,13 +134,13 @@ class Printer:
     def _hidden(self, e: Expr) -> str:
         slopes, first, second = e.args
         torch = self._modules["torch"]
-        product = self.text(first, _PRODUCT)
-        rows = self.text(first, _ATOM)
+        product = self.text(first, PRODUCT)
+        rows = self.text(first, ATOM)
         if second != 0:
             product = f"({product} @ {self.text(second, _POWER)})"
-        slope = f"{self.text(slopes, _PRODUCT)} * " if slopes != 1 else ""
+        slope = f"{self.text(slopes, PRODUCT)} * " if slopes != 1 else ""
         if not self.is_number(slopes):
-            slope = f"{self.text(slopes, _ATOM)}.unsqueeze(-1) * "
+            slope = f"{self.text(slopes, ATOM)}.unsqueeze(-1) * "
         eye = f"{torch}.eye({rows}.shape[0])"
         return f"{torch}.linalg.slogdet({eye} + {slope}{product})[1]"
 
@@ -151,7 +151,7 @@ class Printer:
     def _of_matrix(self, e: Expr) -> str:
         torch = self._modules["torch"]
         if isinstance(e, Total):
-            return f"{self.text(e.args[0], _ATOM)}.sum()"
+            return f"{self.text(e.args[0], ATOM)}.sum()"
         matrix = self.text(e.args[0])
         if isinstance(e, LogAbsDet):
             return f"{torch}.linalg.slogdet({matrix})[1]"
@@ -169,7 +169,7 @@ class Printer:
         text = self.text(_turned(terms[0]), _SUM)
         for term in map(_turned, terms[1:]):
             if _is_negative(term):
-                text += f" - {self.text(-term, _PRODUCT)}"
+                text += f" - {self.text(-term, PRODUCT)}"
             else:
                 text += f" + {self.text(term, _SUM)}"
         return text
@@ -187,7 +187,7 @@ class Printer:
 
     def _product(self, e: Expr) -> tuple[str, int]:
         if _is_negative(e):
-            return f"-{self.text(-e, _PRODUCT)}", _SIGN
+            return f"-{self.text(-e, PRODUCT)}", _SIGN
         above, below = [], []
         for factor in e.as_ordered_factors():
             power = factor.exp if isinstance(factor, Pow) else None
@@ -201,20 +201,20 @@ class Printer:
         above.sort(
             key=lambda x: (not x.is_number, min(map(_age, x.free_symbols), default=0))
         )
-        top = " * ".join(self.text(x, _PRODUCT) for x in above) or "1"
+        top = " * ".join(self.text(x, PRODUCT) for x in above) or "1"
         if not below:
-            return top, _PRODUCT
+            return top, PRODUCT
         if len(below) == 1:
-            return f"{top} / {self.text(below[0], _POWER)}", _PRODUCT
-        return f"{top} / {self.text(Mul(*below), _POWER)}", _PRODUCT
+            return f"{top} / {self.text(below[0], _POWER)}", PRODUCT
+        return f"{top} / {self.text(Mul(*below), _POWER)}", PRODUCT
 
     def _power(self, e: Expr) -> tuple[str, int]:
         base, exponent = e.args
         if exponent == sympy.Rational(1, 2) and not self.is_number(base):
-            return f"{self._modules['torch']}.sqrt({self.text(base)})", _ATOM
+            return f"{self._modules['torch']}.sqrt({self.text(base)})", ATOM
         if exponent.is_number and exponent.is_negative:
-            return f"1 / {self.text(1 / e, _POWER)}", _PRODUCT
-        left = self.text(base, _ATOM)
+            return f"1 / {self.text(1 / e, _POWER)}", PRODUCT
+        left = self.text(base, ATOM)
         return f"{left} ** {self.text(exponent, _POWER)}", _POWER
 
 

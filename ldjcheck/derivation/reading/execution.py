@@ -23,7 +23,7 @@ from torch import Tensor
 from ldjcheck.holdings import paths, reachable
 from ldjcheck.records import Calls, Direction
 from ldjcheck.revision import SourceText, first_line, read_source
-from ldjcheck.revision.text import FunctionNode
+from ldjcheck.revision.text import MethodNode
 from ldjcheck.tape import Node, Place, Trace
 from ldjcheck.tape.frames import is_users
 from ldjcheck.tape.recorder import Recorder
@@ -37,18 +37,25 @@ class Sources:
         self._texts: dict[str, SourceText | None] = {}
         self._spans: dict[str, dict[tuple[int, int, int, int], ast.AST]] = {}
 
+    def of(self, execution: Execution) -> SourceText:
+        """Return the source of a function that ran, where it is known to have one."""
+        source = self.text(execution.file)
+        assert source is not None
+        return source
+
     def text(self, file: str) -> SourceText | None:
         """Return a file's source, None where there is none."""
         if file not in self._texts:
             self._texts[file] = read_source(file)
         return self._texts[file]
 
-    def function(self, file: str, name: str, line: int) -> FunctionNode | None:
-        """Return the definition of a function that ran, by where its code begins."""
-        source = self.text(file)
+    def function(self, ran: Execution) -> MethodNode | None:
+        """Return the definition of a function that ran; None of a lambda, or of no source."""
+        source, begins = self.text(ran.file), (ran.function, ran.code.co_firstlineno)
         for node in () if source is None else source.functions:
-            named = "<lambda>" if isinstance(node, ast.Lambda) else node.name
-            if named == name and first_line(node) == line:
+            if isinstance(node, ast.Lambda):
+                continue
+            if (node.name, first_line(node)) == begins:
                 return node
         return None
 

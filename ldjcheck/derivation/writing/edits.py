@@ -14,7 +14,7 @@ from ldjcheck.derivation.reading.execution import Recorded
 from ldjcheck.derivation.reading.homes import Home
 from ldjcheck.derivation.writing.spelling import Spelled
 from ldjcheck.revision import Replacement, SourceText, call_name
-from ldjcheck.revision.text import span_of
+from ldjcheck.revision.text import span_of, targets_of
 from ldjcheck.tape import Node
 
 _ZEROS = ("zeros", "new_zeros", "zeros_like")
@@ -61,17 +61,13 @@ def statements_of(
     Raises:
         NoPlaceError: there is no place for one of them.
     """
-    source = call.sources.text(home.execution.file)
-    assert source is not None
-    return _Edit(call, source, home, lines).made()
+    return _Edit(call, home, lines).made()
 
 
 class _Edit:
-    def __init__(
-        self, call: Recorded, source: SourceText, home: Home, lines: Sequence[Line]
-    ) -> None:
+    def __init__(self, call: Recorded, home: Home, lines: Sequence[Line]) -> None:
         self._call = call
-        self._source = source
+        self._source = home.source
         self._home = home
         self._lines = _without_repetitions(lines)
 
@@ -230,9 +226,7 @@ class _Edit:
 
     def _says_zero(self) -> bool:
         """Return whether what is handed back as the ldj is nothing already."""
-        value = self._home.returns.value
-        assert isinstance(value, ast.Tuple)
-        said = self._home.execution.returned[_index(self._home)]
+        said = self._home.said
         held = said.value if isinstance(said, Node) else said
         if isinstance(held, Tensor):
             return not bool(held.any())
@@ -316,7 +310,7 @@ class _Edit:
         """Return the statements that serve the ldj alone, and are not its start at zero."""
         found: list[ast.stmt] = []
         for node in self._assignments:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            targets = targets_of(node)
             if self._home.slot == "attribute" and self._is_attribute(targets):
                 found.append(node)
                 continue
@@ -370,7 +364,7 @@ def _needed(function: ast.AST, ldj: str, home: Home) -> set[str]:
             parts = node.value.elts if isinstance(node.value, ast.Tuple) else []
             kept = [p for p in parts if p is not home.ldj]
             if node is home.returns or (len(parts) == _width(home) and parts):
-                kept = [p for i, p in enumerate(parts) if i != _index(home)]
+                kept = [p for i, p in enumerate(parts) if i != home.position]
             elif not parts:
                 kept = [node.value]
             for part in kept:
@@ -387,9 +381,7 @@ def _needed(function: ast.AST, ldj: str, home: Home) -> set[str]:
         size = len(needed)
         for node in ast.walk(function):
             if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For)):
-                targets = (
-                    node.targets if isinstance(node, ast.Assign) else [node.target]
-                )
+                targets = targets_of(node)
                 names = {n for t in targets for n in _names(t)}
                 plain = all(isinstance(t, (ast.Name, ast.Tuple)) for t in targets)
                 if names & needed or not plain:
@@ -404,12 +396,6 @@ def _width(home: Home) -> int:
     return len(value.elts) if isinstance(value, ast.Tuple) else 0
 
 
-def _index(home: Home) -> int:
-    value = home.returns.value
-    assert isinstance(value, ast.Tuple)
-    return next(i for i, part in enumerate(value.elts) if part is home.ldj)
-
-
 def _feeding(function: ast.AST, start: set[str]) -> set[str]:
     """Return the names that some names are computed from."""
     found, size = set(start), -1
@@ -417,9 +403,7 @@ def _feeding(function: ast.AST, start: set[str]) -> set[str]:
         size = len(found)
         for node in ast.walk(function):
             if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
-                targets = (
-                    node.targets if isinstance(node, ast.Assign) else [node.target]
-                )
+                targets = targets_of(node)
                 names = {n for t in targets for n in _names(t)}
                 if names & found and node.value is not None:
                     found |= _reads(node.value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -18,11 +17,11 @@ from ldjcheck.derivation.writing.scope import Scope
 from ldjcheck.derivation.writing.spelling import (
     Spelled,
     UnspeakableError,
-    derivative_of,
     said_of,
     spell,
+    with_derivative,
 )
-from ldjcheck.revision import Replacement, SourceText
+from ldjcheck.revision import Replacement
 from ldjcheck.tape import Node
 
 
@@ -38,34 +37,20 @@ def line_for(
     Raises:
         UnspeakableError: on neither side everything has a name.
     """
-    source = call.sources.text(home.execution.file)
-    assert source is not None
-    modules = modules_of(source)
     found: list[tuple[float, Line]] = []
     failed: UnspeakableError | None = None
     for side, moment in _moments(home.execution, statement, terms[-1].end):
         scope = Scope(home.execution, moment, call)
         try:
-            parts = spell(formulas, terms, scope, modules, call.form)
+            spelled = spell(formulas, terms, scope)
         except UnspeakableError as error:
             failed = failed or error
             continue
-        parts = [
-            replace(
-                part, derivative=derivative_of(formulas, part.terms, scope, modules)
-            )
-            for part in parts
-        ]
+        parts = tuple(with_derivative(formulas, part, scope) for part in spelled)
+        whys = (said_of(formulas, p.terms, scope, statement.lineno) for p in parts)
         cost = sum(part.cost for part in parts) + (side == "before") * 0.5
         line = Line(
-            home=home,
-            statement=statement,
-            side=side,
-            parts=tuple(parts),
-            whys=tuple(
-                said_of(formulas, part.terms, scope, modules, statement.lineno)
-                for part in parts
-            ),
+            home=home, statement=statement, side=side, parts=parts, whys=tuple(whys)
         )
         found.append((cost, line))
     if not found:
@@ -77,7 +62,7 @@ def _moments(
     execution: Execution, statement: ast.stmt, node: Node
 ) -> list[tuple[Side, Moment]]:
     """Return the moments just before and just behind a statement, when it made a value."""
-    inside = moment_of(execution, node)
+    inside = moment_of(execution, node.index)
     if inside is None:
         return []
     moments = execution.moments
@@ -100,29 +85,6 @@ def _moments(
     return found
 
 
-def modules_of(source: SourceText) -> Mapping[str, str]:
-    """Return what a file calls torch, its `functional`, and what has log for numbers."""
-    known = {"torch": "torch", "functional": "torch.nn.functional"}
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name == "torch":
-                    known["torch"] = alias.asname or "torch"
-                elif alias.name == "torch.nn.functional" and alias.asname:
-                    known["functional"] = alias.asname
-                elif alias.name == "math":
-                    known["math"] = alias.asname or "math"
-                elif alias.name == "numpy":
-                    known.setdefault("numpy", alias.asname or "numpy")
-        elif isinstance(node, ast.ImportFrom) and node.module == "torch.nn":
-            for alias in node.names:
-                if alias.name == "functional":
-                    known["functional"] = alias.asname or "functional"
-    if "math" not in known and "numpy" in known:
-        known["math"] = known["numpy"]
-    return known
-
-
 _CLOSE = 1e-6
 
 
@@ -141,18 +103,12 @@ def is_right(call: Recorded, home: Home) -> bool:
 
 def _claimed(call: Recorded, home: Home) -> Tensor | None:
     """Return what a function added to the ldj, `(batch,)`, in nats."""
-    said = _per_sample(_returned(home), call.trace.batch)
+    said = _per_sample(home.said, call.trace.batch)
     if said is None or not home.is_total:
         return said
     given = home.execution.moments[0].held.get(home.name)
     start = _per_sample(given, call.trace.batch)
     return None if start is None else said - start
-
-
-def _returned(home: Home) -> object:
-    returned, value = home.execution.returned, home.returns.value
-    assert isinstance(value, ast.Tuple)
-    return returned[next(i for i, each in enumerate(value.elts) if each is home.ldj)]
 
 
 def _per_sample(value: object, batch: int) -> Tensor | None:
@@ -206,14 +162,13 @@ def _link(
         )
     takes_total = child.is_total and _passes(at, parent.name)
     target = statement.targets[0]
-    index = _index(child)
+    index = child.position
     if isinstance(target, ast.Name):
         return _added(call, parent, statement, f"{target.id}[{index}]", None)
     if not isinstance(target, ast.Tuple) or index >= len(target.elts):
         raise NoPlaceError(f"line {statement.lineno} takes the ldj apart")
     held = target.elts[index]
-    source = call.sources.text(parent.execution.file)
-    assert source is not None
+    source = parent.source
     name = held.id if isinstance(held, ast.Name) else ""
     if takes_total:
         if name == parent.name:
@@ -221,7 +176,7 @@ def _link(
         return _added(
             call, parent, statement, "", source.put(held, parent.name), counts=False
         )
-    if name == parent.name and _begins(call, parent, statement, known):
+    if name == parent.name and _begins(parent, statement, known):
         return None
     if name and name != parent.name and not name.startswith("_"):
         return _added(call, parent, statement, name, None)
@@ -250,15 +205,11 @@ def _added(
     )
 
 
-def _begins(
-    call: Recorded, parent: Home, statement: ast.stmt, known: Sequence[Line]
-) -> bool:
+def _begins(parent: Home, statement: ast.stmt, known: Sequence[Line]) -> bool:
     """Return whether a sublayer's ldj is the first that a function counts."""
-    source = call.sources.text(parent.execution.file)
-    assert source is not None
     node: ast.AST = statement
     while node is not parent.function:
-        node = source.parents[node]
+        node = parent.source.parents[node]
         if isinstance(node, (ast.For, ast.While)):
             return False
     return all(line.statement.lineno > statement.lineno for line in known)
@@ -275,12 +226,6 @@ def _passes(node: ast.Call, name: str) -> bool:
     """Return whether a call is given the running total."""
     given: Sequence[ast.expr] = [*node.args, *(k.value for k in node.keywords)]
     return any(isinstance(each, ast.Name) and each.id == name for each in given)
-
-
-def _index(home: Home) -> int:
-    value = home.returns.value
-    assert isinstance(value, ast.Tuple)
-    return next(i for i, part in enumerate(value.elts) if part is home.ldj)
 
 
 def _fresh(home: Home) -> str:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ldjcheck.calling.parameter_names import is_total
 from ldjcheck.derivation.calculus.formulas import Formulas
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.derivation.reading.execution import Execution, Recorded
-from ldjcheck.derivation.writing.lines import modules_of
 from ldjcheck.derivation.writing.scope import Scope
-from ldjcheck.derivation.writing.spelling import Spelled, derivative_of, said_of, spell
+from ldjcheck.derivation.writing.spelling import (
+    Spelled,
+    said_of,
+    spell,
+    with_derivative,
+)
 from ldjcheck.revision import Replacement
-from ldjcheck.revision.text import FunctionNode, span_of
+from ldjcheck.revision.text import MethodNode, span_of
 from ldjcheck.tape import Node, Place
 
 
@@ -32,16 +36,14 @@ class MethodLine:
     part: Spelled | None  # the term, where it is one
 
 
-def ldj_method(call: Recorded) -> tuple[Execution, FunctionNode] | None:
+def ldj_method(call: Recorded) -> tuple[Execution, MethodNode] | None:
     """Return the method that gave the ldj, if one was asked for it by itself."""
     for execution in call.executions.values():
         outside = execution.caller is None or not call.is_own(execution.caller.file)
         if not outside or not is_total(execution.function):
             continue
-        function = call.sources.function(
-            execution.file, execution.function, execution.code.co_firstlineno
-        )
-        if function is None or isinstance(function, ast.Lambda):
+        function = call.sources.function(execution)
+        if function is None:
             continue
         if call.is_own(execution.file) and not isinstance(execution.returned, tuple):
             return execution, function
@@ -59,13 +61,10 @@ def method_lines(
     Raises:
         UnspeakableError: a term cannot be written in what the method is given.
     """
-    source = call.sources.text(execution.file)
-    assert source is not None
-    modules = modules_of(source)
     scope = Scope(execution, execution.moments[0], call)
     lines = []
     for term in terms:
-        parts = spell(formulas, [term], scope, modules, call.form)
+        parts = spell(formulas, [term], scope)
         if not parts:
             continue
         place = next((p for p in term.end.places if call.is_own(p.file)), None)
@@ -74,28 +73,23 @@ def method_lines(
             MethodLine(
                 place=place,
                 text=_joined(parts),
-                why=said_of(formulas, [term], scope, modules, number),
+                why=said_of(formulas, [term], scope, number),
                 part=None
                 if len(parts) > 1
-                else replace(
-                    parts[0], derivative=derivative_of(formulas, [term], scope, modules)
-                ),
+                else with_derivative(formulas, parts[0], scope),
             )
         )
-    return lines, spell(formulas, terms, scope, modules, call.form)
+    return lines, spell(formulas, terms, scope)
 
 
 def body_of(
     call: Recorded,
     execution: Execution,
-    function: FunctionNode,
+    function: MethodNode,
     parts: Sequence[Spelled],
 ) -> Replacement:
     """Return the replacement of a method's body by the derived ldj."""
-    source = call.sources.text(execution.file)
-    assert source is not None
-    body = function.body
-    assert isinstance(body, list)
+    source, body = call.sources.of(execution), function.body
     first = body[0]
     is_documented = isinstance(first, ast.Expr) and isinstance(
         first.value, ast.Constant

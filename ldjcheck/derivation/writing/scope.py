@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -20,17 +22,32 @@ _ATOMS = (int, float, str, bytes, bool, type(None))
 class Scope:
     """One function at one moment: what can be written there, and means what it should."""
 
-    def __init__(
-        self,
-        execution: Execution,
-        moment: Moment,
-        call: Recorded,
-    ) -> None:
+    def __init__(self, execution: Execution, moment: Moment, call: Recorded) -> None:
         self.execution = execution
         self.moment = moment
+        self.form = call.form
         self._executions = call.executions
         self._sources = call.sources
         self._made = call.made
+
+    @cached_property
+    def modules(self) -> Mapping[str, str]:
+        """What the file calls torch, its `functional`, and what has log for numbers."""
+        known = {"torch": "torch", "functional": "torch.nn.functional"}
+        for node in ast.walk(self._sources.of(self.execution).tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    if alias.name in ("torch", "math"):
+                        known[alias.name] = alias.asname or alias.name
+                    elif alias.name == "torch.nn.functional" and alias.asname:
+                        known["functional"] = alias.asname
+                    elif alias.name == "numpy":
+                        known.setdefault("numpy", alias.asname or "numpy")
+            elif isinstance(node, ast.ImportFrom) and node.module == "torch.nn":
+                for alias in node.names:
+                    if alias.name == "functional":
+                        known["functional"] = alias.asname or "functional"
+        return {"math": known["numpy"], **known} if "numpy" in known else known
 
     def word(self, leaf: Leaf) -> str | None:
         """Return how to write what a symbol stands for; None where there is no way."""
@@ -78,7 +95,7 @@ class Scope:
         execution = None if place is None else self._executions.get(place.call)
         if not isinstance(made, ast.expr) or execution is None:
             return None
-        moment = moment_of(execution, node)
+        moment = moment_of(execution, node.index)
         if moment is None or not self._is_outcome(node):
             return None
         text = self._reworded(made, execution, moment, depth + 1)
@@ -95,8 +112,8 @@ class Scope:
         assert node.place is not None
         made = self._made.get((node.place.call, node.place.span), [])
         execution = self._executions[node.place.call]
-        turn = moment_of(execution, node)
-        here = [each for each in made if moment_of(execution, each) is turn]
+        turn = moment_of(execution, node.index)
+        here = [each for each in made if moment_of(execution, each.index) is turn]
         if not here or here[-1] is node:
             return True
         return node.part is not None and here[-1].args is node.args
@@ -172,7 +189,8 @@ class Scope:
         call = self._sources.at(caller)
         if not isinstance(call, ast.Call):
             return None
-        moment = _moment_before(above, execution)
+        began = execution.moments[0].clock if execution.moments else 0
+        moment = moment_of(above, began)
         if moment is None:
             return None
         names = list(execution.arguments)
@@ -191,10 +209,8 @@ class Scope:
 
     def _assigned(self, name: str, execution: Execution, depth: int) -> str | None:
         """Return what a local name was set to, where that is done once."""
-        function = self._sources.function(
-            execution.file, execution.function, execution.code.co_firstlineno
-        )
-        if function is None or isinstance(function, ast.Lambda):
+        function = self._sources.function(execution)
+        if function is None:
             return None
         found = [
             node
@@ -257,14 +273,3 @@ class _Reworder(ast.NodeTransformer):
 
 def _expression(text: str) -> ast.expr:
     return ast.parse(text, mode="eval").body
-
-
-def _moment_before(above: Execution, execution: Execution) -> Moment | None:
-    """Return the line of a caller during which it called."""
-    started = execution.moments[0].clock if execution.moments else 0
-    found = None
-    for moment in above.moments:
-        if moment.clock > started:
-            break
-        found = moment
-    return found
