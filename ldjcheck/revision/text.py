@@ -8,6 +8,7 @@ import linecache
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeGuard
 
 Block = list[ast.stmt]
 MethodNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -66,6 +67,16 @@ class SourceText:
         }
 
     @cached_property
+    def imported(self) -> frozenset[str]:
+        """The names that an import binds anywhere in the file."""
+        return frozenset(
+            alias.asname or alias.name.split(".")[0]
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        )
+
+    @cached_property
     def imports(self) -> tuple[ast.Import | ast.ImportFrom, ...]:
         """The imports of the module's own scope that bind names one by one."""
         found: list[ast.Import | ast.ImportFrom] = []
@@ -113,7 +124,11 @@ class SourceText:
 
     def put(self, node: ast.AST, text: str) -> Replacement:
         """Return the replacement of a whole node."""
-        return Replacement(self.file, *span_of(node), text)
+        return self.put_at(span_of(node), text)
+
+    def put_at(self, span: tuple[int, int, int, int], text: str) -> Replacement:
+        """Return the replacement of a span."""
+        return Replacement(self.file, *span, text)
 
     def between(self, first: ast.AST, second: ast.AST) -> tuple[int, int, int, int]:
         """Return the span between the end of one node and the start of another."""
@@ -153,6 +168,28 @@ def call_name(node: ast.AST) -> str:
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def is_sum(node: ast.AST) -> TypeGuard[ast.BinOp]:
+    """Return whether a node is a sum or a difference."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
+
+
+def is_product(node: ast.AST) -> TypeGuard[ast.BinOp]:
+    """Return whether a node is a product or a quotient."""
+    return isinstance(node, ast.BinOp) and isinstance(
+        node.op, ast.Mult | ast.Div | ast.MatMult | ast.FloorDiv | ast.Mod
+    )
+
+
+def is_minus(node: ast.AST | None) -> TypeGuard[ast.UnaryOp]:
+    """Return whether a node is something with a minus in front."""
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+
+
+def names_in(node: ast.AST) -> set[str]:
+    """Return the names that stand in a node, read or set."""
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
 def targets_of(node: ast.AST) -> list[ast.expr]:

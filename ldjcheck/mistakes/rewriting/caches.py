@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from ldjcheck.mistakes.rewriting.sites import Change, Site, argument_of, as_atom
+from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision import Replacement, call_name
 
 _CUTTING = ("item", "detach", "clone", "cpu", "data")
@@ -141,19 +141,9 @@ def _body_alone(
     site: Site, node: ast.If, body: list[ast.stmt]
 ) -> Iterator[Replacement]:
     """Yield the replacement of a condition by the statements of one of its branches."""
-    lines, column = site.source.lines, node.col_offset
-    first, last = body[0], body[-1]
-    if lines[node.lineno - 1][:column].strip():
-        return  # an `elif`, or other statements on its line
-    end = last.end_lineno or last.lineno
-    rows = [lines[first.lineno - 1][first.col_offset :]]
-    deeper = first.col_offset - column
-    for row in lines[first.lineno : end]:
-        rows.append(row[deeper:] if not row[:deeper].strip() else row)
-    tail = len(lines[end - 1].rstrip(b"\r\n")) - (last.end_col_offset or 0)
-    text = b"".join(rows).rstrip(b"\r\n")
-    kept = text[: len(text) - tail].decode() if tail else text.decode()
-    yield site.source.put(node, kept)
+    if not site.source.lines[node.lineno - 1][: node.col_offset].strip():
+        # no `elif`, and no other statements on its line
+        yield site.source.put(node, site.dedented(body, node.col_offset))
 
 
 def _without(site: Site, node: ast.If) -> Iterator[Replacement]:
@@ -223,7 +213,7 @@ def _computed(site: Site, methods: list[Method], name: str) -> str | None:
                 value = _plain(site, locals_.get(value.id, value))
             if not any(isinstance(n, ast.Call | ast.BinOp) for n in ast.walk(value)):
                 continue
-            text = _CUTS.sub("", as_atom(site, value))
+            text = _CUTS.sub("", site.as_atom(value))
             for local, attribute in held.items():
                 text = re.sub(rf"(?<![\w.]){local}(?!\w)", attribute, text)
             return text
@@ -239,7 +229,7 @@ def _plain(site: Site, node: ast.expr) -> ast.expr:
             continue
         if not isinstance(node, ast.Call):
             return node
-        inner = argument_of(site, node)
+        inner = site.argument_of(node)
         wraps = name in (*_CUTTING, *_AS_NUMBER) or name == "Parameter"
         if name == "Parameter" and node.args:
             inner = node.args[0]
@@ -273,11 +263,7 @@ def _called_first(
             continue
         for writer, name in writers.items():
             if name in reads:
-                indent = " " * first.col_offset
                 called = owner if writer == "forward" else f"{owner}.{writer}"
-                text = f"{called}({given})\n{indent}"
-                place = Replacement(
-                    site.source.file, first.lineno, first.col_offset,
-                    first.lineno, first.col_offset, text,
-                )  # fmt: skip
+                text = f"{called}({given})\n{' ' * first.col_offset}"
+                place = site.inserted(first.lineno, first.col_offset, text)
                 yield Change(0.3, (place,))

@@ -5,19 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ldjcheck.mistakes.rewriting.sites import (
-    Change,
-    Site,
-    as_factor,
-    is_product,
-    product_in_place,
-)
-from ldjcheck.revision import Replacement, call_name
+from ldjcheck.mistakes.rewriting.sites import Change, Site
+from ldjcheck.revision import call_name
+from ldjcheck.revision.text import is_product
 
 _NAMES = 8  # other names that are tried for one name
 _AXES = 4  # of which any may be meant
 _OTHER = {"sign": "logabsdet", "logabsdet": "sign"}
-_COMPARED = {
+_COMPARED: dict[type[ast.cmpop], tuple[str, str, str]] = {
     ast.Lt: ("<", ">", ">="), ast.Gt: (">", "<", "<="), ast.LtE: ("<=", ">=", ">"),
     ast.GtE: (">=", "<=", "<"),
 }  # fmt: skip
@@ -31,7 +26,8 @@ def other_names(site: Site) -> Iterator[Change]:
         if isinstance(node, ast.Name) and node.id in site.names:
             uses.setdefault(node.id, []).append(node)
     for old, nodes in uses.items():
-        for index, new in enumerate(_nearest(site, old)[:_NAMES]):
+        others = [name for name in site.names if name not in (old, "self", "cls")]
+        for index, new in enumerate(others[:_NAMES]):
             every = tuple(site.source.put(node, new) for node in nodes)
             yield Change(0.1 + 0.02 * index, every)
             if len(nodes) > 1:
@@ -107,9 +103,9 @@ def masked(site: Site) -> Iterator[Change]:
             loose = any(f" {sign} " in other for sign in "+-")
             text = f"({other})" if loose else other
             for node in site.terms:
-                body = f"{as_factor(site, node)} * {text}"
+                body = f"{site.as_factor(node)} * {text}"
                 cost = 0.2 + index / 50 + 0.1 * (other != factor)
-                yield site.put(node, product_in_place(site, node, body), cost)
+                yield site.put(node, site.in_place(node, body), cost)
 
 
 def _comparing(site: Site) -> Iterator[str]:
@@ -124,18 +120,15 @@ def _comparing(site: Site) -> Iterator[str]:
 def other_conditions(site: Site) -> Iterator[Change]:
     """Yield the statement with a condition turned around, or its two outcomes swapped."""
     for node in site.expressions:
-        if isinstance(node, ast.Compare) and len(node.ops) == 1:
-            for kind, (old, turned, denied) in _COMPARED.items():
-                if type(node.ops[0]) is kind:
-                    span = site.source.between(node.left, node.comparators[0])
-                    text = site.source.at(*span)
-                    # Where the map asks the same, its other branch is what is denied.
-                    new = denied if _is_asked_elsewhere(site, node) else turned
-                    if text.count(old) == 1:
-                        change = Replacement(
-                            site.source.file, *span, text.replace(old, new)
-                        )
-                        yield Change(0.1, (change,))
+        if isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARED:
+            old, turned, denied = _COMPARED[type(node.ops[0])]
+            span = site.source.between(node.left, node.comparators[0])
+            text = site.source.at(*span)
+            # Where the map asks the same, its other branch is what is denied.
+            new = denied if _is_asked_elsewhere(site, node) else turned
+            if text.count(old) == 1 and len(node.ops) == 1:
+                change = site.source.put_at(span, text.replace(old, new))
+                yield Change(0.1, (change,))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
             yield site.put(node, site.text(node.operand), 0.1)
         if isinstance(node, ast.Call) and len(node.args) == 3:
@@ -153,9 +146,3 @@ def _is_asked_elsewhere(site: Site, node: ast.Compare) -> bool:
     text = ast.unparse(node)
     alike = [n for n in site.inside if isinstance(n, ast.Compare)]
     return sum(ast.unparse(each) == text for each in alike) > 1
-
-
-def _nearest(site: Site, old: str) -> list[str]:
-    """Return the other names of the function, parameters and the last assigned first."""
-    skipped = {old, "self", "cls"}
-    return [name for name in site.names if name not in skipped]

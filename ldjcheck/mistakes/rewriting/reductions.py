@@ -5,13 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
-from ldjcheck.mistakes.rewriting.sites import (
-    Change,
-    Site,
-    argument_of,
-    as_atom,
-    kept_in_place,
-)
+from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision import Replacement, SourceText, call_name, is_disjoint
 from ldjcheck.revision.text import edited_functions, replaced, span_of, text_with
 
@@ -25,35 +19,27 @@ def over_events(site: Site) -> Iterator[Change]:
         if not isinstance(node, ast.Call):
             continue
         if call_name(node) in ("sum", "nansum", "mean"):
-            inner = argument_of(site, node)
+            inner = site.argument_of(node)
             if inner is not None:  # it may be one number a sample already
-                cost = 0.01 if _is_reducing(inner) else 0.15
-                yield site.put(node, kept_in_place(site, node, inner), cost)
-            yield from _with_axes(site, node)
-        if call_name(node) == "range" and node.args:
-            first = node.args[0]
-            if isinstance(first, ast.Constant) and len(node.args) > 1:
-                yield site.put(first, "1", 0.05)
+                reduces = any(call_name(n) in ("sum", "mean") for n in ast.walk(inner))
+                yield site.put(node, site.kept(node, inner), 0.01 if reduces else 0.15)
+                yield from _with_axes(site, node, inner)
+        if call_name(node) == "range" and len(node.args) > 1:
+            if isinstance(node.args[0], ast.Constant):
+                yield site.put(node.args[0], "1", 0.05)
     yield from reduced(site)
 
 
 def where_returned(site: Site) -> Iterator[Change]:
     """Yield edits that sum what a function hands back beside its output."""
-    statement = site.statement
-    if not isinstance(statement, ast.Return) or not isinstance(
-        statement.value, ast.Tuple
-    ):
+    value = getattr(site.statement, "value", None)
+    if not isinstance(site.statement, ast.Return) or not isinstance(value, ast.Tuple):
         return
-    for node in statement.value.elts[1:]:
+    for node in value.elts[1:]:
         options = [f"{name}({site.text(node)})" for name in _helpers(site)]
-        options.append(f"{as_atom(site, node)}.flatten(1).sum(1)")
+        options.append(f"{site.as_atom(node)}.flatten(1).sum(1)")
         for index, option in enumerate(options):
             yield site.put(node, option, _FAR + 0.02 * index)
-
-
-def _is_reducing(node: ast.expr) -> bool:
-    """Return whether an expression sums over axes already."""
-    return any(call_name(each) in ("sum", "mean") for each in ast.walk(node))
 
 
 def reduced(site: Site) -> Iterator[Change]:
@@ -63,7 +49,7 @@ def reduced(site: Site) -> Iterator[Change]:
     for node in site.terms:
         if isinstance(node, ast.UnaryOp | ast.Constant):
             continue
-        text, atom = site.text(node), as_atom(site, node)
+        text, atom = site.text(node), site.as_atom(node)
         options = [f"{name}({text})" for name in _helpers(site)]
         options += [f"{atom}.sum({axes})" for axes in own]
         options += [f"{atom}.flatten(1).sum(1)"]
@@ -76,35 +62,28 @@ def one_per_sample(site: Site) -> Iterator[Change]:
     """Yield edits that hand back `(batch,)` where there is an axis too many."""
     yield from _dropped_keepdim(site)
     yield from reduced(site)
-    for node in site.expressions:
-        if isinstance(node, ast.Call) and call_name(node) == "unsqueeze":
-            inner = argument_of(site, node)
-            if inner is not None:
-                yield site.put(node, site.text(inner), 0.05)
-    for depth, node in enumerate(site.terms):
-        atom = as_atom(site, node)
+    for node, inner in site.calls("unsqueeze"):
+        yield site.put(node, site.text(inner), 0.05)
+    for depth, term in enumerate(site.terms):
+        atom = site.as_atom(term)
         for index, tail in enumerate((".squeeze(1)", ".squeeze(-1)", ".reshape(-1)")):
-            yield site.put(node, atom + tail, 0.1 + 0.02 * index + depth / 1000)
-        yield site.put(node, f"{atom}.squeeze(0)", 0.2)
+            yield site.put(term, atom + tail, 0.1 + 0.02 * index + depth / 1000)
+        yield site.put(term, f"{atom}.squeeze(0)", 0.2)
 
 
-def _with_axes(site: Site, node: ast.Call) -> Iterator[Change]:
+def _with_axes(site: Site, node: ast.Call, inner: ast.expr) -> Iterator[Change]:
     """Yield a sum over other axes than those that are written, if any are."""
-    inner = argument_of(site, node)
-    if inner is None:
-        return
     method = isinstance(node.func, ast.Attribute) and node.func.value is inner
     name, text = call_name(node), site.text(inner)
     head = f"{site.text(node.func)}(" + ("" if method else f"{text}, ")
-    for helper in _helpers(site):
-        if name == "sum":
-            yield site.put(node, f"{helper}({text})", 0.0)
+    for helper in _helpers(site) if name == "sum" else ():
+        yield site.put(node, f"{helper}({text})", 0.0)
     for index, axes in enumerate(_written_here(site)):
         yield site.put(node, f"{head}{axes})", 0.05 + index / 100)
     # However many axes an event has, this sums over all of them.
-    yield site.put(node, f"{as_atom(site, inner)}.flatten(1).{name}(1)", 0.09)
+    yield site.put(node, f"{site.as_atom(inner)}.flatten(1).{name}(1)", 0.09)
     if name == "mean":
-        yield site.put(node, f"{as_atom(site, inner)}.flatten(1).sum(1)", 0.095)
+        yield site.put(node, f"{site.as_atom(inner)}.flatten(1).sum(1)", 0.095)
     keywords = {k.arg: k.value for k in node.keywords}
     place = 0 if method else 1
     for index, axes in enumerate(_AXES):
@@ -137,7 +116,7 @@ def _without_keyword(site: Site, call: ast.Call, keyword: ast.keyword) -> Replac
         last = max(before, key=lambda node: span_of(node)[2:])
         gap = source.between(last, keyword)
         if source.at(*gap).strip() == ",":
-            return Replacement(source.file, *gap[:2], *span_of(keyword)[2:], "")
+            return source.put_at((*gap[:2], *span_of(keyword)[2:]), "")
     return source.put(keyword.value, "False")
 
 
@@ -160,7 +139,7 @@ def _helpers(site: Site) -> Iterator[str]:
 
 
 _SUMS = ("sum", "mean")
-_ONE_AXIS = ("1", "-1", "[1]", "(1,)", "[-1]", "(-1,)")
+_ONE_AXIS = [["1"], ["-1"], ["[1]"], ["(1,)"], ["[-1]"], ["(-1,)"]]
 _FLAT, _ALL = ".flatten(1)", "[0].numel()"
 
 
@@ -198,12 +177,9 @@ def _puts(node: ast.AST) -> Iterator[Replacement]:
     """Yield what makes one sum, or one count, that of all axes."""
     name = call_name(node)
     if isinstance(node, ast.Call) and name in (*_SUMS, "size"):
-        axes = [ast.unparse(each) for each in (*node.args, *_values(node))]
-        if (
-            not isinstance(node.func, ast.Attribute)
-            or not axes
-            or axes[-1] not in _ONE_AXIS
-        ):
+        given = (*node.args, *(keyword.value for keyword in node.keywords))
+        axes = [ast.unparse(each) for each in given]
+        if not isinstance(node.func, ast.Attribute) or axes[-1:] not in _ONE_AXIS:
             return
         if name == "size" and len(axes) == 1:
             yield Replacement("", *_dot(node.func), *span_of(node)[2:], _ALL)
@@ -219,7 +195,7 @@ def _puts(node: ast.AST) -> Iterator[Replacement]:
         isinstance(node, ast.Subscript)
         and isinstance(node.value, ast.Attribute)
         and node.value.attr == "shape"
-        and ast.unparse(node.slice) in _ONE_AXIS
+        and [ast.unparse(node.slice)] in _ONE_AXIS
     ):
         yield Replacement("", *_dot(node.value), *span_of(node)[2:], _ALL)
 
@@ -232,10 +208,6 @@ def _once_more(node: ast.Call) -> Iterator[Replacement]:
         inner = flat.func.value
         if any(True for _ in _puts(inner)):
             yield Replacement("", *span_of(inner)[2:], *span_of(node)[2:], "")
-
-
-def _values(node: ast.Call) -> list[ast.expr]:
-    return [keyword.value for keyword in node.keywords]
 
 
 def _dot(node: ast.Attribute) -> tuple[int, int]:
