@@ -16,14 +16,13 @@ from ldjcheck.judging.measurement import compared
 from ldjcheck.records import (
     Comparison,
     Derived,
-    Edit,
     Layer,
     Obstacle,
     Options,
     Result,
     Status,
 )
-from ldjcheck.revision import Replacement
+from ldjcheck.revision import Live, Replacement
 from ldjcheck.settling.map_alone import MapSubject, settle_map
 
 if TYPE_CHECKING:
@@ -66,8 +65,7 @@ def _derived(mapped: MapSubject, options: Options) -> Result:
     comparison = compared(plain, values_alone=True)
     _no_sampler(subject.layer, comparison)
     ways = _ways(mapped, comparison)
-    changes = tuple(dict.fromkeys(c for way in ways for c in way.changes))
-    derived = _judged(mapped, options, comparison, ways, changes)
+    derived = _judged(mapped, options, comparison, ways)
     status: Status = "pass" if derived.applicability == "verified" else "unproven"
     return Result(
         target=subject.layer.target,
@@ -120,11 +118,11 @@ def _judged(
     options: Options,
     comparison: Comparison,
     ways: list[Way],
-    changes: tuple[Replacement, ...],
 ) -> Derived:
     """Return what was derived, run where nothing was derived from."""
     from ldjcheck.derivation.presenting import obstacle_of, steps_of
     from ldjcheck.derivation.program import Program
+    from ldjcheck.mistakes.mending.repair import edits_of
 
     programs = [(w.direction, w.found) for w in ways if isinstance(w.found, Program)]
     steps = tuple(s for way, found in programs for s in steps_of(found, way))
@@ -135,19 +133,26 @@ def _judged(
     )
     if not programs:
         return Derived(applicability="none", obstacles=obstacles)
-    is_right = not mapped.is_silent and _is_right(comparison)
-    residual, doubts = _run(mapped, options, comparison, ways, changes)
+    off = any(v.mismatched or v.form is not None for v in comparison.verdicts)
+    is_right = not mapped.is_silent and not off
+    changes = _changes(ways)
+    live = Live(list(dict.fromkeys(change.file for change in changes)))
+    residual, doubts = _run(mapped, options, comparison, ways, live)
     total = " ".join(s.term for s in steps if s.direction == programs[0][0])
     return Derived(
         applicability="suggested" if residual is None else "verified",
         residual_after=residual,
         total=total or "0",
         steps=steps,
-        edits=() if is_right else _drawn(changes),
+        edits=() if is_right else edits_of(live, changes),
         obstacles=obstacles,
         doubts=doubts,
         is_right=is_right,
     )
+
+
+def _changes(ways: list[Way]) -> tuple[Replacement, ...]:
+    return tuple(dict.fromkeys(c for way in ways for c in way.changes))
 
 
 def _run(
@@ -155,12 +160,11 @@ def _run(
     options: Options,
     comparison: Comparison,
     ways: list[Way],
-    changes: tuple[Replacement, ...],
+    live: Live,
 ) -> tuple[float | None, tuple[str, ...]]:
     """Return by how much the edited layer is off at most, in nats; or what is wrong of it."""
     from ldjcheck.derivation.presenting import doubts_about
     from ldjcheck.mistakes.mending.verify import Plans, Verification
-    from ldjcheck.revision import Live
     from ldjcheck.settling.ranks import at_all_ranks
 
     fresh = replace(options, seed=options.seed + _FRESH)
@@ -174,28 +178,10 @@ def _run(
         measurement=replace(comparison.measurement, calls=mapped.promised),
     )
     verification = Verification(bench, before, plans)
-    live = Live(list(dict.fromkeys(change.file for change in changes)))
+    changes = _changes(ways)
     after = verification.compared(live, changes)
     if after is None or not verification.agrees(after):
         return None, doubts_about(after)
     if not verification.is_general(live, changes, [w.direction for w in ways]):
         return None, (_BY_CHANCE,)
     return verification.largest(after), ()
-
-
-def _drawn(changes: tuple[Replacement, ...]) -> tuple[Edit, ...]:
-    from ldjcheck.mistakes.mending.drawing import edits_of
-    from ldjcheck.revision import read_source
-    from ldjcheck.tape import shown_file
-
-    edits: list[Edit] = []
-    for file in dict.fromkeys(change.file for change in changes):
-        source = read_source(file)
-        assert source is not None
-        here = [change for change in changes if change.file == file]
-        edits += edits_of(source, here, shown_file(file))
-    return tuple(edits)
-
-
-def _is_right(comparison: Comparison) -> bool:
-    return not any(v.mismatched or v.form is not None for v in comparison.verdicts)

@@ -17,10 +17,10 @@ from ldjcheck.derivation.ways import Way, ways_of
 from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.places import source_text
 from ldjcheck.mistakes.mending import wants_derived
-from ldjcheck.mistakes.mending.drawing import drawn_fix
+from ldjcheck.mistakes.mending.repair import repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK, runs_with
-from ldjcheck.mistakes.mending.verify import Plans, Verification
+from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting.sites import real_file
 from ldjcheck.mistakes.terms import missing_term
 from ldjcheck.records import (
@@ -137,19 +137,12 @@ def _verified(
 
     One that does so by chance is told where there is none that does by no chance.
     """
-    unsure: tuple[Fix, tuple[_Cure, ...]] | None = None
-    for chosen in itertools.product(*cures):
+
+    def weighed(chosen: tuple[_Cure, ...]) -> Weighed | None:
         changes = tuple(dict.fromkeys(c for cure in chosen for c in cure.changes))
-        if not is_disjoint(changes):
-            continue
-        weighed = verification.weighed(live, changes)
-        if weighed is None:
-            continue
-        found = drawn_fix(live, weighed), chosen
-        if weighed.sure:
-            return found
-        unsure = unsure or found
-    return unsure
+        return verification.weighed(live, changes) if is_disjoint(changes) else None
+
+    return repair(live, ((each, weighed(each)) for each in itertools.product(*cures)))
 
 
 def _cures(

@@ -10,20 +10,20 @@ operations, a minus that is missing or too many.
 from __future__ import annotations
 
 import ast
-import copy
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ldjcheck.mistakes.mending.drawing import drawn_fix
-from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
+from ldjcheck.mistakes.mending.repair import repair
+from ldjcheck.mistakes.mending.verify import Plans, Verification
+from ldjcheck.mistakes.rewriting.sites import Change, Site, binding_of
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.recording import UntraceableError, record_map
 from ldjcheck.records import Comparison, Deadline, Direction, Finding, Fix, Sides
-from ldjcheck.revision import Live, Replacement, SourceText
-from ldjcheck.revision.text import span_of
+from ldjcheck.revision import Live
+from ldjcheck.revision.text import is_minus
 from ldjcheck.running.bench import Bench
 from ldjcheck.tape import Node, Trace, descendants, location_of, rerun
 from ldjcheck.torch_ops import JOIN, MOVES, SAME, UNDOES, WEIGHTED, plain_name
@@ -31,76 +31,40 @@ from ldjcheck.torch_ops import JOIN, MOVES, SAME, UNDOES, WEIGHTED, plain_name
 _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
 }  # fmt: skip
-_SUMS = (ast.Add, ast.Sub)
-_PRODUCTS = (ast.Mult, ast.Div)
 
 
-def turned_back(source: SourceText, statement: ast.stmt) -> Iterator[Replacement]:
-    """Yield edits of a statement, the plainest first."""
-    nodes = [node for node in ast.walk(statement) if isinstance(node, ast.expr)]
-    for make in (_reordered, _other_operator, _other_sign, _other_function):
-        for node in nodes:
-            new = make(node)
-            if new is not None:
-                yield source.put(node, _written(source, node, new))
+def turned_back(site: Site) -> Iterator[Change]:
+    """Yield edits of a statement of a way back, the plainest first."""
+    nodes = site.expressions
+    found = [(likely, node, new) for node in nodes for likely, new in _undoing(node)]
+    for _, node, new in sorted(found, key=lambda each: each[0]):
+        text = ast.unparse(ast.fix_missing_locations(new))
+        yield site.put(node, site.in_place(node, text, binding_of(new)), 0.0)
 
 
-def _written(source: SourceText, node: ast.expr, new: ast.expr) -> str:
-    text = ast.unparse(ast.fix_missing_locations(new))
-    outer = source.parents[node]
-    is_inside = isinstance(outer, (ast.BinOp, ast.UnaryOp, ast.Attribute))
-    is_inside = is_inside and not _is_bracketed(source, node)
-    return f"({text})" if is_inside and isinstance(new, ast.BinOp) else text
-
-
-def _is_bracketed(source: SourceText, node: ast.expr) -> bool:
-    line, column, end_line, end = span_of(node)
-    before, after = source.lines[line - 1][:column], source.lines[end_line - 1][end:]
-    return before.rstrip().endswith(b"(") and after.lstrip().startswith(b")")
-
-
-def _reordered(node: ast.expr) -> ast.expr | None:
-    """Return (y - t) / s of y / s - t, and the other way round."""
-    if not isinstance(node, ast.BinOp) or not isinstance(node.left, ast.BinOp):
-        return None
-    inner = node.left
-    kinds = (_SUMS, _PRODUCTS)
-    crossed = any(
-        isinstance(node.op, first) and isinstance(inner.op, last)
-        for first, last in (kinds, kinds[::-1])
-    )
-    if not crossed:
-        return None
-    first = ast.BinOp(inner.left, node.op, node.right)
-    return ast.BinOp(first, inner.op, inner.right)
-
-
-def _other_operator(node: ast.expr) -> ast.expr | None:
-    if not isinstance(node, ast.BinOp) or type(node.op) not in _OPERATORS:
-        return None
-    return ast.BinOp(node.left, _OPERATORS[type(node.op)](), node.right)
-
-
-def _other_sign(node: ast.expr) -> ast.expr | None:
-    """Return a call with its argument's sign turned: exp(-s) of exp(s)."""
-    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
-        return None
-    given = node.args[0]
-    is_minus = isinstance(given, ast.UnaryOp) and isinstance(given.op, ast.USub)
-    new = copy.copy(node)
-    new.args = [given.operand if is_minus else ast.UnaryOp(ast.USub(), given)]  # type: ignore[attr-defined]  # it is one
-    return new
-
-
-def _other_function(node: ast.expr) -> ast.expr | None:
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-        return None
-    other = UNDOES.get(node.func.attr)
-    if other is None:
-        return None
-    new = copy.copy(node)
-    new.func = ast.Attribute(node.func.value, other, ast.Load())
-    return new
+def _undoing(node: ast.expr) -> Iterator[tuple[int, ast.expr]]:
+    """Yield what may undo an operation that was meant to, with its place in the order."""
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        inner = node.left
+        scaled = isinstance(node.op, ast.Mult | ast.Div)
+        if isinstance(inner, ast.BinOp) and isinstance(
+            inner.op, ast.Add | ast.Sub if scaled else ast.Mult | ast.Div
+        ):  # (y - t) / s for y / s - t
+            first = ast.BinOp(inner.left, node.op, node.right)
+            yield 0, ast.BinOp(first, inner.op, inner.right)
+        yield 1, ast.BinOp(node.left, _OPERATORS[type(node.op)](), node.right)
+    elif isinstance(node, ast.Call):
+        if len(node.args) == 1 and not node.keywords:  # exp(-s) for exp(s)
+            (given,) = node.args
+            turned = (
+                given.operand if is_minus(given) else ast.UnaryOp(ast.USub(), given)
+            )
+            yield 2, ast.Call(node.func, [turned], [])
+        if isinstance(node.func, ast.Attribute) and node.func.attr in UNDOES:
+            function = ast.Attribute(
+                node.func.value, UNDOES[node.func.attr], ast.Load()
+            )
+            yield 3, ast.Call(function, node.args, node.keywords)
 
 
 _CODE = "LDJ301"
@@ -161,25 +125,11 @@ def _fix(node: Node | None, verification: Verification) -> Fix | None:
     statements = [] if source is None else source.statements.get(place.line, [])
     if source is None or len(statements) != 1:
         return None
-    tries = itertools.islice(turned_back(source, statements[0]), _EDITS)
-    for change in dict.fromkeys(tries):
-        after = verification.compared(live, (change,))
-        if after is None or not _undoes(after):
-            continue
-        weighed = Weighed((change,), verification.largest(after), sure=True)
-        return drawn_fix(live, weighed)
-    return None
-
-
-def _undoes(after: Comparison) -> bool:
-    """Return whether the way back undoes the map now, and both have the right ldj."""
-    if after.round_trip.status != "pass":
-        return False
-    right = ("pass", "not-available")
-    return all(
-        v.check.status in right and v.form is None and not v.raised and not v.faults
-        for v in after.verdicts
-    ) and not any(check.status == "fail" for check in after.gradients)
+    site = Site(source, statements[0], 0.0)
+    tries = dict.fromkeys(itertools.islice(turned_back(site), _EDITS))
+    weighed = ((c, verification.passing(live, c.replacements)) for c in tries)
+    found = repair(live, weighed)
+    return None if found is None else found[0]
 
 
 class _Told:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.mistakes.counts import mean_not_sum
 from ldjcheck.mistakes.likelihood import split_prior_wrong
-from ldjcheck.mistakes.mending.drawing import drawn_fix
+from ldjcheck.mistakes.mending.repair import repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import runs_with
-from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
+from ldjcheck.mistakes.mending.verify import Plans, Verification
 from ldjcheck.mistakes.rewriting import calls, densities
 from ldjcheck.mistakes.rewriting.sites import Change, Site, real_file, sites_for
 from ldjcheck.records import Comparison, Finding
@@ -54,22 +54,24 @@ def with_densities(
         tries = tuple((c, False) for c in _counted(live, sites[:1], bench, comparison))
     else:
         rehearsal = Rehearsal(bench, comparison.measurement.measured, "forward")
+        means = (change for site in sites for change in calls.summed(site))
         tries = (
             *((change, False) for change in _agreeing(live, sites, rehearsal)),
-            *((change, True) for change in _summed(sites)),
+            *((change, True) for change in itertools.islice(means, _SUMMED)),
         )
     verification = Verification(bench, comparison, few)
-    for change, averaged in tries:
-        after = verification.compared(live, change.replacements)
-        if after is None or not _is_right(after):
-            continue
-        residual = verification.largest(after)
-        weighed = Weighed(change.replacements, residual, sure=True)
-        told = replace(asked[0], fix=drawn_fix(live, weighed))
-        if averaged:
-            told = mean_not_sum.of_a_density(told)
-        return tuple(told if f is asked[0] else f for f in findings)
-    return findings
+    weighed = (
+        (averaged, verification.passing(live, change.replacements))
+        for change, averaged in tries
+    )
+    found = repair(live, weighed)
+    if found is None:
+        return findings
+    fix, averaged = found
+    told = replace(asked[0], fix=fix)
+    if averaged:
+        told = mean_not_sum.of_a_density(told)
+    return tuple(told if f is asked[0] else f for f in findings)
 
 
 def _is_asked(finding: Finding) -> bool:
@@ -88,11 +90,6 @@ def _agreeing(
         if runs_with(live, change.replacements, rehearsal.agrees):
             yield change
             return
-
-
-def _summed(sites: Sequence[Site]) -> Iterator[Change]:
-    drafted = (change for site in sites for change in calls.summed(site))
-    yield from itertools.islice(drafted, _SUMMED)
 
 
 def _of_whole_density(bench: Bench) -> Bench | None:
@@ -125,9 +122,3 @@ def _counted(
         if runs_with(live, change.replacements, agrees):
             yield change
             return
-
-
-def _is_right(after: Comparison) -> bool:
-    if after.forward.check.status != "pass":
-        return False
-    return after.inverse.check.status in ("pass", "not-available")

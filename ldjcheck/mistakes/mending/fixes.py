@@ -14,16 +14,17 @@ from dataclasses import replace
 
 from ldjcheck.mistakes import Rule, rule_for
 from ldjcheck.mistakes.engine.kinds import OVERWRITTEN
-from ldjcheck.mistakes.mending.drawing import drawn_fix
+from ldjcheck.mistakes.mending.repair import repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import (
+    Found,
     Question,
     is_contested,
     runs_with,
     solutions,
 )
-from ldjcheck.mistakes.mending.verify import Plans, Verification
-from ldjcheck.mistakes.rewriting.sites import Change, real_file
+from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
+from ldjcheck.mistakes.rewriting.sites import real_file
 from ldjcheck.records import Comparison, Diagnosis, Direction, Finding, Fix, Location
 from ldjcheck.revision import Live, Replacement
 from ldjcheck.running.bench import Bench
@@ -156,32 +157,26 @@ def _fix(
     for question in questions:
         ways.setdefault(question.finding.direction, []).append(question)
     first, *others = ways.values()
-    unsure: Fix | None = None
-    for found in solutions(live, first):
-        if not _completed(live, found, others):
-            continue
-        changes = _replacements(found)
+
+    def weighed(found: Found) -> Weighed | None:
         touched = [span for q, _ in found for span in q.diagnosis.touched]
-        weighed = verification.weighed(live, changes, touched)
-        if weighed is not None:
-            sure = weighed.sure
-            sure = sure and not any(is_contested(live, q, c) for q, c in found)
-            drawn = drawn_fix(live, replace(weighed, sure=sure))
-            if sure:
-                return drawn
-            unsure = unsure or drawn
-    return unsure
+        told = verification.weighed(live, _replacements(found), touched)
+        if told is None or not told.sure:
+            return told
+        return replace(told, sure=not any(is_contested(live, q, c) for q, c in found))
+
+    complete = (f for f in solutions(live, first) if _completed(live, f, others))
+    fix = repair(live, ((found, weighed(found)) for found in complete))
+    return None if fix is None else fix[0]
 
 
-def _replacements(
-    found: Sequence[tuple[Question, Change]],
-) -> tuple[Replacement, ...]:
+def _replacements(found: Found) -> tuple[Replacement, ...]:
     return tuple(r for _, change in found for r in change.replacements)
 
 
 def _completed(
     live: Live,
-    found: list[tuple[Question, Change]],
+    found: Found,
     others: Sequence[Sequence[Question]],
 ) -> bool:
     """Add to an edit of one direction what the other one still needs, if it can be found."""

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.places import last_statement, source_text
-from ldjcheck.mistakes.mending.drawing import drawn_fix
+from ldjcheck.mistakes.mending.repair import repair
 from ldjcheck.mistakes.mending.search import runs_with
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting import points
-from ldjcheck.mistakes.rewriting.sites import Site, real_file, sites_for
+from ldjcheck.mistakes.rewriting.sites import Change, Site, real_file, sites_for
 from ldjcheck.mistakes.terms import extra_term
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
 from ldjcheck.oracle.recording import UntraceableError, jacobian_between, record
@@ -161,19 +161,19 @@ def _mended(
         return y.numel() == value.value.numel() and _is_same(y, value.value)
 
     verification = Verification(bench, comparison, plans)
-    drafted = (
-        (site, change) for site in returns for change in points.other_names(site)
-    )
-    for site, change in itertools.islice(drafted, _NAMES):
+
+    def weighed(change: Change) -> Weighed | None:
         if not runs_with(live, change.replacements, hands_it_on):
-            continue
-        after = verification.compared(live, change.replacements)
-        if after is None or not _is_right(after):
-            continue
-        residual = verification.largest(after)
-        sure = verification.is_general(live, change.replacements)
-        weighed = Weighed(change.replacements, residual, sure=sure)
-        return _at(where, site), drawn_fix(live, weighed)
+            return None
+        told = verification.passing(live, change.replacements)
+        sure = told and verification.is_general(live, change.replacements)
+        return told and replace(told, sure=bool(sure))
+
+    drafted = ((s, change) for s in returns for change in points.other_names(s))
+    tries = itertools.islice(drafted, _NAMES)
+    found = repair(live, ((site, weighed(change)) for site, change in tries))
+    if found is not None:
+        return _at(where, found[1]), found[0]
     return _at(where, returns[0]) if len(returns) == 1 else where, None
 
 
@@ -183,15 +183,6 @@ def _at(where: Location, site: Site) -> Location:
     text = site.text(statement).splitlines()[0]
     return replace(
         where, line=statement.lineno, column=statement.col_offset + 1, text=text
-    )
-
-
-def _is_right(after: Comparison) -> bool:
-    """Return whether a layer with another output passes, both ways and there and back."""
-    fine = ("pass", "not-available")
-    checks = (after.inverse.check, after.round_trip, *after.gradients)
-    return after.forward.check.status == "pass" and all(
-        check.status in fine for check in checks
     )
 
 

@@ -231,6 +231,23 @@ class Verification:
             if runner.runs_without_total(side.direction, side.x)
         }
 
+    def passing(self, live: Live, changes: tuple[Replacement, ...]) -> Weighed | None:
+        """Return edits with which a layer passes, whatever it was before; None elsewhere.
+
+        It passes both ways, and where it is tried there and back.
+        """
+        after = self.compared(live, changes)
+        if after is None:
+            return None
+        checks = (*(v.check for v in after.verdicts), after.round_trip)
+        fine = all(check.status in ("pass", "not-available") for check in checks)
+        cut = any(check.status == "fail" for check in after.gradients)
+        off = any(v.form is not None or v.raised or v.faults for v in after.verdicts)
+        passes = any(v.check.status == "pass" for v in after.verdicts)
+        if not fine or cut or off or not passes:
+            return None
+        return Weighed(changes, self.largest(after), sure=True)
+
     def largest(self, after: Comparison) -> float:
         """Return the largest difference that is left, in nats, where an ldj is tracked."""
         told = (v for v in after.verdicts if not v.untracked)

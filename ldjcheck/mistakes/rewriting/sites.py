@@ -206,12 +206,12 @@ class Site:
     def as_factor(self, node: ast.expr) -> str:
         """Return a node's source, fit to stand in a product, or behind a minus."""
         text = self.text(node)
-        return f"({text})" if _binding(node) < PRODUCT else text
+        return f"({text})" if binding_of(node) < PRODUCT else text
 
     def as_atom(self, node: ast.expr) -> str:
         """Return a node's source, fit to have `.method()` written after it."""
         text = self.text(node)
-        return f"({text})" if _binding(node) < _ATOM else text
+        return f"({text})" if binding_of(node) < _ATOM else text
 
     def in_place(self, node: ast.expr, text: str, binding: int = PRODUCT) -> str:
         """Return a text, bracketed as the place of `node` demands: a product's, if no other."""
@@ -220,7 +220,7 @@ class Site:
 
     def kept(self, node: ast.expr, part: ast.expr) -> str:
         """Return a part's source, bracketed so that it can stand where the whole stood."""
-        return self.in_place(node, self.text(part), _binding(part))
+        return self.in_place(node, self.text(part), binding_of(part))
 
     def alone(self, node: ast.expr, part: ast.expr) -> Replacement:
         """Return what puts a part in the place of the whole; it may need no brackets then.
@@ -230,7 +230,7 @@ class Site:
         if ast.unparse(self.statement) == f"{ast.unparse(part)} = {ast.unparse(node)}":
             return self.gone()
         span = span_of(node)
-        if _binding(part) == _ATOM:
+        if binding_of(part) == _ATOM:
             span = self._without_brackets(node)
         return self.source.put_at(span, self.kept(node, part))
 
@@ -360,7 +360,8 @@ def signs_of(node: ast.BinOp | ast.AugAssign) -> tuple[str, str]:
     return ("+", "-") if isinstance(node.op, ast.Add) else ("-", "+")
 
 
-def _binding(node: ast.expr) -> int:
+def binding_of(node: ast.expr) -> int:
+    """Return how closely an expression binds."""
     if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript):
         return _ATOM
     if isinstance(node, ast.BinOp):
