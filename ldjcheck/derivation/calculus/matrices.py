@@ -11,7 +11,6 @@ from sympy import Expr, Integer
 
 from ldjcheck.derivation.calculus.formulas import Formulas
 from ldjcheck.derivation.calculus.functions import Real
-from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.tape import Node
 from ldjcheck.tape.linear import is_fixed
 from ldjcheck.torch_ops import DIAGONALS, FACTORS, INVERTED, SAME, TURNED, plain_name
@@ -126,10 +125,7 @@ class _Factors:
 
     def _of_vector(self, vector: Node) -> Expr:
         formulas = self._formulas
-        symbol = formulas.symbol(vector)
-        known = Logarithm((), formulas.indicators, formulas.known, formulas.sizes)
-        logarithm = known.of(symbol)
-        return Total(logarithm)
+        return Total(formulas.logarithm().of(formulas.symbol(vector)))
 
 
 def _is_square(node: Node) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import operator
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,10 +12,13 @@ from typing import Any
 from torch import Tensor
 
 from ldjcheck.derivation.reading.execution import Moment
-from ldjcheck.revision import SourceText
-from ldjcheck.revision.text import FUNCTIONS
 from ldjcheck.tape import Node
 
+OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
+    ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}  # fmt: skip
 _KNOWN = ("math", "numpy", "builtins", "torch")
 _PURE = ("len", "float", "int", "abs", "min", "max", "prod", "log", "sqrt", "exp")
 
@@ -122,13 +126,7 @@ class _Evaluation(ast.NodeVisitor):
         left, right = self.visit(node.left), self.visit(node.right)
         if not all(isinstance(side, (int, float)) for side in (left, right)):
             raise LookupError("no number")
-        operators: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-            ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b,
-            ast.Mult: lambda a, b: a * b, ast.Div: lambda a, b: a / b,
-            ast.FloorDiv: lambda a, b: a // b, ast.Pow: lambda a, b: a**b,
-            ast.Mod: lambda a, b: a % b,
-        }  # fmt: skip
-        return operators[type(node.op)](left, right)
+        return OPERATORS[type(node.op)](left, right)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:  # ast's name
         value = self.visit(node.operand)
@@ -152,11 +150,3 @@ def is_close(a: Any, b: Any) -> bool:
     """Return whether two things are one number."""
     numbers = all(isinstance(v, (int, float)) for v in (a, b))
     return numbers and math.isclose(float(a), float(b), rel_tol=1e-12, abs_tol=0.0)
-
-
-def function_around(source: SourceText, node: ast.AST) -> ast.AST:
-    """Return the innermost function or lambda in which something stands."""
-    current = node
-    while current in source.parents and not isinstance(current, FUNCTIONS):
-        current = source.parents[current]
-    return current

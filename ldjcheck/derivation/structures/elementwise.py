@@ -15,13 +15,18 @@ from dataclasses import dataclass
 import sympy
 from sympy import Expr, Integer
 
-from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError, is_masked
-from ldjcheck.derivation.calculus.functions import FUNCTIONS, Log1p
+from ldjcheck.derivation.calculus.formulas import (
+    Formulas,
+    NoFormulaError,
+    is_entrywise,
+    is_masked,
+)
+from ldjcheck.derivation.calculus.functions import Log1p
 from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
 from ldjcheck.tape.dominance import chain, dominators
-from ldjcheck.torch_ops import JOIN, MOVES, PUT, SAME, plain_name
+from ldjcheck.torch_ops import JOIN, MOVES, PUT, SAME
 
 JOINS = JOIN | PUT
 """What puts entries of several values into one."""
@@ -70,11 +75,10 @@ class _Walk:
             yield from self.back_from(node.args[0])
         elif node.name in JOINS:
             yield from self._joined(node)
-        elif _is_elementwise(node):
+        elif is_entrywise(node) or is_masked(node):
             yield from self._stretch(node)
         else:
-            name = plain_name(node.name)
-            raise NoFormulaError(node, f"`{name}` mixes the entries")
+            raise NoFormulaError.mixing(node)
 
     def _joined(self, node: Node) -> Iterator[Way]:
         parts = dict.fromkeys(p for p in node.parents if p in self._depending)
@@ -86,11 +90,10 @@ class _Walk:
     def _stretch(self, node: Node) -> Iterator[Way]:
         """Yield the ways through a run of operations that work entry by entry."""
         bases, region, mixing = self._region(node)
+        if not bases and mixing:
+            raise NoFormulaError.mixing(mixing[0])
         if not bases:
-            name = plain_name(mixing[0].name) if mixing else "?"
-            raise NoFormulaError(
-                mixing[0] if mixing else node, f"`{name}` mixes the entries"
-            )
+            raise NoFormulaError(node, "`?` mixes the entries")
         stuck: NoFormulaError | None = None
         found = False
         for base in bases:
@@ -124,7 +127,7 @@ class _Walk:
                     parent.name in MOVES | JOINS and not is_masked(parent)
                 ):
                     bases.setdefault(parent)
-                elif _is_elementwise(parent):
+                elif is_entrywise(parent) or is_masked(parent):
                     region.add(parent)
                     stack.append(parent)
                 else:
@@ -133,11 +136,6 @@ class _Walk:
         whole.sort(key=lambda b: -b.index)
         rest = [b for b in bases if b not in whole]
         return [*whole, *rest], region, list(mixing)
-
-
-def _is_elementwise(node: Node) -> bool:
-    name = plain_name(node.name)
-    return name in FUNCTIONS or node.name in SAME or name in SAME or is_masked(node)
 
 
 def _dependents(formulas: Formulas, begin: Node) -> set[Node]:
@@ -219,7 +217,7 @@ def logarithm_of(formulas: Formulas, segment: Segment) -> Logarithm:
     for function in (sympy.atanh, sympy.asin, sympy.acos):
         positive |= {1 - each.args[0] ** 2 for each in y.atoms(function)}
     positive |= {1 + each.args[0] for each in y.atoms(Log1p)}
-    return Logarithm(positive, formulas.indicators, formulas.known, formulas.sizes)
+    return formulas.logarithm(positive)
 
 
 def simplified(derivative: Expr) -> Expr:

@@ -15,17 +15,19 @@ from collections.abc import Iterator
 import sympy
 from sympy import Expr, Integer
 
-from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
+from ldjcheck.derivation.calculus.formulas import (
+    Formulas,
+    NoFormulaError,
+    entries_before,
+)
 from ldjcheck.derivation.calculus.functions import (
-    FUNCTIONS,
     HiddenDeterminant,
     Product,
     Turned,
 )
-from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
-from ldjcheck.torch_ops import HIDDEN, SAME, plain_name
+from ldjcheck.torch_ops import HIDDEN, plain_name
 
 _TURNED = ("t", "T", "mT", "transpose")
 _WHY = "adds a hidden layer: its Jacobian is the identity and a product of matrices"
@@ -39,16 +41,25 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     """
     if begin.value.dim() != 2:
         raise NoFormulaError(end, "it is no vector to which a hidden layer is added")
-    outer, above = _product_below(formulas, end, begin)
-    along, slope = _slopes(formulas, begin, end, outer, above)
+    above, products = entries_before(formulas, end, begin, ends=_is_product)
+    if len(products) != 1:
+        raise NoFormulaError(end, "it is no sum with one hidden layer")
+    (outer,) = products
+    y = formulas.of(end, begin, above)
+    along = sympy.simplify(y.diff(formulas.symbol(begin)))
+    slope = y.diff(formulas.symbol(outer))
     if not along.is_number or along == 0:
-        raise NoFormulaError(outer, f"`{plain_name(outer.name)}` mixes the entries")
+        raise NoFormulaError.mixing(outer)
     inner, middle = _inner(formulas, outer, begin)
-    taken = Logarithm((), formulas.indicators, formulas.known, formulas.sizes)
     found = []
     if along != 1:
         found.append(
-            Term(expression=taken.of(along), derivative=along, begin=begin, end=end)
+            Term(
+                expression=formulas.logarithm().of(along),
+                derivative=along,
+                begin=begin,
+                end=end,
+            )
         )
     if inner is None:
         first = _weight(formulas, outer, begin)
@@ -68,48 +79,8 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     yield found
 
 
-def _product_below(
-    formulas: Formulas, end: Node, begin: Node
-) -> tuple[Node, frozenset[Node]]:
-    """Return the last product with a matrix on the way, and what follows it."""
-    inside, products = _back(formulas, end, begin)
-    if len(products) != 1:
-        raise NoFormulaError(end, "it is no sum with one hidden layer")
-    return products[0], inside
-
-
-def _back(
-    formulas: Formulas, node: Node, begin: Node
-) -> tuple[frozenset[Node], list[Node]]:
-    """Return what works entry by entry before a value, and the products before that."""
-    depending = formulas.depending
-    inside: set[Node] = set()
-    products: dict[Node, None] = {}
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if current is begin or current in inside or current not in depending:
-            continue
-        name = plain_name(current.name)
-        if name in HIDDEN:
-            products.setdefault(current)
-        elif name in FUNCTIONS or current.name in SAME:
-            inside.add(current)
-            stack.extend(current.parents)
-        else:
-            raise NoFormulaError(current, f"`{name}` mixes the entries")
-    return frozenset(inside), list(products)
-
-
-def _slopes(
-    formulas: Formulas, begin: Node, end: Node, outer: Node, above: frozenset[Node]
-) -> tuple[Expr, Expr]:
-    """Return the derivatives of the output by the input and by the last product."""
-    y = formulas.of(end, begin, above)
-    return (
-        sympy.simplify(y.diff(formulas.symbol(begin))),
-        y.diff(formulas.symbol(outer)),
-    )
+def _is_product(node: Node) -> bool:
+    return plain_name(node.name) in HIDDEN
 
 
 def _inner(
@@ -121,7 +92,7 @@ def _inner(
         raise NoFormulaError(outer, "a matrix that depends on the input")
     if hidden is begin:
         return None, frozenset()
-    between, products = _back(formulas, hidden, begin)
+    between, products = entries_before(formulas, hidden, begin, ends=_is_product)
     if len(products) != 1 or _first_of(products[0]).args[0] is not begin:
         raise NoFormulaError(outer, "several hidden layers, one behind the other")
     return products[0], between
@@ -135,7 +106,7 @@ def _weight(formulas: Formulas, node: Node, given: object) -> Expr:
         before = node.args[0]
         if before is given:
             return factors[0] if len(factors) == 1 else Product(*factors)
-        if not isinstance(before, Node) or plain_name(before.name) not in HIDDEN:
+        if not isinstance(before, Node) or not _is_product(before):
             raise NoFormulaError(node, "its matrix is not the second factor")
         node = before
 
@@ -157,6 +128,6 @@ def _factor(formulas: Formulas, node: Node) -> Expr:
 def _first_of(node: Node) -> Node:
     """Return the first of products that follow one another."""
     before = node.args[0]
-    while isinstance(before, Node) and plain_name(before.name) in HIDDEN:
+    while isinstance(before, Node) and _is_product(before):
         node, before = before, before.args[0]
     return node

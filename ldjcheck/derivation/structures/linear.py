@@ -114,7 +114,7 @@ def normalisation(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[T
     while node is not begin and node.name in MOVES:
         node = node.args[0]
     if plain_name(node.name) != "batch_norm":
-        raise NoFormulaError(end, f"`{plain_name(end.name)}` mixes the entries")
+        raise NoFormulaError.mixing(end)
     given: dict[str, Any] = {
         **dict(zip(_NAMES, node.args, strict=False)),
         **node.kwargs,

@@ -15,12 +15,17 @@ from dataclasses import dataclass
 import sympy
 from sympy import Add, Expr, Integer, Mul, Symbol
 
-from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
-from ldjcheck.derivation.calculus.functions import FUNCTIONS, Dims, EventSum, Turned
+from ldjcheck.derivation.calculus.formulas import (
+    Formulas,
+    NoFormulaError,
+    entries_before,
+    is_entrywise,
+)
+from ldjcheck.derivation.calculus.functions import Dims, EventSum, Turned
 from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
-from ldjcheck.torch_ops import MOVES, PROJECTIONS, SAME, plain_name
+from ldjcheck.torch_ops import MOVES, PROJECTIONS, plain_name
 
 _SUMS = ("sum", "mean")
 _NORMS = ("norm", "linalg_norm", "linalg_vector_norm")
@@ -52,7 +57,7 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     along, across = named.shortened(y.diff(x)), named.shortened(y.diff(r))
     if along == 0:
         raise NoFormulaError(end, "no entry keeps a part of its own")
-    taken = Logarithm((), formulas.indicators, formulas.known, formulas.sizes)
+    taken = formulas.logarithm()
     slope = named.shortened(direction.slope)
     inner = named.summed(sympy.factor_terms(across * slope / along))
     found = [
@@ -161,33 +166,19 @@ class _Named:
 
 def _direction(formulas: Formulas, begin: Node, end: Node) -> _Direction:
     """Return the one number on which a step depends besides its own entries."""
-    trace = formulas.trace
-    depending = {n for n in formulas.depending if begin.index <= n.index <= end.index}
-    roots: dict[Node, None] = {}
-    inside: set[Node] = set()
-    stack = [end]
-    while stack:
-        node = stack.pop()
-        if node is begin or node in inside or node not in depending:
-            continue
-        small = node.value.numel() == trace.batch
-        if _is_elementwise(node) or (small and node.name in MOVES):
-            inside.add(node)
-            stack.extend(node.parents)
-        elif small:
-            roots.setdefault(node)
-        else:
-            name = plain_name(node.name)
-            raise NoFormulaError(node, f"`{name}` mixes the entries")
+    batch = formulas.trace.batch
+    inside, roots = entries_before(
+        formulas,
+        end,
+        begin,
+        ends=lambda n: n.value.numel() == batch,
+        passes=lambda n: (
+            is_entrywise(n) or (n.value.numel() == batch and n.name in MOVES)
+        ),
+    )
     if len(roots) != 1:
         raise NoFormulaError(end, "it depends on several numbers of the sample")
-    root = next(iter(roots))
-    return _with_slope(formulas, begin, root, frozenset(inside))
-
-
-def _is_elementwise(node: Node) -> bool:
-    name = plain_name(node.name)
-    return name in FUNCTIONS or node.name in SAME or name in SAME
+    return _with_slope(formulas, begin, roots[0], inside)
 
 
 def _with_slope(
@@ -203,7 +194,7 @@ def _with_slope(
     entries = [p for p in root.parents if p in depending]
     if len(entries) != 1 or entries[0].value.numel() != begin.value.numel():
         raise NoFormulaError(root, f"`{name}` of several values")
-    before = _entrywise(formulas, begin, entries[0])
+    before, _ = entries_before(formulas, entries[0], begin)
     value = formulas.of(entries[0], begin, before)
     slope = value.diff(formulas.symbol(begin))
     r = formulas.symbol(root)
@@ -219,20 +210,3 @@ def _with_slope(
             factor = Turned(factor)
         return _Direction(root, inside, before, slope * factor)
     raise NoFormulaError(root, f"`{name}` of the whole sample")
-
-
-def _entrywise(formulas: Formulas, begin: Node, node: Node) -> frozenset[Node]:
-    """Return what lies between the step's beginning and a value, entry by entry."""
-    inside: set[Node] = set()
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if current is begin or current not in formulas.depending:
-            continue
-        if not _is_elementwise(current):
-            raise NoFormulaError(
-                current, f"`{plain_name(current.name)}` mixes the entries"
-            )
-        inside.add(current)
-        stack.extend(current.parents)
-    return frozenset(inside)
