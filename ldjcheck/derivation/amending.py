@@ -12,8 +12,9 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ldjcheck.derivation.program import Program, Said
+from ldjcheck.derivation.program import Program
 from ldjcheck.derivation.ways import Way, ways_of
+from ldjcheck.derivation.writing.edits import Said
 from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.places import source_text
 from ldjcheck.mistakes.mending import wants_derived
@@ -237,9 +238,8 @@ def _put(
     source: SourceText, node: ast.expr, text: str, way: Way, said: Said, what: str
 ) -> _Cure:
     old = source.text(node)
-    bare = isinstance(
-        source.parents[node], (ast.stmt, ast.Call, ast.keyword, ast.Tuple)
-    )
+    around = source.parents[node]
+    bare = isinstance(around, (ast.stmt, ast.Call, ast.keyword, ast.Tuple))
     written = text if bare else f"({text})"
     told: tuple[str, ...] = ()
     if len(old) <= _LONGEST and len(text) <= _LONGEST:

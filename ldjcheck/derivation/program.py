@@ -18,15 +18,15 @@ from ldjcheck.derivation.writing.edits import (
     ConflictError,
     Line,
     NoPlaceError,
-    Written,
+    Said,
     statements_of,
 )
 from ldjcheck.derivation.writing.lines import is_right, line_for, links_of
 from ldjcheck.derivation.writing.methods import body_of, ldj_method, method_lines
-from ldjcheck.derivation.writing.spelling import Spelled, UnspeakableError
+from ldjcheck.derivation.writing.spelling import UnspeakableError
 from ldjcheck.revision import Replacement
 from ldjcheck.revision.text import MethodNode
-from ldjcheck.tape import Node, Place, Step
+from ldjcheck.tape import Node, Step
 
 _FITS = 1e-7  # relative: terms are the step's own log|det| to rounding
 _LOST = (
@@ -95,16 +95,6 @@ def _fits(formulas: Formulas, terms: Sequence[Term], step: Step) -> bool:
 
 
 _UNSPEAKABLE = "it cannot be written in the source's names"
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Said:
-    """One derived statement: the statement of the map that it goes with, and why."""
-
-    place: Place | None
-    text: str
-    why: str
-    part: Spelled | None = None  # what is added or subtracted, where that is one thing
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -191,9 +181,7 @@ def _of_method(
     lines, parts = method_lines(call, formulas, execution, terms)
     return Program(
         solved=tuple(solved),
-        said=tuple(
-            Said(place=m.place, text=m.text, why=m.why, part=m.part) for m in lines
-        ),
+        said=tuple(lines),
         changes=(body_of(call, execution, function, parts),),
     )
 
@@ -302,12 +290,7 @@ def _program(
         own = [line for line in lines if line.home in alike]
         for home in alike:
             here = [line for line in own if line.home is home]
-            written, edit = statements_of(call, home, here)
-            said += [_said(each, home) for each in written]
+            told, edit = statements_of(call, home, here)
+            said += told
             changes.update(dict.fromkeys(edit))
     return Program(solved=tuple(solved), said=tuple(said), changes=tuple(changes))
-
-
-def _said(written: Written, home: Home) -> Said:
-    place = home.place(written.line.statement)
-    return Said(place=place, text=written.text, why=written.why, part=written.part)

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ldjcheck.derivation.program import Program, Refusal, Said, derive_call
+from ldjcheck.derivation.program import Program, Refusal, derive_call
 from ldjcheck.derivation.reading.execution import Observer, Recorded, form_of, recorded
 from ldjcheck.derivation.reading.homes import Home, home_of
 from ldjcheck.derivation.writing.edits import Line, NoPlaceError, statements_of
@@ -44,12 +44,11 @@ def by_the_way_there(back: Recorded, there: Recorded) -> Program | None:
         whys=(f"line {home.returns.lineno} {_WHY}",),
     )
     try:
-        written, changes = statements_of(back, home, [line])
+        said, changes = statements_of(back, home, [line])
     except NoPlaceError:
         return None
-    place = home.place(home.returns)
-    said = tuple(Said(place=place, text=each.text, why=each.why) for each in written)
-    return Program(solved=(), said=said, changes=tuple(changes))
+    told = tuple(replace(each, part=None) for each in said)
+    return Program(solved=(), said=told, changes=tuple(changes))
 
 
 def _outermost(call: Recorded) -> Home | None:

@@ -22,6 +22,7 @@ from ldjcheck.derivation.writing.spelling import (
     with_derivative,
 )
 from ldjcheck.revision import Replacement
+from ldjcheck.revision.text import names_in
 from ldjcheck.tape import Node
 
 
@@ -86,6 +87,7 @@ def _moments(
 
 
 _CLOSE = 1e-6
+_FRESH = ("ld", "log_det", "layer_ldj", "step_ldj", "part_ldj")  # names of an ldj
 
 
 def is_right(call: Recorded, home: Home) -> bool:
@@ -160,49 +162,38 @@ def _link(
         raise NoPlaceError(
             f"line {statement.lineno} throws away the ldj of what it calls"
         )
-    takes_total = child.is_total and _passes(at, parent.name)
-    target = statement.targets[0]
-    index = child.position
+    target, source, index = statement.targets[0], parent.source, child.position
+    why = f"line {statement.lineno} calls a layer that hands its own ldj back"
+
+    def added(text: str | None, renamed: Replacement | None = None) -> Line:
+        part = Spelled(text=text or "", minus=call.form.sign < 0, varies=True, cost=0)
+        return Line(
+            home=parent,
+            statement=statement,
+            side="after",
+            parts=() if text is None else (part,),
+            whys=() if text is None else (why,),
+            renamed=renamed,
+        )
+
     if isinstance(target, ast.Name):
-        return _added(call, parent, statement, f"{target.id}[{index}]", None)
+        return added(f"{target.id}[{index}]")
     if not isinstance(target, ast.Tuple) or index >= len(target.elts):
         raise NoPlaceError(f"line {statement.lineno} takes the ldj apart")
     held = target.elts[index]
-    source = parent.source
     name = held.id if isinstance(held, ast.Name) else ""
-    if takes_total:
-        if name == parent.name:
-            return None
-        return _added(
-            call, parent, statement, "", source.put(held, parent.name), counts=False
+    given = (*at.args, *(keyword.value for keyword in at.keywords))
+    if child.is_total and any(ast.unparse(each) == parent.name for each in given):
+        return (
+            None if name == parent.name else added(None, source.put(held, parent.name))
         )
     if name == parent.name and _begins(parent, statement, known):
         return None
     if name and name != parent.name and not name.startswith("_"):
-        return _added(call, parent, statement, name, None)
-    fresh = _fresh(parent)
-    return _added(call, parent, statement, fresh, source.put(held, fresh))
-
-
-def _added(
-    call: Recorded,
-    parent: Home,
-    statement: ast.stmt,
-    text: str,
-    renamed: Replacement | None,
-    *,
-    counts: bool = True,
-) -> Line:
-    part = Spelled(text=text, minus=call.form.sign < 0, varies=True, cost=0)
-    why = f"line {statement.lineno} calls a layer that hands its own ldj back"
-    return Line(
-        home=parent,
-        statement=statement,
-        side="after",
-        parts=(part,) if counts else (),
-        whys=(why,) if counts else (),
-        renamed=renamed,
-    )
+        return added(name)
+    used = {parent.name, *names_in(parent.function)}
+    fresh = next(new for new in _FRESH if new not in used)
+    return added(fresh, source.put(held, fresh))
 
 
 def _begins(parent: Home, statement: ast.stmt, known: Sequence[Line]) -> bool:
@@ -220,16 +211,3 @@ def _comes_to(value: ast.expr | None, at: ast.expr) -> bool:
     if isinstance(value, ast.IfExp):
         return _comes_to(value.body, at) or _comes_to(value.orelse, at)
     return value is at
-
-
-def _passes(node: ast.Call, name: str) -> bool:
-    """Return whether a call is given the running total."""
-    given: Sequence[ast.expr] = [*node.args, *(k.value for k in node.keywords)]
-    return any(isinstance(each, ast.Name) and each.id == name for each in given)
-
-
-def _fresh(home: Home) -> str:
-    used = {n.id for n in ast.walk(home.function) if isinstance(n, ast.Name)}
-    used.add(home.name)
-    names = ("ld", "log_det", "layer_ldj", "step_ldj", "part_ldj")
-    return next(name for name in names if name not in used)

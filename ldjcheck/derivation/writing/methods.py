@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ldjcheck.calling.parameter_names import is_total
 from ldjcheck.derivation.calculus.formulas import Formulas
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.derivation.reading.execution import Execution, Recorded
+from ldjcheck.derivation.writing.edits import Said
 from ldjcheck.derivation.writing.scope import Scope
 from ldjcheck.derivation.writing.spelling import (
     Spelled,
@@ -23,17 +23,7 @@ from ldjcheck.derivation.writing.spelling import (
 )
 from ldjcheck.revision import Replacement
 from ldjcheck.revision.text import MethodNode, span_of
-from ldjcheck.tape import Node, Place
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class MethodLine:
-    """A term of the map as the method says it, and the step that it belongs to."""
-
-    place: Place | None
-    text: str
-    why: str
-    part: Spelled | None  # the term, where it is one
+from ldjcheck.tape import Node
 
 
 def ldj_method(call: Recorded) -> tuple[Execution, MethodNode] | None:
@@ -55,7 +45,7 @@ def method_lines(
     formulas: Formulas,
     execution: Execution,
     terms: Sequence[Term],
-) -> tuple[list[MethodLine], list[Spelled]]:
+) -> tuple[list[Said], list[Spelled]]:
     """Return each term in the words of the method, and what they are together.
 
     Raises:
@@ -70,7 +60,7 @@ def method_lines(
         place = next((p for p in term.end.places if call.is_own(p.file)), None)
         number = 0 if place is None else place.line
         lines.append(
-            MethodLine(
+            Said(
                 place=place,
                 text=_joined(parts),
                 why=said_of(formulas, [term], scope, number),
