@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -25,76 +26,11 @@ from ldjcheck.derivation.writing.lines import is_right, line_for, links_of
 from ldjcheck.derivation.writing.methods import body_of, ldj_method, method_lines
 from ldjcheck.derivation.writing.spelling import UnspeakableError
 from ldjcheck.revision import Replacement
-from ldjcheck.revision.text import MethodNode
 from ldjcheck.tape import Node, Step
 
 _FITS = 1e-7  # relative: terms are the step's own log|det| to rounding
-_LOST = (
-    1e-14  # of a saturated step's own number, in units of what it forgets of its input
-)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Solved:
-    """A step whose log|det| has a closed form."""
-
-    begin: Node
-    end: Node
-    terms: tuple[Term, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stopped:
-    """A step for which none is known: the operation that was in the way, and why."""
-
-    begin: Node
-    end: Node
-    at: Node
-    why: str
-
-
-def solve(call: Recorded, formulas: Formulas) -> list[Solved | Stopped]:
-    """Return every step of the map with its terms, in the order in which they ran."""
-    found: list[Solved | Stopped] = []
-    begin = call.trace.points[0] if call.trace.points else call.trace.source
-    for step in call.trace.steps:
-        found.append(solved(formulas, begin, step))
-        begin = step.end
-    return found
-
-
-def solved(formulas: Formulas, begin: Node, step: Step) -> Solved | Stopped:
-    """Return the terms of one step: the first reading whose sum is its own log|det|."""
-    end = step.end
-    stopped: NoFormulaError | None = None
-    for structure in STRUCTURES:
-        try:
-            for terms in structure(formulas, begin, end):
-                if _fits(formulas, terms, step):
-                    return Solved(begin, end, tuple(terms))
-        except NoFormulaError as error:
-            stopped = (
-                error if structure is STRUCTURES[0] or stopped is None else stopped
-            )
-    if stopped is None:
-        stopped = NoFormulaError(end, "what conditions an entry depends on it as well")
-    return Stopped(begin, end, stopped.node, stopped.why)
-
-
-def _fits(formulas: Formulas, terms: Sequence[Term], step: Step) -> bool:
-    exact = step.logdet
-    batch = formulas.trace.batch
-    total = torch.zeros(batch, dtype=torch.float64)
-    try:
-        for term in terms:
-            total = total + logdet(formulas, term, batch)
-    except (ValueError, RuntimeError, ArithmeticError):
-        return False
-    lost = _LOST * step.blur * step.idle.numel()
-    return bool(((total - exact).abs() <= _FITS * (1 + exact.abs()) + lost).all())
-
-
-_UNSPEAKABLE = "it cannot be written in the source's names"
+# Of a saturated step's own number, in units of what it forgets of its input.
+_LOST = 1e-14
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -104,9 +40,8 @@ class Program:
     `amounts` are what each term comes to, `(batch,)` in nats, with the value behind it.
     """
 
-    solved: tuple[Solved, ...]
-    said: tuple[Said, ...]
-    changes: tuple[Replacement, ...]
+    said: tuple[Said, ...] = ()
+    changes: tuple[Replacement, ...] = ()
     amounts: tuple[tuple[Node, Tensor], ...] = ()
 
 
@@ -126,64 +61,90 @@ def derive_call(call: Recorded, *, literal: bool = False) -> Program | Refusal:
     """
     try:
         return _derived(call, Formulas(call, literal=literal))
-    except ConflictError as error:
-        if literal:
+    except NoFormulaError as error:
+        return Refusal(why=error.why, at=error.node)
+    except UnspeakableError as error:
+        return Refusal(why=f"it cannot be written in the source's names: {error}")
+    except NoPlaceError as error:
+        if literal or not isinstance(error, ConflictError):
             return Refusal(why=str(error))
     return derive_call(call, literal=True)
 
 
-def _derived(call: Recorded, formulas: Formulas) -> Program | Refusal:
-    steps = solve(call, formulas)
-    for step in steps:
-        if isinstance(step, Stopped):
-            return Refusal(why=step.why, at=step.at)
-    solved = [step for step in steps if isinstance(step, Solved)]
+def _derived(call: Recorded, formulas: Formulas) -> Program:
+    """Return the program of one direction.
+
+    Raises:
+        NoFormulaError: a step has no terms that are known.
+        UnspeakableError: a term has no words.
+        NoPlaceError: a line has no place.
+    """
+    trace = call.trace
+    terms: list[Term] = []
+    begin = trace.points[0] if trace.points else trace.source
+    for step in trace.steps:
+        terms += _terms(formulas, begin, step)
+        begin = step.end
     method = ldj_method(call)
     if method is not None:
-        try:
-            return _of_method(call, formulas, solved, *method)
-        except UnspeakableError as error:
-            return Refusal(why=f"{_UNSPEAKABLE}: {error}")
+        told, parts = method_lines(call, formulas, method[0], terms)
+        return Program(said=tuple(told), changes=(body_of(call, *method, parts),))
     homes = _homes(call)
     if not homes:
-        return Refusal(
-            why="no function of the layer's own source hands its output back"
+        raise NoPlaceError(
+            "no function of the layer's own source hands its output back"
         )
+    given = _given(call, homes)
+    lines = _lines(call, formulas, [t for t in terms if _is_beside(t, given)], homes)
+    if not lines and call.form.is_silent:
+        return Program()
+    lines += links_of(call, homes, _counting(homes, lines, given), lines)
+    amounts = [(term.end, logdet(formulas, term, trace.batch)) for term in terms]
+    said: list[Said] = []
+    changes: dict[Replacement, None] = {}
+    edited = [home for number, home in homes.items() if number not in given]
+    functions = list(dict.fromkeys(home.function for home in edited))
+    for home in sorted(edited, key=lambda home: functions.index(home.function)):
+        here = [line for line in lines if line.home is home]
+        told, edit = statements_of(call, home, here)
+        said += told
+        changes.update(dict.fromkeys(edit))
+    return Program(said=tuple(said), changes=tuple(changes), amounts=tuple(amounts))
+
+
+def _is_beside(term: Term, given: set[int]) -> bool:
+    """Return whether a term is of no sublayer whose own ldj is taken as it is."""
+    return given.isdisjoint(place.call for place in term.end.places)
+
+
+def _terms(formulas: Formulas, begin: Node, step: Step) -> list[Term]:
+    """Return the terms of one step: the first reading whose sum is its own log|det|.
+
+    Raises:
+        NoFormulaError: there is none; the operation that was in the way is named.
+    """
+    stopped: NoFormulaError | None = None
+    for structure in STRUCTURES:
+        try:
+            for terms in structure(formulas, begin, step.end):
+                if _fits(formulas, terms, step):
+                    return terms
+        except NoFormulaError as error:
+            stopped = stopped or error
+    why = "what conditions an entry depends on it as well"
+    raise stopped or NoFormulaError(step.end, why)
+
+
+def _fits(formulas: Formulas, terms: Sequence[Term], step: Step) -> bool:
+    exact, batch = step.logdet, formulas.trace.batch
+    total = torch.zeros(batch, dtype=torch.float64)
     try:
-        given = _given(call, homes)
-        lines = _lines(call, formulas, solved, homes, given)
-        if not lines and call.form.is_silent:
-            return Program(solved=tuple(solved), said=(), changes=())
-        lines += links_of(call, homes, _counting(homes, lines, given), lines)
-        kept = {n: home for n, home in homes.items() if n not in given}
-        amounts = tuple(
-            (term.end, logdet(formulas, term, call.trace.batch))
-            for step in solved
-            for term in step.terms
-        )
-        return replace(_program(call, solved, kept, lines), amounts=amounts)
-    except UnspeakableError as error:
-        return Refusal(why=f"{_UNSPEAKABLE}: {error}")
-    except ConflictError:
-        raise
-    except NoPlaceError as error:
-        return Refusal(why=str(error))
-
-
-def _of_method(
-    call: Recorded,
-    formulas: Formulas,
-    solved: Sequence[Solved],
-    execution: Execution,
-    function: MethodNode,
-) -> Program:
-    terms = [term for step in solved for term in step.terms]
-    lines, parts = method_lines(call, formulas, execution, terms)
-    return Program(
-        solved=tuple(solved),
-        said=tuple(lines),
-        changes=(body_of(call, execution, function, parts),),
-    )
+        for term in terms:
+            total = total + logdet(formulas, term, batch)
+    except (ValueError, RuntimeError, ArithmeticError):
+        return False
+    lost = _LOST * step.blur * step.idle.numel()
+    return bool(((total - exact).abs() <= _FITS * (1 + exact.abs()) + lost).all())
 
 
 def _homes(call: Recorded) -> dict[int, Home]:
@@ -234,63 +195,25 @@ def _counting(
 
 
 def _lines(
-    call: Recorded,
-    formulas: Formulas,
-    solved: Sequence[Solved],
-    homes: dict[int, Home],
-    given: set[int],
+    call: Recorded, formulas: Formulas, terms: Sequence[Term], homes: dict[int, Home]
 ) -> list[Line]:
     """Return a line for every statement of the map that changes the volume."""
     grouped: dict[tuple[int, int, ast.stmt], list[Term]] = {}
-    for term in (term for step in solved for term in step.terms):
-        if any(place.call in given for place in term.end.places):
-            continue
+    for term in terms:
         place = next((p for p in term.end.places if p.call in homes), None)
         statement = None if place is None else call.sources.statement(place)
         if place is None or statement is None:
             raise NoPlaceError("a step stands in no function that hands an ldj back")
-        round_ = _round(call, place.call, term.end)
+        round_ = _round(call.executions[place.call], statement, term.end)
         grouped.setdefault((place.call, round_, statement), []).append(term)
     return [
-        line_for(call, formulas, homes[number], statement, terms)
-        for (number, _, statement), terms in grouped.items()
+        line_for(call, formulas, homes[number], statement, alike)
+        for (number, _, statement), alike in grouped.items()
     ]
 
 
-def _round(call: Recorded, number: int, node: Node) -> int:
+def _round(execution: Execution, statement: ast.stmt, node: Node) -> int:
     """Return in which run of its statement a value was made: loops run them again."""
-    moments = call.executions[number].moments
-    line, found, inside = -1, 0, False
-    place = next(p for p in node.places if p.call == number)
-    statement = call.sources.statement(place)
-    assert statement is not None
-    first, last = statement.lineno, statement.end_lineno or statement.lineno
-    for moment in moments:
-        if moment.clock > node.index:
-            break
-        line = moment.line
-        here = first <= line <= last
-        found += here and not inside
-        inside = here
-    return found
-
-
-def _program(
-    call: Recorded,
-    solved: Sequence[Solved],
-    homes: dict[int, Home],
-    lines: Sequence[Line],
-) -> Program:
-    said: list[Said] = []
-    changes: dict[Replacement, None] = {}
-    by_function: dict[ast.AST, list[Home]] = {}
-    for home in homes.values():
-        by_function.setdefault(home.function, []).append(home)
-    for alike in by_function.values():
-        own = [line for line in lines if line.home in alike]
-        for home in alike:
-            here = [line for line in own if line.home is home]
-            told, edit = statements_of(call, home, here)
-            said += told
-            changes.update(dict.fromkeys(edit))
-    return Program(solved=tuple(solved), said=tuple(said), changes=tuple(changes))
+    lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+    before = [m.line in lines for m in execution.moments if m.clock <= node.index]
+    return sum(here and not last for last, here in pairwise([False, *before]))

@@ -48,7 +48,7 @@ def by_the_way_there(back: Recorded, there: Recorded) -> Program | None:
     except NoPlaceError:
         return None
     told = tuple(replace(each, part=None) for each in said)
-    return Program(solved=(), said=told, changes=tuple(changes))
+    return Program(said=told, changes=tuple(changes))
 
 
 def _outermost(call: Recorded) -> Home | None:
