@@ -11,7 +11,7 @@ from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.closeness import is_constant, same, varies
 from ldjcheck.mistakes.engine.proposals import Term, Use, Value, ValueEdit, WholeLaw
 from ldjcheck.mistakes.rewriting import factors, reductions
-from ldjcheck.records import Explanation
+from ldjcheck.records import Explanation, Multiplier
 from ldjcheck.torch_ops import REDUCE
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ldjcheck.mistakes.engine.case import Case
 
 
+_ONE_OF_BATCH = Multiplier(family="shape", below=("B",))
 COUNTED = kinds.Kind("batch-counted", kinds.MONOMIAL.cost, counting=True)
 
 
@@ -33,8 +34,7 @@ def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanat
     from ldjcheck.mistakes.engine.places import is_times
 
     for each in found:
-        label = "" if each.multiplier is None else each.multiplier.label
-        if label != "1/B" or not each.constant:
+        if each.multiplier != _ONE_OF_BATCH or not each.constant:
             continue
         if all(is_times(trace, trace.batch) for trace in case.traces):
             cost = each.cost - kinds.ALL_USES  # the same edit, said of what it does

@@ -11,8 +11,8 @@ from ldjcheck.records import Explanation
 
 def _tell(e: Explanation) -> str:
     assert e.multiplier is not None
-    where = "time step" if e.multiplier.label.endswith("T") else "pixel"
-    where += " of each frame" * e.multiplier.label.endswith("T*H*W")
+    where = "time step" if e.multiplier.above == ("T",) else "pixel"
+    where += " of each frame" * ("T" in e.multiplier.above[:-1])
     turned = ", and with the wrong sign" * is_turned(e)
     return f"{named(e, start=True)} counts once, not once per {where}{turned}."
 

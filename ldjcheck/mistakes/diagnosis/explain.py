@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 import torch
 
@@ -203,18 +204,14 @@ def _of_term(case: Case, target: Target) -> Iterator[Explanation]:
 
 def _each_time(case: Case, target: Target) -> Iterator[Explanation]:
     """Yield multiples that apply at every execution of a running total in turn."""
-    for factor, label, kind in (
-        (-1.0, "-1", kinds.SIGN_EACH_TIME),
-        (2.0, "2", kinds.NUMBER_EACH_TIME),
-        (0.5, "1/2", kinds.NUMBER_EACH_TIME),
+    for factor, kind in (
+        (-1.0, kinds.SIGN_EACH_TIME),
+        (2.0, kinds.NUMBER_EACH_TIME),
+        (0.5, kinds.NUMBER_EACH_TIME),
     ):
         way = ValueEdit(kind, lambda value, f=factor: f * value.now)  # type: ignore[misc]  # mypy cannot type the default
         if _repairs(case, target, way):
-            multiplier = (
-                Multiplier(family="sign", label=label)
-                if factor < 0
-                else Multiplier(family="number", label=label)
-            )
+            multiplier = Multiplier.by(Fraction(factor))
             yield replace(_explained(case, target, way), multiplier=multiplier)
 
 

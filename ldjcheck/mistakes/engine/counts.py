@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -61,25 +62,13 @@ def _off_diagonal(matrix: Tensor) -> bool:
     return bool((matrix.masked_fill(eye, 0.0) > _NOTHING).any())
 
 
-_NUMBERS = (
-    (1.0, ""),
-    (2.0, "2"),
-    (0.5, "1/2"),
-    (3.0, "3"),
-    (1 / 3, "1/3"),
-    (4.0, "4"),
-    (0.25, "1/4"),
-    (1.5, "3/2"),
-    (2 / 3, "2/3"),
+_NUMBERS = tuple(
+    Multiplier(family="number", number=Fraction(text))
+    for text in ("1", "2", "1/2", "3", "1/3", "4", "1/4", "3/2", "2/3")
 )
+_BASES = tuple(Multiplier(family="log-base", base=base) for base in (2, -2, 10, -10))
 _SMALL, _LARGEST = 3, 1_000_000  # smaller ones are plain numbers
 _SEVERAL = 3  # sizes that tell a count of one size from a number that fits by chance
-_BASES = (
-    (math.log(2), "ln 2"),
-    (1 / math.log(2), "1/ln 2"),
-    (math.log(10), "ln 10"),
-    (1 / math.log(10), "1/ln 10"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,26 +136,29 @@ def shape_counts(traces: Sequence[Trace]) -> Iterator[list[float]]:
 
 def _plain_numbers(values: Sequence[float], slack: float) -> list[Fit]:
     found = []
-    for sign, (number, label) in itertools.product((1, -1), (*_NUMBERS, *_BASES)):
-        if (
-            not _fits(values, [sign * number] * len(values), slack)
-            or sign * number == 1.0
-        ):
+    for sign, factor in itertools.product((1, -1), (*_NUMBERS, *_BASES)):
+        size = sign * _size(factor)
+        if size == 1.0 or not _fits(values, [size] * len(values), slack):
             continue
-        minus = "-" if sign < 0 else ""
-        if number == 1.0:
-            found.append(Fit(kinds.SIGN.cost, Multiplier(family="sign", label="-1")))
-        elif "ln" in label:
-            base = Multiplier(family="log-base", label=minus + label)
-            found.append(
-                Fit(kinds.LOG_BASE.cost + kinds.TURNED_BASE * (sign < 0), base)
-            )
+        turned = sign < 0
+        if factor.base:
+            cost = kinds.LOG_BASE.cost + kinds.TURNED_BASE * turned
+        elif size == -1.0:
+            cost = kinds.SIGN.cost
         else:
-            plain = Multiplier(family="number", label=minus + label)
-            rare = kinds.RARE_NUMBER * (number not in (2.0, 0.5))
-            cost = kinds.NUMBER.cost + kinds.TURNED_NUMBER * (sign < 0) + rare
-            found.append(Fit(cost, plain))
+            rare = kinds.RARE_NUMBER * (_size(factor) not in (2.0, 0.5))
+            cost = kinds.NUMBER.cost + kinds.TURNED_NUMBER * turned + rare
+        family = "sign" if size == -1.0 else factor.family
+        found.append(Fit(cost, replace(factor, family=family, sign=sign)))
     return sorted(found, key=lambda fit: fit.cost)
+
+
+def _size(factor: Multiplier) -> float:
+    """Return the number or logarithm in a multiplier."""
+    if not factor.base:
+        return float(factor.number)
+    logarithm = math.log(abs(factor.base))
+    return logarithm if factor.base > 0 else 1 / logarithm
 
 
 def _counts(
@@ -181,50 +173,52 @@ def _counts(
     one_shape = len(set(shapes)) < 2
     slack = max((trace.slack for trace in traces), default=0.0)
     found = []
-    factors = (*_NUMBERS[:5], *_BASES)
-    for cost, multiplier, counts in _families(traces, shapes):
-        if not _in_proportion(values, counts, slack):
+    for cost, count, sizes in _families(traces, shapes):
+        if not _in_proportion(values, sizes, slack):
             continue  # no factor could make them fit
-        fixed = _fixed_counts(values, counts)
+        fixed = _fixed_counts(values, sizes)
         # What varies with the data is summed over dims already: of two, 2 is a number.
-        of_two = not constant and all(count == 2.0 for count in counts)
-        for sign, (number, label) in itertools.product((1, -1), (*factors, *fixed)):
-            if not _fits(values, [sign * number * count for count in counts], slack):
+        of_two = not constant and all(size == 2.0 for size in sizes)
+        factors = (*_NUMBERS[:5], *_BASES, *fixed)
+        for sign, factor in itertools.product((1, -1), factors):
+            scale = sign * _size(factor)
+            if not _fits(values, [scale * size for size in sizes], slack):
                 continue
-            batch_only = multiplier.label in ("B", "1/B")
+            batch_only = (*count.above, *count.below) == ("B",)
             ambiguous = one_shape and (
-                number != 1.0
-                or (multiplier.family == "shape" and not batch_only)
-                or (of_two and multiplier.family in ("dims", "active"))
+                factor.is_scaled
+                or (count.family == "shape" and not batch_only)
+                or (of_two and count.family in ("dims", "active"))
             )
-            found.append(
-                Fit(
-                    cost
-                    + kinds.TURNED * (sign < 0)
-                    + kinds.TIMES_A_NUMBER * (number != 1.0)
-                    + kinds.ONE_SHAPE * ambiguous,
-                    _scaled(multiplier, sign, label),
-                    round(1 / number) if (number, label) in fixed else None,
-                )
+            multiplier = replace(
+                count,
+                family="shape" if factor.is_scaled else count.family,
+                sign=sign,
+                number=factor.number,
+                base=factor.base,
             )
+            more = kinds.TURNED * (sign < 0) + kinds.TIMES_A_NUMBER * factor.is_scaled
+            instead = factor.number.denominator if factor in fixed else None
+            cost_of_all = cost + more + kinds.ONE_SHAPE * ambiguous
+            found.append(Fit(cost_of_all, multiplier, instead))
     return found
 
 
 def _fixed_counts(
-    values: Sequence[float], counts: Sequence[float]
-) -> tuple[tuple[float, str], ...]:
+    values: Sequence[float], sizes: Sequence[float]
+) -> tuple[Multiplier, ...]:
     """Return the count of one size that may stand where all sizes' belongs, as a factor.
 
     Any whole number fits some value at one size, or at two: of several it is what is
     written, as the 784 of an image of 28 x 28.
     """
-    if len({*counts}) < _SEVERAL or not all(map(math.isfinite, (values[0], counts[0]))):
+    if len({*sizes}) < _SEVERAL or not all(map(math.isfinite, (values[0], sizes[0]))):
         return ()
-    written = abs(counts[0] / values[0]) if values[0] else 0.0
+    written = abs(sizes[0] / values[0]) if values[0] else 0.0
     number = round(written)
     if not _SMALL < number <= _LARGEST or abs(written - number) > EXACTLY * number:
         return ()
-    return ((1 / number, f"1/{number}"),)
+    return (Multiplier(family="number", number=Fraction(1, number)),)
 
 
 def _in_place_of_dims(
@@ -237,13 +231,10 @@ def _in_place_of_dims(
     needed = [m * trace.dims for m, trace in zip(values, traces, strict=True)]
     return [
         Fit(
-            kinds.IN_PLACE_OF_DIMS.cost,
-            Multiplier(family="shape", label=f"{multiplier.label}/dims"),
+            kinds.IN_PLACE_OF_DIMS.cost, replace(count, family="shape", below=("dims",))
         )
-        for _, multiplier, counts in _families(traces, shapes)
-        if "/" not in multiplier.label
-        and "B" not in multiplier.label
-        and _fits(needed, counts, slack)
+        for _, count, sizes in _families(traces, shapes)
+        if not count.below and "B" not in count.above and _fits(needed, sizes, slack)
     ][:1]
 
 
@@ -260,114 +251,60 @@ def _in_proportion(
 def _families(
     traces: Sequence[Trace], shapes: Sequence[Shape]
 ) -> Iterator[tuple[float, Multiplier, list[float]]]:
-    dims = [float(math.prod(shape)) for shape in shapes]
-    active = [float(active_dims(trace)) for trace in traces]
-    yield kinds.DIMS.cost, Multiplier(family="dims", label="dims"), dims
-    rank = len(shapes[0])
-    if rank == 3:
-        spatial = [float(shape[1] * shape[2]) for shape in shapes]
-        yield kinds.SPATIAL.cost, Multiplier(family="spatial", label="H*W"), spatial
-    elif rank == 4:
-        spatial = [float(math.prod(shape[1:])) for shape in shapes]
-        yield kinds.SPATIAL.cost, Multiplier(family="spatial", label="T*H*W"), spatial
-    elif rank == 2:
-        axis = (names_of_axes(traces, shapes) or ()).index("T")
-        spatial = [float(shape[axis]) for shape in shapes]
-        yield kinds.SPATIAL.cost, Multiplier(family="spatial", label="T"), spatial
-    if active != dims:
-        yield (
-            kinds.ACTIVE.cost,
-            Multiplier(family="active", label="active dims"),
-            active,
-        )
-        ratio = [a / d for a, d in zip(active, dims, strict=True)]
-        yield (
-            kinds.OFF_BY_ONE.cost,
-            Multiplier(family="shape", label="(active dims)/dims"),
-            ratio,
-        )
-        if all(active):
-            inverse = [1 / r for r in ratio]
-            yield (
-                kinds.OFF_BY_ONE.cost,
-                Multiplier(family="shape", label="dims/(active dims)"),
-                inverse,
-            )
-    yield from _monomials(traces, shapes)
-    for off in (1.0, -1.0):
-        near = [d - off for d in dims]
-        name = f"dims{-off:+.0f}"
-        yield kinds.OFF_BY_ONE.cost, Multiplier(family="shape", label=f"({name})"), near
-        per = [n / d for n, d in zip(near, dims, strict=True)]
-        yield (
-            kinds.OFF_BY_ONE_A_DIM.cost,
-            Multiplier(family="shape", label=f"({name})/dims"),
-            per,
-        )
-        over = [d / n if n else math.inf for n, d in zip(near, dims, strict=True)]
-        yield (
-            kinds.OFF_BY_ONE_A_DIM.cost,
-            Multiplier(family="shape", label=f"dims/({name})"),
-            over,
-        )
-        one = [1 / n if n else math.inf for n in near]
-        yield (
-            kinds.ONE_OFF_BY_ONE.cost,
-            Multiplier(family="shape", label=f"1/({name})"),
-            one,
-        )
-
-
-def _monomials(
-    traces: Sequence[Trace], shapes: Sequence[Shape]
-) -> Iterator[tuple[float, Multiplier, list[float]]]:
+    """Yield what may be a count, with its cost and how large it is in each trace."""
     names = names_of_axes(traces, shapes)
-    if names is None:
-        return
     sizes = [
         {
             "B": float(trace.batch),
-            **{n: float(s) for n, s in zip(names, shape, strict=True)},
+            "dims": float(math.prod(shape)),
+            "dims-1": math.prod(shape) - 1.0,
+            "dims+1": math.prod(shape) + 1.0,
+            "active dims": float(active_dims(trace)),
+            **dict(zip(names or (), map(float, shape), strict=False)),
         }
         for trace, shape in zip(traces, shapes, strict=True)
     ]
-    variables = ("B", *names)
+    for kind, more, above, below in _products(names, sizes):
+        assert kind.family is not None
+        counts = Multiplier(family=kind.family, above=above, below=below)
+        over = [math.prod(size[name] for name in above) for size in sizes]
+        under = [math.prod(size[name] for name in below) for size in sizes]
+        ratios = [o / u if u else math.inf for o, u in zip(over, under, strict=True)]
+        yield kind.cost + more, counts, ratios
+
+
+def _products(
+    names: tuple[str, ...] | None, sizes: Sequence[Mapping[str, float]]
+) -> Iterator[tuple[kinds.Kind, float, tuple[str, ...], tuple[str, ...]]]:
+    """Yield what stands above and below in each, and what makes it less likely."""
+    dims, active = ("dims",), ("active dims",)
+    yield kinds.DIMS, 0.0, dims, ()
+    spatial = tuple(name for name in names or () if name in ("T", "H", "W"))
+    if spatial:
+        yield kinds.SPATIAL, 0.0, spatial, ()
+    if any(size["active dims"] != size["dims"] for size in sizes):
+        yield kinds.ACTIVE, 0.0, active, ()
+        yield kinds.OFF_BY_ONE, 0.0, active, dims
+        if all(size["active dims"] for size in sizes):
+            yield kinds.OFF_BY_ONE, 0.0, dims, active
+    variables = () if names is None else ("B", *names)
     for exponents in itertools.product((0, 1, -1), repeat=len(variables)):
-        if not any(exponents):
-            continue
-        label = _fraction(
-            [n for n, power in zip(variables, exponents, strict=True) if power > 0],
-            [n for n, power in zip(variables, exponents, strict=True) if power < 0],
-        )
-        counts = [
-            math.prod(size[n] ** p for n, p in zip(variables, exponents, strict=True))
-            for size in sizes
-        ]
-        sizes_in = sum(map(abs, exponents))
-        cost = (
-            kinds.MONOMIAL.cost
-            + kinds.MORE_SIZES * sizes_in
-            + kinds.BATCH_SIZE * bool(exponents[0])
-        )
-        yield cost, Multiplier(family="shape", label=label), counts
-
-
-def _fraction(above: Sequence[str], below: Sequence[str]) -> str:
-    """Return a quotient of sizes as one would write it: `W/H`, `1/(H*W)`."""
-    top = "*".join(above) or "1"
-    if not below:
-        return top
-    bottom = "*".join(below)
-    return f"{top}/({bottom})" if len(below) > 1 else f"{top}/{bottom}"
-
-
-def _scaled(multiplier: Multiplier, sign: int, label: str) -> Multiplier:
-    if sign > 0 and not label:
-        return multiplier
-    minus = "-" if sign < 0 else ""
-    factor = f"{label}*" if label else ""
-    family = multiplier.family if not label else "shape"
-    return Multiplier(family=family, label=f"{minus}{factor}{multiplier.label}")
+        if any(exponents):
+            pairs = list(zip(variables, exponents, strict=True))
+            above = tuple(name for name, power in pairs if power > 0)
+            below = tuple(name for name, power in pairs if power < 0)
+            more = kinds.MORE_SIZES * len(above + below)
+            yield (
+                kinds.MONOMIAL,
+                more + kinds.BATCH_SIZE * bool(exponents[0]),
+                above,
+                below,
+            )
+    for near in (("dims-1",), ("dims+1",)):
+        yield kinds.OFF_BY_ONE, 0.0, near, ()
+        yield kinds.OFF_BY_ONE_A_DIM, 0.0, near, dims
+        yield kinds.OFF_BY_ONE_A_DIM, 0.0, dims, near
+        yield kinds.ONE_OFF_BY_ONE, 0.0, (), near
 
 
 def _fits(

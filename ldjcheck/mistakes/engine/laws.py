@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import torch
 
@@ -40,7 +41,7 @@ def whole_laws(
     if not finite:
         return
     if all(fits(trace, trace.reported, -trace.exact) for trace in traces):
-        minus = Multiplier(family="sign", label="-1")
+        minus = Multiplier.by(Fraction(-1))
         written = first.ldj and factor_statement(first, first.ldj, -1.0)
         place = location_of(written) if written else location
         yield WHOLE_SIGN.explanation(multiplier=minus, whole=True, location=place)
@@ -104,11 +105,7 @@ def _expression(explanation: Explanation, difference: str) -> str | None:
 
 
 _BOUND = 4.0  # standard errors of the factor
-_FACTORS = {
-    -1.0: Multiplier(family="sign", label="-1"),
-    2.0: Multiplier(family="number", label="1/2"),
-    0.5: Multiplier(family="number", label="2"),
-}
+_FACTORS = {factor: Multiplier.by(1 / Fraction(factor)) for factor in (-1.0, 2.0, 0.5)}
 
 
 def diagnose_estimate(verdict: Verdict) -> Diagnosis:

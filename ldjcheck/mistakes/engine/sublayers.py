@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -23,8 +24,7 @@ from ldjcheck.mistakes.engine.kinds import (
 from ldjcheck.records import Direction, Explanation, Multiplier, SublayerLine
 from ldjcheck.tape import FlowParts, Part, location_of
 
-_ONCE_FOR = {-1.0: "-1", 2.0: "1/2", 0.5: "2", 3.0: "1/3", -2.0: "-1/2"}
-"""How often a sublayer may be counted, and what its ldj must then be multiplied by."""
+_TIMES = (0.0, -1.0, 2.0, 0.5, 3.0, -2.0)  # how often a sublayer may be counted
 _ROUNDED = 1e-5  # nats: what constants that were made in float32 leave open
 _BESIDE = 1e-3  # of the flow's own mistake
 
@@ -129,7 +129,7 @@ class _Judge:
     def _count(self, index: int) -> None:
         if self._all(index, lambda p: same(p.counted, p.claimed)):
             return
-        for times in (0.0, *_ONCE_FOR):
+        for times in _TIMES:
             if self._all(index, lambda p, t=times: same(p.counted, t * p.claimed)):  # type: ignore[misc]  # mypy cannot type the default
                 self.times[index] = times
                 return
@@ -153,7 +153,7 @@ class _Judge:
             else:
                 kind = TWICE_IN_FLOW if times == 2.0 else TIMES_IN_FLOW
             yield kind.explanation(
-                multiplier=_multiplier(times),
+                multiplier=Multiplier.by(1 / Fraction(times)) if times else None,
                 location=location_of(parts[these[0]].caller),
                 sublayers=tuple(parts[i].name for i in these),
             )
@@ -168,13 +168,6 @@ def _is_right(flow: FlowParts, value: Tensor, exact: Tensor) -> bool:
     off = float((value - exact).abs().max())
     whole = float((flow.reported - flow.exact).abs().max())
     return same(value, exact) or off <= min(_ROUNDED, _BESIDE * whole)
-
-
-def _multiplier(times: float) -> Multiplier | None:
-    if times == 0.0:
-        return None
-    family = "sign" if times == -1.0 else "number"
-    return Multiplier(family=family, label=_ONCE_FOR[times])  # type: ignore[arg-type]  # a literal either way
 
 
 def _own(seen: FlowParts, whole: int | None) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import itertools
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -74,7 +73,6 @@ _EXPLANATIONS = 5  # ways to explain that are looked at
 _ALIKE = 3
 _SITES = 30
 _COUNTS = ("dims", "spatial", "active", "shape")
-_SCALED = re.compile(r"-?(1/)?\d+\*|.*ln ")  # a count times a number: far-fetched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +130,7 @@ def _may_be_a_count(explanations: Sequence[Explanation]) -> bool:
         or (
             e.multiplier is not None
             and e.multiplier.family in _COUNTS
-            and _SCALED.match(e.multiplier.label) is None
+            and not e.multiplier.is_scaled  # a count times a number is far-fetched
         )
         for e in explanations
     )
@@ -176,10 +174,10 @@ def _drafted(sites: Sequence[Site], ways: Sequence[Way]) -> list[Change]:
 
 def _telling(explanations: Sequence[Explanation]) -> Iterator[Explanation]:
     """Yield the first explanations, of each way to explain no more than a few."""
-    seen: Counter[tuple[str, str]] = Counter()
+    seen: Counter[tuple[str, str | None]] = Counter()
     for explanation in explanations:
         multiplier = explanation.multiplier
-        key = explanation.kind, "" if multiplier is None else multiplier.label
+        key = explanation.kind, None if multiplier is None else multiplier.label
         seen[key] += 1
         if seen[key] <= _ALIKE and len(seen) <= _EXPLANATIONS:
             yield explanation

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 from ldjcheck.mistakes.rewriting import calls, reductions, signs
 from ldjcheck.mistakes.rewriting.sites import COUNTING, Change, Kind, Site
+from ldjcheck.records import Multiplier
 from ldjcheck.revision import Replacement, call_name
 from ldjcheck.revision.text import is_product, is_sum
 
+_ONE = Multiplier(family="number")
 _TENSORS = 3  # names of tensors that are tried
 
 
@@ -71,9 +72,8 @@ def by_rounds(site: Site) -> Iterator[Change]:
 
 def by_number(site: Site) -> Iterator[Change]:
     """Yield edits that multiply a term by a number such as `2`, `-1/2` or `3/2`."""
-    try:
-        number = Fraction(site.multiplier)
-    except ValueError:
+    number = None if site.multiplier is None else site.multiplier.plain
+    if number is None:
         return
     yield from doubled(site)
     yield from of_another(site)
@@ -124,28 +124,29 @@ def of_another(site: Site) -> Iterator[Change]:
 
 def counted(site: Site) -> Iterator[Change]:
     """Yield edits that multiply a term by the count that its explanation asks for."""
-    explanation, label = site.explanation, site.multiplier
-    if label.startswith(
-        "-"
-    ):  # each edit of the count, beside every one that turns a sign
+    explanation, multiplier = site.explanation, site.multiplier or _ONE
+    if multiplier.sign < 0:
+        # Each edit of the count, beside every one that turns a sign.
         turns = list(signs.operators(site))
-        for count in by_count(site, label.removeprefix("-")):
+        for count in by_count(site, multiplier):
             for turn in turns:
                 both = count.replacements + turn.replacements
                 yield replace(count, cost=count.cost + turn.cost, replacements=both)
         return
     yield from calls.summed(site)
-    yield from by_count(site, label)
+    yield from by_count(site, multiplier)
     if explanation is None or not explanation.constant:
         yield from reductions.over_events(site)
 
 
-def by_count(site: Site, label: str) -> Iterator[Change]:
+def by_count(site: Site, multiplier: Multiplier) -> Iterator[Change]:
     """Yield edits that make a term count as often as it should, such as `dims` times."""
-    if "/" in label:
+    scaled = multiplier.number.denominator > 1 or multiplier.base < 0
+    divides = scaled or bool(multiplier.below)
+    if divides:
         yield from _not_off_by_one(site)
         yield from dropped(site)
-    others = list(counts_for(site, "any"))
+    others = list(counts_for(site, None))
     for node in site.expressions:
         if not _is_count(site, node):
             continue
@@ -158,10 +159,12 @@ def by_count(site: Site, label: str) -> Iterator[Change]:
             if text != site.text(node):
                 factor = f"({text})" if " * " in text or " - " in text else text
                 yield site.put(node, factor, 0.3 + 0.01 * index, kind)
-    for index, text in enumerate(counts_for(site, label)):
+    is_product = not (multiplier.is_scaled or multiplier.below)
+    known = multiplier.above if is_product else ()
+    for index, text in enumerate(counts_for(site, known)):
         for change in _times(site, text, None):
             yield replace(change, cost=change.cost + 0.01 * index)
-    if "/" not in label:
+    if not divides:
         yield from dropped(site)
 
 
@@ -214,13 +217,13 @@ def by_log_base(site: Site) -> Iterator[Change]:
     """Yield edits that take the natural logarithm where another one is taken."""
     yield from natural(site)
     yield from dropped(site)
-    found = re.fullmatch(r"(-?)(1/)?ln (\d+)", site.multiplier)
-    if found is None:
+    found = site.multiplier
+    if found is None or not found.base or found.above or found.below:
         return
-    sign, over, base = found.groups()
+    sign = "-" if found.sign < 0 else ""
     for module in ("math", "np", "numpy"):
         if module in site.modules.values():
-            text = f"{'/' if over else '*'} {module}.log({base})"
+            text = f"{'/' if found.base < 0 else '*'} {module}.log({abs(found.base)})"
             for node in site.terms:
                 body = f"{sign}{site.as_factor(node)} {text}"
                 yield site.put(node, site.in_place(node, body), 0.8)
@@ -298,68 +301,59 @@ def _written(value: float) -> str:
     return str(int(value)) if value == int(value) else f"{value:.12g}"
 
 
-def counts_for(site: Site, label: str) -> Iterator[str]:
-    """Yield expressions for a count such as `dims`, `H*W`, `C` or `dims-1`.
+_AXES = {"B": (0,), "C": (1, 2), "H": (2, 3), "W": (3, 4), "T": (2, 1)}
+"""On which axes a size stands: the usual one, then that of a video, or of (T, C)."""
 
-    What the function itself writes comes first. Only sizes of tensors are used: a number
-    that happens to fit is no count.
+
+def counts_for(site: Site, count: Sequence[str] | None) -> Iterator[str]:
+    """Yield expressions for a count, a product of sizes, such as `dims` or `H`, `W`.
+
+    None asks for any that there are. What the function itself writes comes first. Only
+    sizes of tensors are used: a number that happens to fit is no count.
     """
-    label = label.strip("()")
-    names = _tensor_names(site)
+    names, is_any = _tensor_names(site), count is None
+    sizes = tuple(count or ())
     yield from site.unused
-    yield from _written_here(site, label)
-    yield from _unpacked(site, label)
-    off = re.fullmatch(r"dims([+-]1)", label)
-    if off is not None:
-        sign = off.group(1)[0]
+    if is_any or sizes == ("dims",):
+        yield from _written_here(site)
+    yield from _unpacked(site, count)
+    if sizes in (("dims-1",), ("dims+1",)):
         for text in _dims(site, names):
-            yield f"({text} {sign} 1)"
-        return
-    for name in names if label in ("dims", "any") else ():
+            yield f"({text} {sizes[0][4]} 1)"
+    for name in names if is_any or sizes == ("dims",) else ():
         yield from _dims(site, [name])
-        if label == "dims":  # where each entry of the ldj is of one axis
+        if not is_any:  # where each entry of the ldj is of one axis
             yield f"{name}.shape[-1]"
-    if label in ("H*W", "T", "any"):
-        yield from _spatial(site, names, label)
-    if label in ("T*H*W", "any"):
+    if is_any or sizes in (("H", "W"), ("T",)):
+        yield from _spatial(site, names, over_places=sizes != ("T",))
+    if is_any or sizes == ("T", "H", "W"):
         yield from (f"{name}.shape[2:].numel()" for name in names)
-    if label in ("C", "any"):
-        yield from (f"{name}.shape[1]" for name in names)
-        yield from (f"{name}.shape[2]" for name in names)  # of a (T, C) event
-    single = {"H": 2, "W": 3, "T": 2, "B": 0}
-    if label in single:
-        yield from (f"{name}.shape[{single[label]}]" for name in names)
-    if label == "T":
-        yield from (f"{name}.shape[1]" for name in names)
-    elif label in ("H", "W"):  # of a video
-        yield from (f"{name}.shape[{single[label] + 1}]" for name in names)
-    product = label.split("*")
-    if len(product) == 2 and label != "H*W" and all(p in "CHW" for p in product):
-        axes = [{"C": 1, "H": 2, "W": 3}[p] for p in product]
+    single = "C" if is_any else sizes[0] if len(sizes) == 1 else ""
+    for axis in _AXES.get(single, ()):
+        yield from (f"{name}.shape[{axis}]" for name in names)
+    if len(sizes) == 2 and sizes != ("H", "W") and {*sizes} <= {*"CHW"}:
         for name in names:
-            yield " * ".join(f"{name}.shape[{axis}]" for axis in axes)
-    if label == "active dims":
+            yield " * ".join(f"{name}.shape[{_AXES[size][0]}]" for size in sizes)
+    if sizes == ("active dims",):
         for name in dict.fromkeys(_masks(site)):
             yield f"{name}.sum()"
             yield f"(1 - {name}).sum()"
 
 
-def _unpacked(site: Site, label: str) -> Iterator[str]:
+def _unpacked(site: Site, count: Sequence[str] | None) -> Iterator[str]:
     """Yield the name of one size where the function unpacks a shape: `b, c, h, w = ...`."""
     for node in site.inside:
-        if not isinstance(node, ast.Assign) or not isinstance(
-            node.targets[0], ast.Tuple
-        ):
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if not isinstance(node, ast.Assign) or not isinstance(target, ast.Tuple):
             continue
-        shape = ast.unparse(node.value)
-        axes = [ast.unparse(name) for name in node.targets[0].elts]
+        axes = [ast.unparse(name) for name in target.elts]
         letters = {5: "BCTHW", 4: "BCHW", 3: "BCT"}.get(len(axes))
-        if letters is None or not shape.endswith((".shape", ".size()")):
+        if not letters or not ast.unparse(node.value).endswith((".shape", ".size()")):
             continue
-        if all(part in letters for part in label.split("*")):
-            yield " * ".join(axes[letters.index(part)] for part in label.split("*"))
-        elif label == "any":
+        if count is None:
             yield from axes[1:]
+        elif count and {*count} <= {*letters}:
+            yield " * ".join(axes[letters.index(size)] for size in count)
 
 
 def _dims(site: Site, names: list[str]) -> Iterator[str]:
@@ -371,26 +365,22 @@ def _dims(site: Site, names: list[str]) -> Iterator[str]:
         yield f"{name}[0].numel()"
 
 
-def _spatial(site: Site, names: list[str], label: str) -> Iterator[str]:
+def _spatial(site: Site, names: list[str], *, over_places: bool) -> Iterator[str]:
     if {"h", "w"} <= set(site.names):
         yield "h * w"
     if {"H", "W"} <= set(site.names):
         yield "H * W"
     for name in names:
-        if label != "T":
+        if over_places:
             yield f"{name}.shape[2] * {name}.shape[3]"
         yield f"{name}.shape[2]"
 
 
-def _written_here(site: Site, label: str) -> Iterator[str]:
-    """Yield the counts that the same function already takes, in its own words."""
-    found: dict[str, None] = {}
-    for node in site.inside:
-        text = ast.unparse(node) if isinstance(node, ast.Call) else ""
-        inner = call_name(node) in ("prod", "numel") and isinstance(node, ast.Call)
-        if inner and label in ("dims", "any") and len(text) < 50:
-            found.setdefault(text)
-    yield from found
+def _written_here(site: Site) -> list[str]:
+    """Return the counts that the same function already takes, in its own words."""
+    calls = (n for n in site.inside if call_name(n) in ("prod", "numel"))
+    texts = map(ast.unparse, calls)
+    return list(dict.fromkeys(text for text in texts if len(text) < 50))
 
 
 def _tensor_names(site: Site) -> list[str]:

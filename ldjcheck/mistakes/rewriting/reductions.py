@@ -24,9 +24,9 @@ def over_events(site: Site) -> Iterator[Change]:
                 reduces = any(call_name(n) in ("sum", "mean") for n in ast.walk(inner))
                 yield site.put(node, site.kept(node, inner), 0.01 if reduces else 0.15)
                 yield from _with_axes(site, node, inner)
-        if call_name(node) == "range" and len(node.args) > 1:
-            if isinstance(node.args[0], ast.Constant):
-                yield site.put(node.args[0], "1", 0.05)
+        first = node.args[0] if call_name(node) == "range" and node.args[1:] else None
+        if isinstance(first, ast.Constant):
+            yield site.put(first, "1", 0.05)
     yield from reduced(site)
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Literal
 
 from ldjcheck.cells import cell_file
-from ldjcheck.records import Explanation, Location, Span
+from ldjcheck.records import Explanation, Location, Multiplier, Span
 from ldjcheck.revision import Live, Replacement, SourceText, call_name
 from ldjcheck.revision.text import is_product, is_sum, names_in, span_of
 
@@ -62,10 +62,9 @@ class Site:
         return None if self.explanation is None else self.explanation.operand
 
     @property
-    def multiplier(self) -> str:
-        """What the blamed term must be multiplied by, such as `dims`; empty if nothing."""
-        found = None if self.explanation is None else self.explanation.multiplier
-        return "" if found is None else found.label
+    def multiplier(self) -> Multiplier | None:
+        """What the blamed term must be multiplied by, where it is known."""
+        return None if self.explanation is None else self.explanation.multiplier
 
     @cached_property
     def function(self) -> ast.AST:

@@ -166,7 +166,7 @@ def _of_constant(site: Site, operand: str | None) -> Iterator[str]:
     if inner is None:
         return
     logarithm = _logarithm(site, inner)
-    for count in list(dict.fromkeys(counts_for(site, "dims")))[:3]:
+    for count in list(dict.fromkeys(counts_for(site, ("dims",))))[:3]:
         yield f"{logarithm} * {count}"
     yield logarithm
 
@@ -250,9 +250,9 @@ def _elsewhere(site: Site) -> Iterator[str]:
     for node in ast.walk(home):
         if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == total:
             yield site.text(node.value)
-        elif isinstance(node, ast.Assign) and is_sum(node.value):
-            if ast.unparse(node.value.left) == total:
-                yield site.text(node.value.right)
+        made = node.value if isinstance(node, ast.Assign) else node
+        if is_sum(made) and made is not node and ast.unparse(made.left) == total:
+            yield site.text(made.right)
 
 
 def _kept_of_sublayer(site: Site) -> Iterator[Change]:
