@@ -216,7 +216,7 @@ class Terms:
         return [node for node in self.nodes if not linear_positions(node)]
 
     @property
-    def all(self) -> tuple[Node | Edge, ...]:
+    def all(self) -> tuple[Item, ...]:
         """Every term, once: contributions of these add up to the ldj."""
         return (*self.leaves, *self.ends)
 
@@ -246,15 +246,17 @@ def terms_of(trace: Trace) -> Terms:
     return Terms(tuple(nodes), frozenset(edges), tuple(ends))
 
 
-def contribution(trace: Trace, target: Node | Edge) -> Tensor:
+def contribution(trace: Trace, target: Item) -> Tensor:
     """Return what a term adds to the ldj, `(batch,)`: r - r without it."""
+    zero = torch.zeros_like(value_node(target).value)
+    return trace.reported - replayed_with(trace, target, zero)
+
+
+def replayed_with(trace: Trace, target: Item, value: Tensor) -> Tensor:
+    """Return the ldj, `(batch,)`, with another value of a node, or in one use of it."""
     if isinstance(target, Node):
-        without = trace.replayed({target: torch.zeros_like(target.value)})
-    else:
-        node, position = target
-        zero = torch.zeros_like(node.argument(position).value)
-        without = trace.replayed(None, {target: zero})
-    return trace.reported - without
+        return trace.replayed({target: value})
+    return trace.replayed(None, {target: value})
 
 
 def terms_add_up(trace: Trace, terms: Terms, tolerance: float) -> bool:
@@ -303,16 +305,10 @@ def _linearly_used(trace: Trace) -> set[Node]:
             good.add(node)
             continue
         if users.get(node) and all(
-            user in good and _uses(user, node) == _linear_uses(user, node)
+            user in good
+            and [user.argument(p) for p in linear_positions(user)].count(node)
+            == [*user.parents].count(node)
             for user in users[node]
         ):
             good.add(node)
     return good
-
-
-def _uses(user: Node, node: Node) -> int:
-    return sum(parent is node for parent in user.parents)
-
-
-def _linear_uses(user: Node, node: Node) -> int:
-    return sum(user.argument(p) is node for p in linear_positions(user))

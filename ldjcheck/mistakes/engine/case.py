@@ -76,6 +76,13 @@ def roundabout(trace: Trace, target: Target) -> int:
     return 2 if bare or linear_positions(node) else 1
 
 
+def target_node(case: Case, target: Target | None) -> Node | None:
+    """Return the value of a target in the first trace; None means the whole ldj."""
+    if target is None:
+        return case.traces[0].ldj
+    return None if target.first is None else value_node(target.first)
+
+
 def target_location(case: Case, target: Target | None) -> Location | None:
     """Return the statement to point at for a target; None means the whole ldj."""
     trace = case.traces[0]

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from ldjcheck.mistakes.engine.case import (
     operand,
     roundabout,
     target_location,
+    target_node,
 )
 from ldjcheck.mistakes.engine.closeness import (
     EXACTLY,
@@ -38,6 +40,7 @@ from ldjcheck.mistakes.engine.kinds import (
 from ldjcheck.mistakes.engine.places import (
     counting_statement,
     factor_statement,
+    other_factor,
     source_text,
     uses_towards,
     written_count,
@@ -56,31 +59,27 @@ def is_spelled_out(trace: Trace, node: Node, needed: float) -> bool | None:
     factor, or one that may be either.
     """
     for user, position in uses_towards(trace, node):
-        others = [a for i, a in enumerate(user.args[:2]) if i != position]
-        if len(others) != 1 or not isinstance(others[0], Real):
+        other = other_factor(user, position)
+        if not isinstance(other, Real):
             continue
-        factor = float(others[0])
+        factor = float(other)
         if user.name in DIVIDE and position == 0:
             factor = 1.0 / factor if factor else 0.0
         elif user.name not in MULTIPLY:
             continue
         if abs(factor * needed - 1.0) > EXACTLY:
             continue
-        if _is_literal(source_text(user.place), float(others[0])):
+        if _is_literal(source_text(user.place), float(other)):
             return True
-        return False if isinstance(others[0], Integral) else None
+        return False if isinstance(other, Integral) else None
     return None
 
 
 def factors_written(trace: Trace, node: Node) -> frozenset[float]:
     """Return the plain numbers that a term is multiplied by on its way into the ldj."""
-    return frozenset(
-        abs(float(other))
-        for user, position in uses_towards(trace, node)
-        if user.name in MULTIPLY
-        for index, other in enumerate(user.args[:2])
-        if index != position and isinstance(other, Real)
-    )
+    uses = (use for use in uses_towards(trace, node) if use[0].name in MULTIPLY)
+    others = (other_factor(user, position) for user, position in uses)
+    return frozenset(abs(float(each)) for each in others if isinstance(each, Real))
 
 
 def _is_literal(text: str | None, number: float) -> bool:
@@ -176,7 +175,7 @@ def _as_written(case: Case, target: Target | None, found: list[Fit]) -> list[Fit
 
     Where all sizes have three channels, 3072 for the dims is 1024 for the places.
     """
-    node = None if target is None or not target.first else value_node(target.first)
+    node = None if target is None else target_node(case, target)
     if node is None or sum(fit.instead is not None for fit in found) < 2:
         return found
     written = factors_written(case.traces[0], node)
@@ -190,11 +189,9 @@ def _as_spoken(
     case: Case, target: Target | None, needed: float | None, found: list[Fit]
 ) -> list[Fit]:
     """Return the counts that fit at one shape, first those which the source speaks of."""
-    trace = case.traces[0]
-    node = trace.ldj if target is None else value_node(target.first)  # type: ignore[arg-type]  # a target has items
-    spelled = (
-        None if not needed or node is None else is_spelled_out(trace, node, needed)
-    )
+    node, spelled = target_node(case, target), None
+    if needed and node is not None:
+        spelled = is_spelled_out(case.traces[0], node, needed)
     if spelled is None or not found:
         return found
     least = min(fit.cost for fit in found) - SPOKEN_OF
@@ -231,12 +228,10 @@ def _written_factor(
     case: Case, target: Target | None, factor: float | None
 ) -> Location | None:
     """Return where the source multiplies by the reciprocal of what is needed."""
-    trace = case.traces[0]
-    node = trace.ldj if target is None else value_node(target.first)  # type: ignore[arg-type]  # a target has items
-    if factor is None or node is None or not factor:
+    node = target_node(case, target)
+    if not factor or node is None:
         return None
-    place = factor_statement(trace, node, round(1.0 / factor, 6))
-    return None if place is None else location_of(place)
+    return location_of(factor_statement(case.traces[0], node, round(1.0 / factor, 6)))
 
 
 def _dims_written(case: Case, target: Target | None) -> bool:
@@ -256,10 +251,10 @@ def _dims_written(case: Case, target: Target | None) -> bool:
 
 def _counted(case: Case, target: Target | None) -> Location | None:
     """Return where a constant term is multiplied by its count, or should be."""
-    trace = case.traces[0]
-    node = trace.ldj if target is None else value_node(target.first)  # type: ignore[arg-type]  # a target has items
-    place = None if node is None else counting_statement(trace, node)
-    return None if place is None else location_of(place)
+    node = target_node(case, target)
+    if node is None:
+        return None
+    return location_of(counting_statement(case.traces[0], node))
 
 
 def unneeded(term: Term) -> Iterator[Explanation]:
@@ -272,13 +267,10 @@ def unneeded(term: Term) -> Iterator[Explanation]:
     first = target.first
     assert first is not None
     used = value_node(first)
+    here = target_location(case, target)
+    known: dict[str, Any] = {"operand": operand(target), "size": target.size}
     if target.kind != "value" and _has_twin(term):
-        yield TWICE.explanation(
-            location=target_location(case, target),
-            operand=operand(target),
-            size=target.size,
-            rank=used.index,
-        )
+        yield TWICE.explanation(location=here, rank=used.index, **known)
         return
     users = [
         user
@@ -286,28 +278,15 @@ def unneeded(term: Term) -> Iterator[Explanation]:
         for position in linear_positions(user)
         if user.argument(position) is used
     ]
-    sums = ADD | SUBTRACT
-    if (
-        target.kind == "edge"
-        and len(users) > 1
-        and all(user.name in sums for user in users)
-    ):
+    summed = all(user.name in ADD | SUBTRACT for user in users)
+    if target.kind == "edge" and len(users) > 1 and summed:
         later = max(users, key=lambda node: node.index)
-        yield TWICE.explanation(
-            location=location_of(later.place),
-            operand=operand(target),
-            size=target.size,
-        )
+        yield TWICE.explanation(location=location_of(later.place), **known)
         return
     unsummed = used.value.numel() > case.traces[0].batch
     kind = UNNEEDED_UNSUMMED if unsummed else UNNEEDED
-    yield kind.explanation(
-        constant=is_constant(amounts),
-        location=target_location(case, target),
-        operand=operand(target),
-        size=target.size,
-        rank=used.index,
-    )
+    constant = is_constant(amounts)
+    yield kind.explanation(constant=constant, location=here, rank=used.index, **known)
 
 
 def _has_twin(term: Term) -> bool:

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from ldjcheck.cells import split_cell
-from ldjcheck.mistakes.engine.arithmetic import Terms, contribution, terms_add_up
+from ldjcheck.mistakes.engine.arithmetic import (
+    Terms,
+    contribution,
+    replayed_with,
+    terms_add_up,
+    user_node,
+    value_node,
+)
 from ldjcheck.mistakes.engine.closeness import ADDS_UP, SOMETHING, is_constant, same
 from ldjcheck.records import LedgerLine
 from ldjcheck.tape import Edge, Node, Place, Trace, ancestors, in_order, shown_file
@@ -51,7 +58,7 @@ def ledger_lines(trace: Trace, terms: Terms) -> tuple[LedgerLine, ...]:
     for target in terms.all:
         amount = float(contribution(trace, target)[0])
         if amount:
-            note(target if isinstance(target, Node) else target[0], amount, reported)
+            note(user_node(target), amount, reported)
     if trace.ldj is not None and trace.ldj not in trace.own_set and trace.ldj.places:
         note(trace.ldj, float(trace.reported[0]), reported)
     lines, exact_total, reported_total = [], 0.0, 0.0
@@ -95,7 +102,7 @@ def reported_shares(trace: Trace, terms: Terms) -> Tensor | None:
     shares = torch.zeros(trace.dims, dtype=torch.float64)
     for target in terms.all:
         amount = contribution(trace, target)
-        value = _value(target)
+        value = value_node(target).value
         if value.numel() == trace.batch * trace.dims and value.dim() > 1:
             shares += _by_dim(trace, target, value)
         elif value.numel() == 1 and is_constant([amount]):
@@ -105,23 +112,12 @@ def reported_shares(trace: Trace, terms: Terms) -> Tensor | None:
     return shares if same(shares.sum().reshape(1), trace.reported[:1]) else None
 
 
-def _value(target: Node | Edge) -> Tensor:
-    if isinstance(target, Node):
-        return target.value
-    value: Tensor = target[0].argument(target[1]).value
-    return value
-
-
 def _by_dim(trace: Trace, target: Node | Edge, value: Tensor) -> Tensor:
     parts = []
     for index in range(trace.dims):
         changed = value.clone().reshape(trace.batch, -1)
         changed[:, index] = 0.0
-        new = changed.reshape(value.shape)
-        if isinstance(target, Node):
-            left = trace.replayed({target: new})
-        else:
-            left = trace.replayed(None, {target: new})
+        left = replayed_with(trace, target, changed.reshape(value.shape))
         parts.append((trace.reported - left)[0])
     return torch.stack(parts)
 
@@ -211,7 +207,7 @@ def _calls(trace: Trace, terms: Terms) -> list[CallSums]:
         for place in step.end.places:
             steps.setdefault(place.call, []).append(step.logdet)
     for target in terms.all:
-        node = target if isinstance(target, Node) else target[0]
+        node = user_node(target)
         note(node)
         amount = contribution(trace, target)
         for place in node.places:

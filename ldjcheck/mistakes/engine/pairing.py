@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ldjcheck.mistakes.engine.arithmetic import contribution
+from ldjcheck.mistakes.engine.arithmetic import contribution, user_node
 from ldjcheck.mistakes.engine.case import Case
 from ldjcheck.mistakes.engine.closeness import adds_something, same
 from ldjcheck.mistakes.engine.places import argument_text, place_of, source_text
@@ -76,13 +76,12 @@ def _multiplications(trace: Trace) -> Iterator[tuple[Node, int]]:
         positions = (0, 1) if node.name in MULTIPLY else (1,)
         if node.name not in MULTIPLY | DIVIDE:
             continue
-        fixed = [i for i in positions if not _depends(trace, node.args[i])]
+        given = [(i, node.args[i]) for i in positions]
+        fixed = [
+            i for i, a in given if not isinstance(a, Node) or a not in trace.depending
+        ]
         if len(fixed) == 1:
             yield node, fixed[0]
-
-
-def _depends(trace: Trace, value: object) -> bool:
-    return isinstance(value, Node) and value in trace.depending
 
 
 _GROUP, _MOST = 3, 8  # parts that may be one together, and of how many
@@ -148,7 +147,8 @@ def _uncancelled(ones: list[Part], others: list[Part]) -> tuple[list[Part], list
             for size in range(1, _GROUP + 1)
             for group in itertools.combinations(others[:_MOST], size)
         )
-        twin = next((g for g in groups if _is_same(one.amounts, _sum(g))), None)
+        pairs = ((g, zip(one.amounts, _sum(g), strict=True)) for g in groups)
+        twin = next((g for g, each in pairs if all(same(a, b) for a, b in each)), None)
         if twin is None:
             kept.append(one)
         else:
@@ -159,10 +159,6 @@ def _uncancelled(ones: list[Part], others: list[Part]) -> tuple[list[Part], list
 def _sum(group: Sequence[Part]) -> Amounts:
     columns = zip(*(part.amounts for part in group), strict=True)
     return [torch.stack(parts).sum(0) for parts in columns]
-
-
-def _is_same(first: Amounts, second: Amounts) -> bool:
-    return all(same(a, b) for a, b in zip(first, second, strict=True))
 
 
 def _steps(case: Case) -> list[Part] | None:
@@ -192,9 +188,7 @@ def _terms(case: Case) -> list[Part] | None:
     found = [
         Part(
             amounts=[contribution(trace, terms.all[i]) for trace, terms in pairs],
-            place=place_of(
-                case.traces[0], made if isinstance(made := first[i], Node) else made[0]
-            ),
+            place=place_of(case.traces[0], user_node(first[i])),
         )
         for i in range(counts.pop())
     ]

@@ -13,6 +13,7 @@ from numbers import Real
 from ldjcheck.calling.results import parts_of
 from ldjcheck.mistakes.engine.arithmetic import same_terms_chain
 from ldjcheck.records import Location, Span
+from ldjcheck.revision.text import span_of, targets_of
 from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
 from ldjcheck.tape.linear import linear_positions
 from ldjcheck.torch_ops import (
@@ -176,8 +177,7 @@ def factor_statement(trace: Trace, node: Node, factor: float) -> Place | None:
 
     For -1 that is a minus sign. Of several places it is the outermost.
     """
-    for inner in uses_towards(trace, node):
-        user, position = inner
+    for user, position in uses_towards(trace, node):
         if factor == -1.0:
             minus = user.name in NEGATE or (
                 user.name in SUBTRACT and position == (0 if "rsub" in user.name else 1)
@@ -185,18 +185,23 @@ def factor_statement(trace: Trace, node: Node, factor: float) -> Place | None:
             if minus:
                 return place_of(trace, user)
         elif user.name in MULTIPLY:
-            others = [a for i, a in enumerate(user.args[:2]) if i != position]
-            if others and _is_number(others[0], factor):
+            number = _number(other_factor(user, position))
+            if number is not None and abs(number - factor) < 1e-12:
                 return place_of(trace, user)
     return None
+
+
+def other_factor(user: Node, position: object) -> object:
+    """Return what a product, or a quotient, has beside one of its two sides."""
+    others = [a for i, a in enumerate(user.args[:2]) if i != position]
+    return others[0] if len(others) == 1 else None
 
 
 def written_count(trace: Trace, node: Node) -> float:
     """Return by what number, all in all, the source multiplies these terms."""
     count = 1.0
     for user, position in uses_towards(trace, node):
-        others = [a for i, a in enumerate(user.args[:2]) if i != position]
-        number = _number(others[0]) if len(others) == 1 else None
+        number = _number(other_factor(user, position))
         if number and user.name in MULTIPLY:
             count *= number
         elif number and user.name in DIVIDE and position == 0:
@@ -221,8 +226,8 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
     """
     uses = uses_towards(trace, node)
     for user, position in uses:
-        others = [a for i, a in enumerate(user.args[:2]) if i != position]
-        if user.name in MULTIPLY and others and not isinstance(others[0], Node):
+        other = other_factor(user, position)
+        if user.name in MULTIPLY and other is not None and not isinstance(other, Node):
             return place_of(trace, user)
     meeting = [user for user, _ in uses if len(linear_positions(user)) > 1]
     return place_of(trace, meeting[-1]) if meeting else None
@@ -300,7 +305,8 @@ def missing_statement(trace: Trace, node: Node) -> Place | None:
     """
     handing = {place.call for own in trace.own for place in own.places}
     step = next((p for p in node.places if p.call in handing), node.place)
-    if any(own.name in ADD | SUBTRACT and _adds_to_incoming(own) for own in trace.own):
+    sums = (own for own in trace.own if own.name in ADD | SUBTRACT)
+    if any(parent.name == "incoming" for own in sums for parent in own.parents):
         return step
     apart = not any(place.call in handing for place in node.places)
     alone = _only_statement(trace, linear=apart)
@@ -340,10 +346,6 @@ def _is_made_for(trace: Trace, line: Place, step: Place | None) -> bool:
     )
 
 
-def _adds_to_incoming(node: Node) -> bool:
-    return any(parent.name == "incoming" for parent in node.parents)
-
-
 def _makers(trace: Trace) -> set[int]:
     """Return the calls in which a term is made, or a step of the map is run."""
     calls = {step.end.place.call for step in trace.steps if step.end.place is not None}
@@ -375,8 +377,7 @@ def uses_towards(trace: Trace, node: Node) -> Sequence[tuple[Node, object]]:
             path.pop()
         return False
 
-    found = descend(trace.ldj)
-    if not found:
+    if not descend(trace.ldj):
         return []
     chain = list(same_terms_chain(trace, node))
     below = [
@@ -386,11 +387,6 @@ def uses_towards(trace: Trace, node: Node) -> Sequence[tuple[Node, object]]:
         if outer.argument(position) is inner
     ]
     return [*path, *below]
-
-
-def _is_number(value: object, factor: float) -> bool:
-    number = _number(value)
-    return number is not None and abs(number - factor) < 1e-12
 
 
 def _number(value: object) -> float | None:
@@ -425,18 +421,15 @@ def _returned_name(trace: Trace, call: Place | None = None) -> Place | None:
         and node.name == outermost.function
         and node.lineno <= outermost.line <= (node.end_lineno or node.lineno)
     ]
-    ran = {p.line for n in trace.nodes for p in n.places if p.call == outermost.call}
     if not functions:
         return None
+    ran = {p.line for n in trace.nodes for p in n.places if p.call == outermost.call}
     statement = _ldj_assignment(functions[-1], ran, _records(tree))
     if statement is None:
         return None
+    line, column, end_line, end_column = span_of(statement)
     return replace(
-        outermost,
-        line=statement.lineno,
-        end_line=statement.end_lineno or statement.lineno,
-        column=statement.col_offset,
-        end_column=statement.end_col_offset or 0,
+        outermost, line=line, end_line=end_line, column=column, end_column=end_column
     )
 
 
@@ -470,7 +463,7 @@ def _ldj_assignment(
         and node not in passed_by
         and node.lineno < last.lineno
         and (isinstance(node, ast.Assign) or node.lineno in ran)
-        and any(_assigns(target, name.id) for target in _assigned(node))
+        and name.id in [ast.unparse(target) for target in targets_of(node)]
     ]
     return max(assignments, key=lambda node: node.lineno, default=last)
 
@@ -513,11 +506,3 @@ def _passed_by(function: ast.FunctionDef, ran: set[int]) -> set[ast.AST]:
         if taken.count(True) == 1:
             found.update(arms[taken.index(False)])
     return found
-
-
-def _assigned(node: ast.Assign | ast.AugAssign) -> list[ast.expr]:
-    return node.targets if isinstance(node, ast.Assign) else [node.target]
-
-
-def _assigns(target: ast.expr, name: str) -> bool:
-    return isinstance(target, ast.Name) and target.id == name
