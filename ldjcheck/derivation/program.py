@@ -22,8 +22,14 @@ from ldjcheck.derivation.writing.edits import (
     Said,
     statements_of,
 )
-from ldjcheck.derivation.writing.lines import is_right, line_for, links_of
-from ldjcheck.derivation.writing.methods import body_of, ldj_method, method_lines
+from ldjcheck.derivation.writing.lines import (
+    body_of,
+    is_right,
+    ldj_method,
+    line_for,
+    links_of,
+    method_lines,
+)
 from ldjcheck.derivation.writing.spelling import UnspeakableError
 from ldjcheck.revision import Replacement
 from ldjcheck.tape import Node, Step

@@ -260,3 +260,19 @@ class HiddenDeterminant(Real):
 
     Arguments: the slopes, `(batch, hidden)` or one number; W1; and W2, or 0 for none.
     """
+
+
+class LogAbsDet(Real):
+    """log|det| of a matrix, or of each of several."""
+
+
+class Flattened(Real):
+    """A kernel without its axes of length one: a matrix."""
+
+
+class LogDiagonal(Real):
+    """The sum of the logarithms of a matrix's diagonal, of absolute values."""
+
+
+class Total(Real):
+    """The sum of a vector's entries."""

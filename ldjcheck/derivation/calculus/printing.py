@@ -9,19 +9,6 @@ import sympy
 from sympy import Abs, Add, Expr, Mul, Pow, Symbol
 
 from ldjcheck.derivation.calculus import functions as f
-from ldjcheck.derivation.calculus.functions import (
-    Dims,
-    EventSum,
-    HiddenDeterminant,
-    Product,
-    Turned,
-)
-from ldjcheck.derivation.calculus.matrices import (
-    Flattened,
-    LogAbsDet,
-    LogDiagonal,
-    Total,
-)
 from ldjcheck.torch_ops import Op, operation
 
 _SUM, PRODUCT, _SIGN, _POWER, ATOM = 1, 2, 3, 4, 5
@@ -56,8 +43,8 @@ class Printer:
 
     def is_number(self, expression: Expr) -> bool:
         """Return whether an expression is a plain number, and no tensor."""
-        if expression.has(Dims):
-            expression = expression.replace(Dims, lambda *_: sympy.Integer(2))
+        if expression.has(f.Dims):
+            expression = expression.replace(f.Dims, lambda *_: sympy.Integer(2))
         return bool(expression.free_symbols <= self._numbers)
 
     def _written(self, e: Expr) -> tuple[str, int]:
@@ -75,19 +62,19 @@ class Printer:
             return self._power(e)
         if e.func in f.NAMES:
             return self._call(e, operation(f.NAMES[e.func])), ATOM
-        if isinstance(e, EventSum):
+        if isinstance(e, f.EventSum):
             return self._event_sum(e), ATOM
-        if isinstance(e, HiddenDeterminant):
+        if isinstance(e, f.HiddenDeterminant):
             return self._hidden(e), ATOM
-        if isinstance(e, Dims):
+        if isinstance(e, f.Dims):
             return f"{self.text(e.args[0], ATOM)}[0].numel()", ATOM
-        if isinstance(e, Flattened):
+        if isinstance(e, f.Flattened):
             return f"{self.text(e.args[0], ATOM)}.flatten(1)", ATOM
-        if isinstance(e, Product):
+        if isinstance(e, f.Product):
             return " @ ".join(self.text(each, _POWER) for each in e.args), PRODUCT
-        if isinstance(e, Turned):
+        if isinstance(e, f.Turned):
             return f"{self.text(e.args[0], ATOM)}.t()", ATOM
-        if isinstance(e, (LogAbsDet, LogDiagonal, Total)):
+        if isinstance(e, (f.LogAbsDet, f.LogDiagonal, f.Total)):
             return self._of_matrix(e), ATOM
         if isinstance(e, f.Where):
             return self._where(e), ATOM
@@ -150,10 +137,10 @@ class Printer:
 
     def _of_matrix(self, e: Expr) -> str:
         torch = self._modules["torch"]
-        if isinstance(e, Total):
+        if isinstance(e, f.Total):
             return f"{self.text(e.args[0], ATOM)}.sum()"
         matrix = self.text(e.args[0])
-        if isinstance(e, LogAbsDet):
+        if isinstance(e, f.LogAbsDet):
             return f"{torch}.linalg.slogdet({matrix})[1]"
         diagonal = f"{torch}.diagonal({matrix})"
         return f"{torch}.log({torch}.abs({diagonal})).sum()"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from ldjcheck.derivation.calculus.formulas import Formulas
 from ldjcheck.derivation.calculus.terms import Term
-from ldjcheck.derivation.structures import elementwise, hidden, linear, low_rank
+from ldjcheck.derivation.structures import elementwise, linear, low_rank
 from ldjcheck.tape import Node
 
 Structure = Callable[[Formulas, Node, Node], Iterator[list[Term]]]
@@ -30,6 +30,6 @@ STRUCTURES: tuple[Structure, ...] = (
     linear.terms,
     linear.normalisation,
     low_rank.terms,
-    hidden.terms,
+    low_rank.hidden_layer,
     keeping_volume,
 )

@@ -3,6 +3,10 @@
 `x @ W`, `F.linear`, einsum, solving with a matrix, and convolutions whose kernel is one
 entry wide, where W acts at each of the H * W places. So does batch normalisation by running
 statistics, by a diagonal: H * W * sum(log|weight| - log(running_var + eps) / 2).
+
+log|det W| is that of the factors of which W was made: a product gives a sum, a triangular
+matrix the logarithms of its diagonal, an inverse a minus, a permutation nothing; all else is
+left to `slogdet`.
 """
 
 from __future__ import annotations
@@ -12,13 +16,31 @@ from collections.abc import Iterator
 from typing import Any
 
 import sympy
-from sympy import Expr
+from sympy import Add, Expr, Integer
+from torch import Tensor
 
 from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
-from ldjcheck.derivation.calculus.matrices import Total, log_abs_dets
+from ldjcheck.derivation.calculus.functions import (
+    Flattened,
+    LogAbsDet,
+    LogDiagonal,
+    Total,
+)
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
-from ldjcheck.torch_ops import CONVOLUTIONS, MIXING, MOVES, SOLVERS, plain_name
+from ldjcheck.tape.linear import is_fixed
+from ldjcheck.torch_ops import (
+    CONVOLUTIONS,
+    DIAGONALS,
+    FACTORS,
+    INVERTED,
+    MIXING,
+    MOVES,
+    SAME,
+    SOLVERS,
+    TURNED,
+    plain_name,
+)
 
 
 def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
@@ -132,3 +154,100 @@ def normalisation(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[T
             size=len(variance.value), axis=1,
         )
     ]  # fmt: skip
+
+
+_DEEP = 6
+
+
+def log_abs_dets(
+    formulas: Formulas, matrix: Node, *, kernel: bool = False
+) -> list[Expr]:
+    """Return formulas of log|det| of a matrix, the one that says most first.
+
+    A `kernel` is one of a convolution, with further axes of length one.
+    """
+    symbol = formulas.symbol(matrix)
+    plain = LogAbsDet(Flattened(symbol) if kernel else symbol)
+    if formulas.literal or kernel:
+        return [plain]
+    by_factors = _by_factors(formulas, matrix)
+    return [plain] if by_factors in (None, plain) else [by_factors, plain]
+
+
+def _by_factors(formulas: Formulas, matrix: Node, depth: int = 0) -> Expr | None:
+    """Return log|det| by how a matrix was made, None where that says nothing."""
+    value, name = matrix.value, plain_name(matrix.name)
+    if value.dim() < 2 or value.shape[-1] != value.shape[-2] or depth > _DEEP:
+        return None
+    if value.dim() == 2 and is_fixed(matrix) and _is_permutation(value):
+        return Integer(0)
+    first = matrix.args[0] if matrix.function is not None and matrix.args else None
+    if matrix.function is None:
+        return _by_triangle(formulas, matrix)
+    if name in TURNED or matrix.name in SAME:
+        return _sure(formulas, first, depth)
+    if name in INVERTED:
+        inner = _sure(formulas, first, depth)
+        return None if inner is None else -inner
+    if name in FACTORS:
+        square = all(f.value.dim() > 1 and _is_square(f) for f in matrix.parents)
+        found = [_sure(formulas, f, depth) for f in matrix.parents if square]
+        return Add(*found) if square and None not in found else None
+    if name in DIAGONALS and first is not None and first.value.dim() == value.dim() - 1:
+        return _of_vector(formulas, first)
+    if name == "add" and value.dim() == 2:
+        found_sum = _triangle_and_diagonal(formulas, matrix)
+        if found_sum is not None:
+            return found_sum
+    return _by_triangle(formulas, matrix)
+
+
+def _sure(formulas: Formulas, matrix: object, depth: int) -> Expr | None:
+    """Return log|det| by factors, else by `slogdet`."""
+    if not isinstance(matrix, Node):
+        return None
+    found = _by_factors(formulas, matrix, depth + 1)
+    return LogAbsDet(formulas.symbol(matrix)) if found is None else found
+
+
+def _by_triangle(formulas: Formulas, matrix: Node) -> Expr | None:
+    """Return the logarithms of the diagonal where a matrix is triangular."""
+    value = matrix.value
+    if value.dim() != 2 or not _is_triangular(value):
+        return None
+    if bool((value.diagonal() == 1).all()):
+        return Integer(0)
+    return LogDiagonal(formulas.symbol(matrix))
+
+
+def _triangle_and_diagonal(formulas: Formulas, matrix: Node) -> Expr | None:
+    """Return the logarithms of a diagonal that was added to a strict triangle."""
+    parts = [p for p in matrix.parents if p.value.dim() == 2]
+    if len(parts) != 2 or not _is_triangular(matrix.value):
+        return None
+    for strict, diagonal in (parts, parts[::-1]):
+        if bool(strict.value.diagonal().any()):
+            continue
+        if bool((diagonal.value.diagonal() == 1).all()):
+            return Integer(0)
+        if plain_name(diagonal.name) in DIAGONALS:
+            return _of_vector(formulas, diagonal.args[0])
+    return None
+
+
+def _of_vector(formulas: Formulas, vector: Node) -> Expr:
+    return Total(formulas.logarithm().of(formulas.symbol(vector)))
+
+
+def _is_square(node: Node) -> bool:
+    return bool(node.value.shape[-1] == node.value.shape[-2])
+
+
+def _is_triangular(value: Tensor) -> bool:
+    above, below = value.triu(1), value.tril(-1)
+    return not bool(above.any()) or not bool(below.any())
+
+
+def _is_permutation(value: Tensor) -> bool:
+    binary = bool(((value == 0) | (value == 1)).all())
+    return binary and all(bool((value.sum(axis) == 1).all()) for axis in (0, 1))
