@@ -20,7 +20,7 @@ from ldjcheck.mistakes.engine.places import source_text
 from ldjcheck.mistakes.mending import wants_derived
 from ldjcheck.mistakes.mending.repair import repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal
-from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK, runs_with
+from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting.sites import real_file
 from ldjcheck.mistakes.terms import missing_term
@@ -161,7 +161,7 @@ def _cures(
         tries = max(LEAST, min(MOST_OF_ONE, WORK // rehearsal.work))
         sites = list(_sites(live, way, asked, diagnoses))
         for cure in itertools.islice(_least(sites, way), tries):
-            if runs_with(live, cure.changes, rehearsal.agrees):
+            if live.tried(cure.changes, rehearsal.agrees):
                 yield cure
                 break
     said = way.found.said if len(way.found.said) <= _TOLD else ()

@@ -15,9 +15,10 @@ import gc
 import itertools
 import operator
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, compress, repeat
+from typing import TypeVar
 
 from ldjcheck.revision.text import (
     FUNCTIONS,
@@ -225,6 +226,9 @@ def _hold(node: FunctionNode, names: Sequence[str]) -> None:
     ast.fix_missing_locations(node)
 
 
+_Answer = TypeVar("_Answer")
+
+
 class StaleSourceError(Exception):
     """No running function has the code that the file's text says."""
 
@@ -278,6 +282,14 @@ class Live:
         finally:
             for function, code in saved:
                 function.__code__ = code
+
+    def tried(
+        self, changes: Sequence[Replacement], question: Callable[[], _Answer]
+    ) -> _Answer | None:
+        """Return the answer to a question while edited code runs; None where none can."""
+        with contextlib.suppress(StaleSourceError, SyntaxError), self.edited(changes):
+            return question()
+        return None
 
     def _swaps(
         self, changes: Sequence[Replacement]

@@ -20,7 +20,6 @@ from ldjcheck.mistakes.mending.search import (
     Found,
     Question,
     is_contested,
-    runs_with,
     solutions,
 )
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
@@ -182,7 +181,7 @@ def _completed(
     """Add to an edit of one direction what the other one still needs, if it can be found."""
     for other in others:
         changes = _replacements(found)
-        if runs_with(live, changes, other[0].rehearsal.agrees):
+        if live.tried(changes, other[0].rehearsal.agrees):
             continue  # both directions share what was edited
         more = next(solutions(live, other, changes), None)
         if more is None:

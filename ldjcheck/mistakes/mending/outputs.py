@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.mistakes.counts import mean_not_sum
@@ -17,7 +16,6 @@ from ldjcheck.mistakes.engine.places import last_statement, source_text
 from ldjcheck.mistakes.likelihood import split_prior_wrong
 from ldjcheck.mistakes.mending.repair import repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal
-from ldjcheck.mistakes.mending.search import runs_with
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting import calls, densities, points
 from ldjcheck.mistakes.rewriting.sites import Change, Site, real_file, sites_for
@@ -162,12 +160,15 @@ def _mended(
             y = runner.run(trace.direction, side.x, Frozen(list(side.said.given))).y
         except FailedCallError:
             return False
-        return y.numel() == value.value.numel() and _is_same(y, value.value)
+        meant = value.value
+        if y.numel() != meant.numel():
+            return False
+        return torch.allclose(y.detach().reshape(meant.shape).to(meant), meant)
 
     verification = Verification(bench, comparison, plans)
 
     def weighed(change: Change) -> Weighed | None:
-        if not runs_with(live, change.replacements, hands_it_on):
+        if not live.tried(change.replacements, hands_it_on):
             return None
         told = verification.passing(live, change.replacements)
         sure = told and verification.is_general(live, change.replacements)
@@ -190,10 +191,6 @@ def _at(where: Location, site: Site) -> Location:
     )
 
 
-def _is_same(y: Tensor, value: Tensor) -> bool:
-    return bool(torch.allclose(y.detach().reshape(value.shape).to(value), value))
-
-
 _SUMMED = 2  # edits of a mean, each verified by integrals
 _NORMALISED = 60  # others, each run once
 _COUNTED = 24  # terms for what a model splits off, each run once
@@ -209,60 +206,52 @@ def with_densities(
     constant and a scale may be: that is known where it was measured. Whether a sum in the
     place of a mean is a density, another integral says.
     """
-    asked = [f for f in findings if _is_asked(f)]
-    if len(asked) != 1 or sum(f.severity == "error" for f in findings) != 1:
+    code = split_prior_wrong.RULE.code
+    asked = [
+        f for f in findings if (f.code, f.fix, f.direction) == (code, None, "forward")
+    ]
+    place = asked[0].location if len(asked) == 1 else None
+    if place is None or sum(f.severity == "error" for f in findings) != 1:
         return findings
-    place = asked[0].location
-    assert place is not None
     live = Live([real_file(place)])
     if not live.sources:
         return findings
     sites = sites_for(live, place, None, ())
     few = Plans(closely=plans.closely, by_value=plans.by_value[:1])
+    means: list[Change] = []
     if bench.calls.lacks_density:
         whole = _of_whole_density(bench)
         if whole is None:
             return findings
         bench = whole
-        tries = tuple((c, False) for c in _counted(live, sites[:1], bench, comparison))
+        drafted = (c for site in sites[:1] for c in densities.of_what_leaves(site))
+        agrees = _counts_all(bench, comparison)
+        best = _first(live, itertools.islice(drafted, _COUNTED), agrees)
     else:
         rehearsal = Rehearsal(bench, comparison.measurement.measured, "forward")
-        means = (change for site in sites for change in calls.summed(site))
-        tries = (
-            *((change, False) for change in _agreeing(live, sites, rehearsal)),
-            *((change, True) for change in itertools.islice(means, _SUMMED)),
-        )
+        tried = _NORMALISED if len(rehearsal) and rehearsal.shows_mistake else 0
+        drafted = (c for site in sites for c in densities.normalised(site))
+        best = _first(live, itertools.islice(drafted, tried), rehearsal.agrees)
+        summed = (c for site in sites for c in calls.summed(site))
+        means = list(itertools.islice(summed, _SUMMED))
     verification = Verification(bench, comparison, few)
-    weighed = (
-        (averaged, verification.passing(live, change.replacements))
-        for change, averaged in tries
+    found = repair(
+        live, ((c, verification.passing(live, c.replacements)) for c in (*best, *means))
     )
-    found = repair(live, weighed)
     if found is None:
         return findings
-    fix, averaged = found
-    told = replace(asked[0], fix=fix)
-    if averaged:
+    told = replace(asked[0], fix=found[0])
+    if found[1] in means:
         told = mean_not_sum.of_a_density(told)
     return tuple(told if f is asked[0] else f for f in findings)
 
 
-def _is_asked(finding: Finding) -> bool:
-    named = finding.code == split_prior_wrong.RULE.code and finding.fix is None
-    return named and finding.direction == "forward" and finding.location is not None
-
-
-def _agreeing(
-    live: Live, sites: Sequence[Site], rehearsal: Rehearsal
-) -> Iterator[Change]:
-    """Yield the first edit after which what is reported integrates to 1, as measured."""
-    if not len(rehearsal) or not rehearsal.shows_mistake:
-        return
-    drafted = (change for site in sites for change in densities.normalised(site))
-    for change in itertools.islice(drafted, _NORMALISED):
-        if runs_with(live, change.replacements, rehearsal.agrees):
-            yield change
-            return
+def _first(
+    live: Live, drafted: Iterable[Change], agrees: Callable[[], bool]
+) -> list[Change]:
+    """Return the first edit after which a layer agrees where it was measured, if any."""
+    found = (change for change in drafted if live.tried(change.replacements, agrees))
+    return list(itertools.islice(found, 1))
 
 
 def _of_whole_density(bench: Bench) -> Bench | None:
@@ -273,10 +262,8 @@ def _of_whole_density(bench: Bench) -> Bench | None:
     return replace(bench, calls=same[-1]) if same else None
 
 
-def _counted(
-    live: Live, sites: Sequence[Site], bench: Bench, comparison: Comparison
-) -> Iterator[Change]:
-    """Yield the first edit after which all dims have a density, and the ldj is exact."""
+def _counts_all(bench: Bench, comparison: Comparison) -> Callable[[], bool]:
+    """Return what asks whether all dims have a density, and the ldj is exact."""
     side = comparison.measurement.measured[0].forward
     runner, _, _ = bench.ready(comparison.measurement.measured[0].probe)
 
@@ -290,8 +277,4 @@ def _counted(
         now = replace(side.said, ldj=outcome.reported.detach().double())
         return replace(side, said=now).agrees
 
-    drafted = (change for site in sites for change in densities.of_what_leaves(site))
-    for change in itertools.islice(drafted, _COUNTED):
-        if runs_with(live, change.replacements, agrees):
-            yield change
-            return
+    return agrees

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import CodeType
 
@@ -19,7 +18,7 @@ from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.rewriting import calls, factors, points, signs, terms
 from ldjcheck.mistakes.rewriting.sites import Change, Site, sites_for
 from ldjcheck.records import Diagnosis, Explanation, Finding
-from ldjcheck.revision import Live, Replacement, StaleSourceError, is_disjoint
+from ldjcheck.revision import Live, Replacement, is_disjoint
 from ldjcheck.tape import has_line
 
 ANYTHING: tuple[Way, ...] = (
@@ -203,7 +202,7 @@ def working(
         together = (*base, *change.replacements)
         if base and not is_disjoint(together):
             continue
-        if runs_with(live, together, question.rehearsal.agrees):
+        if live.tried(together, question.rehearsal.agrees):
             found += 1
             yield change
 
@@ -224,18 +223,8 @@ def is_contested(live: Live, question: Question, change: Change) -> bool:
     other = "count" if change.kind == "literal" else "literal"
     rivals = [c for c in candidates(live, question) if c.kind == other][:RIVALS]
     return any(
-        runs_with(live, rival.replacements, question.rehearsal.agrees)
-        for rival in rivals
+        live.tried(rival.replacements, question.rehearsal.agrees) for rival in rivals
     )
-
-
-def runs_with(
-    live: Live, changes: Sequence[Replacement], question: Callable[[], bool]
-) -> bool:
-    """Return the answer to a question that is asked while edited code runs."""
-    with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
-        return question()
-    return False
 
 
 _EACH = 80  # edits that are tried for each of two mistakes
@@ -265,7 +254,7 @@ def _pairs(
     Two mistakes at different places change the ldj independently of one another, so each
     edit is run once by itself, and only pairs that add up are run together.
     """
-    start = _gap(live, base, first)
+    start = live.tried(base, first.rehearsal.gap)
     if start is None or not bool(torch.isfinite(start).all()):
         return
     ones, twos = (list(_moves(live, q, base, start)) for q in (first, second))
@@ -284,7 +273,7 @@ def _pairs(
         if not is_disjoint(together):
             continue
         tried += 1
-        if runs_with(live, together, first.rehearsal.agrees):
+        if live.tried(together, first.rehearsal.agrees):
             yield [(first, one), (second, two)]
         if tried >= _PAIRS:
             return
@@ -301,8 +290,8 @@ def _at_once(
     for question, moves in (one, two):
         for change, moved in moves:
             size = 1 + moved.abs()
-            if bool(((start + moved).abs() <= _NEAR * size).all()) and runs_with(
-                live, (*base, *change.replacements), question.rehearsal.agrees
+            if bool(((start + moved).abs() <= _NEAR * size).all()) and live.tried(
+                (*base, *change.replacements), question.rehearsal.agrees
             ):
                 yield [(question, change)]
 
@@ -315,16 +304,8 @@ def _moves(
         together = (*base, *change.replacements)
         if not is_disjoint(together):
             continue
-        gap = _gap(live, together, question)
+        gap = live.tried(together, question.rehearsal.gap)
         if gap is None or not bool(torch.isfinite(gap).all()):
             continue
         if bool(((gap - start).abs() > _NEAR).any()):
             yield change, gap - start
-
-
-def _gap(
-    live: Live, changes: Sequence[Replacement], question: Question
-) -> Tensor | None:
-    with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
-        return question.rehearsal.gap()
-    return None
