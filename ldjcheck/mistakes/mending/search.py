@@ -92,19 +92,24 @@ class Question:
             for code in self.known_right
         )
 
+    @property
+    def is_of_a_number(self) -> bool:
+        """Whether what explains the numbers best is a plain factor."""
+        best = self.explanations[0].multiplier if self.explanations else None
+        return best is not None and best.family == "number"
+
 
 def candidates(live: Live, question: Question) -> Iterator[Change]:
     """Yield edits for one finding, the plainest first, no edit twice."""
     seen: set[tuple[Replacement, ...]] = set()
-    guessed = question.rehearsal.sizes < 2 and _may_be_a_count(question.explanations)
+    guessed = question.rehearsal.sizes < 2 and _may_be_a_count(question)
+    unwritten = ("number", "count") if question.is_of_a_number else ("number",)
     for changes in _rounds(live, question):
         tried = 0
         for change in sorted(changes, key=_plainness):
-            if change.kind == "number" and guessed:
-                continue  # a number that only fits the one size that was tried
-            if change.kind == "count" and guessed and _is_a_number(question):
-                continue  # nor is a count written where a number is the better name
-            if not question.may_edit(change):
+            # A number may only fit the one size that was tried; nor is a count written
+            # where a number is the better name.
+            if (guessed and change.kind in unwritten) or not question.may_edit(change):
                 continue
             if change.replacements not in seen and is_disjoint(change.replacements):
                 seen.add(change.replacements)
@@ -114,31 +119,22 @@ def candidates(live: Live, question: Question) -> Iterator[Change]:
                 break
 
 
-def _may_be_a_count(explanations: Sequence[Explanation]) -> bool:
+def _may_be_a_count(question: Question) -> bool:
     """Return whether a plain factor may stand for a count, at the sizes that were tried.
 
     What varies with the data is summed over what it is counted of: there, what is best
     explained by a number is one.
     """
-    if explanations and not explanations[0].constant:
-        best = explanations[0].multiplier
-        if best is not None and best.family == "number":
-            return False
-    return not explanations or any(
-        is_counting(e)
-        or (
-            e.multiplier is not None
-            and e.multiplier.family in _COUNTS
-            and not e.multiplier.is_scaled  # a count times a number is far-fetched
-        )
-        for e in explanations
+    explanations = question.explanations
+    if question.is_of_a_number and not explanations[0].constant:
+        return False
+    multipliers = [e.multiplier for e in explanations if e.multiplier is not None]
+    return (
+        not explanations
+        or any(map(is_counting, explanations))
+        # A count times a number is far-fetched.
+        or any(m.family in _COUNTS and not m.is_scaled for m in multipliers)
     )
-
-
-def _is_a_number(question: Question) -> bool:
-    """Return whether what explains the numbers best is a plain factor."""
-    multiplier = question.explanations[0].multiplier if question.explanations else None
-    return multiplier is not None and multiplier.family == "number"
 
 
 def _rounds(live: Live, question: Question) -> Iterator[list[Change]]:
@@ -222,17 +218,14 @@ def is_contested(live: Live, question: Question, change: Change) -> bool:
         return False
     other = "count" if change.kind == "literal" else "literal"
     rivals = [c for c in candidates(live, question) if c.kind == other][:RIVALS]
-    return any(
-        live.tried(rival.replacements, question.rehearsal.agrees) for rival in rivals
-    )
+    return any(live.tried(c.replacements, rehearsal.agrees) for c in rivals)
 
 
 _EACH = 80  # edits that are tried for each of two mistakes
 _PAIRS = 12  # pairs of edits that are run together
 _NEAR = 1e-6  # relative to the largest part: two changes that cancel the difference
 
-Found = list[tuple[Question, "Change"]]
-Moves = list[tuple["Change", "Tensor"]]
+Found = list[tuple[Question, Change]]
 
 
 def solutions(
@@ -258,19 +251,18 @@ def _pairs(
     if start is None or not bool(torch.isfinite(start).all()):
         return
     ones, twos = (list(_moves(live, q, base, start)) for q in (first, second))
-    yield from _at_once(live, (first, ones), (second, twos), base, start)
-    ordered = sorted(
-        itertools.product(range(len(ones)), range(len(twos))), key=lambda ij: sum(ij)
-    )
+    for question, moves in ((first, ones), (second, twos)):
+        for change, moved in moves:  # of what both have in common, as a helper
+            together = (*base, *change.replacements)
+            alone = _cancels(start, moved)
+            if alone and live.tried(together, question.rehearsal.agrees):
+                yield [(question, change)]
+    places = itertools.product(range(len(ones)), range(len(twos)))
     tried = 0
-    for i, j in ordered:
+    for i, j in sorted(places, key=sum):
         (one, moved), (two, also) = ones[i], twos[j]
-        left = (start + moved + also).abs()
-        size = 1 + torch.maximum(moved.abs(), also.abs())
-        if not bool((left <= _NEAR * size).all()):
-            continue
         together = (*base, *one.replacements, *two.replacements)
-        if not is_disjoint(together):
+        if not _cancels(start, moved, also) or not is_disjoint(together):
             continue
         tried += 1
         if live.tried(together, first.rehearsal.agrees):
@@ -279,21 +271,10 @@ def _pairs(
             return
 
 
-def _at_once(
-    live: Live,
-    one: tuple[Question, Moves],
-    two: tuple[Question, Moves],
-    base: Sequence[Replacement],
-    start: Tensor,
-) -> Iterator[Found]:
-    """Yield edits of what both mistakes have in common, as a helper: one mends them all."""
-    for question, moves in (one, two):
-        for change, moved in moves:
-            size = 1 + moved.abs()
-            if bool(((start + moved).abs() <= _NEAR * size).all()) and live.tried(
-                (*base, *change.replacements), question.rehearsal.agrees
-            ):
-                yield [(question, change)]
+def _cancels(start: Tensor, *moved: Tensor) -> bool:
+    """Return whether what edits change is the whole difference, up to rounding."""
+    size = 1 + torch.stack(moved).abs().amax(0)
+    return bool(((start + torch.stack(moved).sum(0)).abs() <= _NEAR * size).all())
 
 
 def _moves(
