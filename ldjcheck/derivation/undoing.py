@@ -96,19 +96,25 @@ def with_steps_not_undone(
     Where nothing else is wrong, and an edit of that line makes it undo its step, it has
     that edit as well.
     """
-    if not any(f.code == _CODE and f.severity == "error" for f in findings):
+    asked = [f for f in findings if f.code == _CODE and f.severity == "error"]
+    if not asked:
         return findings
     for sides in comparison.measurement.measured:
         off, allowed = sides.inverse.round_trip.off, sides.inverse.round_trip.allowed
         if off is None or allowed is None or off <= allowed:
             continue
-        told = _told(bench, sides)
+        lines, node = _seen(bench, sides)
         alone = sum(f.severity == "error" for f in findings) == 1
-        verification = Verification(bench, comparison, plans)
-        fix = _fix(told.node, verification) if alone else None
+        fix = _fix(node, Verification(bench, comparison, plans)) if alone else None
+        place = None if node is None else location_of(node.place)
         return tuple(
-            replace(told(f), fix=fix or f.fix)
-            if f.code == _CODE and f.severity == "error"
+            replace(
+                f,
+                evidence=(*f.evidence, *lines),
+                location=f.location or place,
+                fix=fix or f.fix,
+            )
+            if f in asked
             else f
             for f in findings
         )
@@ -132,37 +138,22 @@ def _fix(node: Node | None, verification: Verification) -> Fix | None:
     return None if found is None else found[0]
 
 
-class _Told:
-    """Adds to a finding what was seen of one there and back."""
-
-    def __init__(self, lines: Sequence[str], node: Node | None) -> None:
-        self._lines = tuple(lines)
-        self.node = node
-
-    def __call__(self, finding: Finding) -> Finding:
-        place = None if self.node is None else location_of(self.node.place)
-        return replace(
-            finding,
-            evidence=(*finding.evidence, *self._lines),
-            location=finding.location or place,
-        )
-
-
-def _told(bench: Bench, sides: Sides) -> _Told:
+def _seen(bench: Bench, sides: Sides) -> tuple[tuple[str, ...], Node | None]:
+    """Return what one there and back shows, in words, and where the way back goes wrong."""
     there, back = _trace(bench, sides, "forward"), _trace(bench, sides, "inverse")
     if there is None or back is None or there.output is None or back.output is None:
-        return _Told((), None)
+        return (), None
     if not _is_close(back.source.value, there.output.value):
-        return _Told((), None)
+        return (), None
     other = next(_otherwise_conditioned(there, back), None)
     missed = missed_step(there, back, bench.options.timeout)
     if other is not None and (missed is None or missed.came_to.index >= other[1].index):
-        return _Told(_conditioned(*other), other[1])
+        return _conditioned(*other), other[1]
     if missed is None:
-        return _Told((), None)
+        return (), None
     if missed.step.place is None:
-        return _Told((), missed.came_to)
-    return _Told((_not_undone(missed, missed.step.place.line), _REST), missed.came_to)
+        return (), missed.came_to
+    return (_not_undone(missed, missed.step.place.line), _REST), missed.came_to
 
 
 def _not_undone(missed: _Missed, undone: int) -> str:
@@ -217,13 +208,8 @@ def missed_step(
         if back.output not in moved:
             continue
         try:
-            end = rerun(
-                back.order,
-                moved,
-                came_to,
-                should.value.to(came_to.value),
-                back.output,
-            )
+            put = should.value.to(came_to.value)
+            end = rerun(back.order, moved, came_to, put, back.output)
         except (RuntimeError, ValueError, IndexError):
             continue
         if _is_close(end, x):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from fractions import Fraction
 
@@ -12,6 +13,10 @@ from ldjcheck.derivation.calculus import functions as f
 from ldjcheck.torch_ops import Op, operation
 
 _SUM, PRODUCT, _SIGN, _POWER, ATOM = 1, 2, 3, 4, 5
+_BEHIND = {
+    f.Dims: "[0].numel()", f.Flattened: ".flatten(1)", f.Turned: ".t()",
+    f.Total: ".sum()",
+}  # fmt: skip
 
 
 class Printer:
@@ -66,16 +71,17 @@ class Printer:
             return self._event_sum(e), ATOM
         if isinstance(e, f.HiddenDeterminant):
             return self._hidden(e), ATOM
-        if isinstance(e, f.Dims):
-            return f"{self.text(e.args[0], ATOM)}[0].numel()", ATOM
-        if isinstance(e, f.Flattened):
-            return f"{self.text(e.args[0], ATOM)}.flatten(1)", ATOM
+        if e.func in _BEHIND:
+            return self.text(e.args[0], ATOM) + _BEHIND[e.func], ATOM
         if isinstance(e, f.Product):
             return " @ ".join(self.text(each, _POWER) for each in e.args), PRODUCT
-        if isinstance(e, f.Turned):
-            return f"{self.text(e.args[0], ATOM)}.t()", ATOM
-        if isinstance(e, (f.LogAbsDet, f.LogDiagonal, f.Total)):
-            return self._of_matrix(e), ATOM
+        if isinstance(e, f.LogAbsDet):
+            inner = self.text(e.args[0])
+            return f"{self._modules['torch']}.linalg.slogdet({inner})[1]", ATOM
+        if isinstance(e, f.LogDiagonal):
+            torch = self._modules["torch"]
+            diagonal = f"{torch}.diagonal({self.text(e.args[0])})"
+            return f"{torch}.log({torch}.abs({diagonal})).sum()", ATOM
         if isinstance(e, f.Where):
             return self._where(e), ATOM
         if isinstance(e, f.Above):
@@ -135,21 +141,9 @@ class Printer:
         """Return whether an expression has a batch axis."""
         return any(symbol in self._varying for symbol in e.free_symbols)
 
-    def _of_matrix(self, e: Expr) -> str:
-        torch = self._modules["torch"]
-        if isinstance(e, f.Total):
-            return f"{self.text(e.args[0], ATOM)}.sum()"
-        matrix = self.text(e.args[0])
-        if isinstance(e, f.LogAbsDet):
-            return f"{torch}.linalg.slogdet({matrix})[1]"
-        diagonal = f"{torch}.diagonal({matrix})"
-        return f"{torch}.log({torch}.abs({diagonal})).sum()"
-
     def _where(self, e: Expr) -> str:
-        condition, then, otherwise = e.args
-        torch = self._modules["torch"]
-        sides = [self.text(then), self.text(otherwise)]
-        return f"{torch}.where({self.text(condition)}, {', '.join(sides)})"
+        condition, then, otherwise = map(self.text, e.args)
+        return f"{self._modules['torch']}.where({condition}, {then}, {otherwise})"
 
     def _sum(self, e: Expr) -> str:
         terms = sorted(e.args, key=self._rank)
@@ -191,9 +185,8 @@ class Printer:
         top = " * ".join(self.text(x, PRODUCT) for x in above) or "1"
         if not below:
             return top, PRODUCT
-        if len(below) == 1:
-            return f"{top} / {self.text(below[0], _POWER)}", PRODUCT
-        return f"{top} / {self.text(Mul(*below), _POWER)}", PRODUCT
+        bottom = below[0] if len(below) == 1 else Mul(*below)
+        return f"{top} / {self.text(bottom, _POWER)}", PRODUCT
 
     def _power(self, e: Expr) -> tuple[str, int]:
         base, exponent = e.args
@@ -237,31 +230,26 @@ def _age(symbol: Symbol) -> int:
 def _number(e: Expr) -> str:
     if e.is_Integer:
         return str(int(e))
-    if e.is_Rational:
-        fraction = Fraction(int(e.p), int(e.q))
-        value = float(fraction)
-        if Fraction(repr(value)) == fraction and len(repr(value)) < 8:
-            return repr(value)
-        return f"({fraction.numerator} / {fraction.denominator})"
-    return repr(float(e))
+    if not e.is_Rational:
+        return repr(float(e))
+    if _is_decimal(e, 8):
+        return repr(float(e))
+    return f"({int(e.p)} / {int(e.q)})"
 
 
 def _float(e: Expr) -> float:
     return float(e.replace(f.Ln, sympy.log))
 
 
-def _is_decimal(e: Expr) -> bool:
+def _is_decimal(e: Expr, most: int = 7) -> bool:
     """Return whether a fraction is a short decimal number: 1 / 2 is, 1 / 3 is not."""
-    value = float(Fraction(int(e.p), int(e.q)))
-    return (
-        Fraction(repr(value)) == Fraction(int(e.p), int(e.q)) and len(repr(value)) < 7
-    )
+    fraction = Fraction(int(e.p), int(e.q))
+    text = repr(float(fraction))
+    return Fraction(text) == fraction and len(text) < most
 
 
 def _is_atom(text: str) -> bool:
     """Return whether a text needs no brackets, whatever stands beside it."""
-    import ast
-
     node = ast.parse(text, mode="eval").body
     closed = ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Constant
     return isinstance(node, closed)

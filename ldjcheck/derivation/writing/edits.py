@@ -375,14 +375,11 @@ def _needed(function: ast.AST, ldj: str, home: Home) -> set[str]:
     size = -1
     while size != len(needed):
         size = len(needed)
-        for node in ast.walk(function):
-            if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For)):
-                targets = targets_of(node)
-                names = {n for t in targets for n in names_in(t)}
-                plain = all(isinstance(t, (ast.Name, ast.Tuple)) for t in targets)
-                if names & needed or not plain:
-                    value = node.iter if isinstance(node, ast.For) else node.value
-                    needed |= (_reads(value) if value is not None else set()) | names
+        for node, names in _settings(function):
+            plain = all(isinstance(t, (ast.Name, ast.Tuple)) for t in targets_of(node))
+            if names & needed or not plain:
+                value = node.iter if isinstance(node, ast.For) else node.value
+                needed |= _reads(value) | names
         needed.discard(ldj)
     return needed
 
@@ -397,13 +394,19 @@ def _feeding(function: ast.AST, start: set[str]) -> set[str]:
     found, size = set(start), -1
     while size != len(found):
         size = len(found)
-        for node in ast.walk(function):
-            if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
-                targets = targets_of(node)
-                names = {n for t in targets for n in names_in(t)}
-                if names & found and node.value is not None:
-                    found |= _reads(node.value)
+        for node, names in _settings(function):
+            if names & found and not isinstance(node, ast.For):
+                found |= _reads(node.value)
     return found
+
+
+def _settings(
+    function: ast.AST,
+) -> Iterator[tuple[ast.Assign | ast.AugAssign | ast.AnnAssign | ast.For, set[str]]]:
+    """Yield what sets names in a function, and which."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.For):
+            yield node, {n for target in targets_of(node) for n in names_in(target)}
 
 
 def _reads(node: ast.AST | None) -> set[str]:
