@@ -177,11 +177,11 @@ def _run(
         comparison,
         measurement=replace(comparison.measurement, calls=mapped.promised),
     )
-    verification = Verification(bench, before, plans)
+    verification = Verification(bench, before, plans, live)
     changes = _changes(ways)
-    after = verification.compared(live, changes)
+    after = verification.compared(changes)
     if after is None or not verification.agrees(after):
         return None, doubts_about(after)
-    if not verification.is_general(live, changes, [w.direction for w in ways]):
+    if not verification.is_general(changes, [w.direction for w in ways]):
         return None, (_BY_CHANCE,)
     return verification.largest(after), ()

@@ -89,11 +89,11 @@ def with_derived_terms(
         )
         cures.append(list(_cures(live, program.said, lines, rehearsal)))
         cures[-1].append(_Cure(program.changes, tuple(_terms_told(program.said))))
-    verification = Verification(bench, comparison, plans)
+    verification = Verification(bench, comparison, plans, live)
 
     def weighed(chosen: tuple[_Cure, ...]) -> Weighed | None:
         changes = tuple(dict.fromkeys(c for cure in chosen for c in cure.changes))
-        return verification.weighed(live, changes) if is_disjoint(changes) else None
+        return verification.weighed(changes) if is_disjoint(changes) else None
 
     every = itertools.product(*cures) if len(ways) == len(wrong) else ()
     found = repair(live, ((each, weighed(each)) for each in every))

@@ -105,7 +105,7 @@ def with_steps_not_undone(
             continue
         lines, node = _seen(bench, sides)
         alone = sum(f.severity == "error" for f in findings) == 1
-        fix = _fix(node, Verification(bench, comparison, plans)) if alone else None
+        fix = _fix(node, bench, comparison, plans) if alone else None
         place = None if node is None else location_of(node.place)
         return tuple(
             replace(
@@ -121,7 +121,9 @@ def with_steps_not_undone(
     return findings
 
 
-def _fix(node: Node | None, verification: Verification) -> Fix | None:
+def _fix(
+    node: Node | None, bench: Bench, comparison: Comparison, plans: Plans
+) -> Fix | None:
     """Return the edit of one line with which there and back returns, as all else stays."""
     place = None if node is None else node.place
     if place is None:
@@ -133,7 +135,8 @@ def _fix(node: Node | None, verification: Verification) -> Fix | None:
         return None
     site = Site(source, statements[0], 0.0)
     tries = dict.fromkeys(itertools.islice(turned_back(site), _EDITS))
-    weighed = ((c, verification.passing(live, c.replacements)) for c in tries)
+    verification = Verification(bench, comparison, plans, live)
+    weighed = ((c, verification.passing(c.replacements)) for c in tries)
     found = repair(live, weighed)
     return None if found is None else found[0]
 

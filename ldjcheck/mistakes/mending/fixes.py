@@ -57,7 +57,7 @@ def with_fixes(
         return findings
     live = Live(_files(questions))
     plans = plans.with_values_at(c for q in questions for c in q.rehearsal.left_out)
-    fix = _fix(live, questions, Verification(bench, comparison, plans))
+    fix = _fix(live, questions, Verification(bench, comparison, plans, live))
     if fix is None:
         return findings
     mended = {id(question.finding) for question in questions}
@@ -159,7 +159,7 @@ def _fix(
 
     def weighed(found: Found) -> Weighed | None:
         touched = [span for q, _ in found for span in q.diagnosis.touched]
-        told = verification.weighed(live, _replacements(found), touched)
+        told = verification.weighed(_replacements(found), touched)
         if told is None or not told.sure:
             return told
         return replace(told, sure=not any(is_contested(live, q, c) for q, c in found))

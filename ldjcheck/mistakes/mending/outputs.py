@@ -165,13 +165,13 @@ def _mended(
             return False
         return torch.allclose(y.detach().reshape(meant.shape).to(meant), meant)
 
-    verification = Verification(bench, comparison, plans)
+    verification = Verification(bench, comparison, plans, live)
 
     def weighed(change: Change) -> Weighed | None:
         if not live.tried(change.replacements, hands_it_on):
             return None
-        told = verification.passing(live, change.replacements)
-        sure = told and verification.is_general(live, change.replacements)
+        told = verification.passing(change.replacements)
+        sure = told and verification.is_general(change.replacements)
         return told and replace(told, sure=bool(sure))
 
     drafted = ((s, change) for s in returns for change in points.other_names(s))
@@ -234,9 +234,9 @@ def with_densities(
         best = _first(live, itertools.islice(drafted, tried), rehearsal.agrees)
         summed = (c for site in sites for c in calls.summed(site))
         means = list(itertools.islice(summed, _SUMMED))
-    verification = Verification(bench, comparison, few)
+    verification = Verification(bench, comparison, few, live)
     found = repair(
-        live, ((c, verification.passing(live, c.replacements)) for c in (*best, *means))
+        live, ((c, verification.passing(c.replacements)) for c in (*best, *means))
     )
     if found is None:
         return findings
