@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.arithmetic import Target, contribution, value_node
 from ldjcheck.mistakes.engine.case import (
     Case,
@@ -30,13 +31,6 @@ from ldjcheck.mistakes.engine.closeness import (
     same,
 )
 from ldjcheck.mistakes.engine.counts import Fit, fit_multiplier
-from ldjcheck.mistakes.engine.kinds import (
-    SPOKEN_OF,
-    TIMES,
-    TWICE,
-    UNNEEDED,
-    UNNEEDED_UNSUMMED,
-)
 from ldjcheck.mistakes.engine.places import (
     counting_statement,
     factor_statement,
@@ -154,7 +148,7 @@ def _multiples(
         if written is None and constant and fit.multiplier.family in _COUNTS:
             written = _counted(case, target)
         yield Explanation(
-            kind=TIMES,
+            kind=kinds.TIMES,
             cost=fit.cost,
             multiplier=fit.multiplier,
             constant=constant,
@@ -194,7 +188,7 @@ def _as_spoken(
         spelled = is_spelled_out(case.traces[0], node, needed)
     if spelled is None or not found:
         return found
-    least = min(fit.cost for fit in found) - SPOKEN_OF
+    least = min(fit.cost for fit in found) - kinds.SPOKEN_OF
     told = [f for f in found if (f.multiplier.family == "number") == spelled]
     rest = [f for f in found if f not in told]
     return [*(replace(f, cost=least) for f in told[:1]), *rest, *told[1:]]
@@ -270,7 +264,7 @@ def unneeded(term: Term) -> Iterator[Explanation]:
     here = target_location(case, target)
     known: dict[str, Any] = {"operand": operand(target), "size": target.size}
     if target.kind != "value" and _has_twin(term):
-        yield TWICE.explanation(location=here, rank=used.index, **known)
+        yield kinds.TWICE.explanation(location=here, rank=used.index, **known)
         return
     users = [
         user
@@ -281,10 +275,10 @@ def unneeded(term: Term) -> Iterator[Explanation]:
     summed = all(user.name in ADD | SUBTRACT for user in users)
     if target.kind == "edge" and len(users) > 1 and summed:
         later = max(users, key=lambda node: node.index)
-        yield TWICE.explanation(location=location_of(later.place), **known)
+        yield kinds.TWICE.explanation(location=location_of(later.place), **known)
         return
     unsummed = used.value.numel() > case.traces[0].batch
-    kind = UNNEEDED_UNSUMMED if unsummed else UNNEEDED
+    kind = kinds.UNNEEDED_UNSUMMED if unsummed else kinds.UNNEEDED
     constant = is_constant(amounts)
     yield kind.explanation(constant=constant, location=here, rank=used.index, **known)
 

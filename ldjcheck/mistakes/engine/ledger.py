@@ -37,15 +37,16 @@ def ledger_fault(trace: Trace, terms: Terms) -> str | None:
     return None
 
 
+Key = tuple[str, int, int]  # a file, a line, and the call in which it ran
+
+
 def ledger_lines(trace: Trace, terms: Terms) -> tuple[LedgerLine, ...]:
     """Return the lines in the order they ran, for the first sample, with running totals."""
-    exact: dict[tuple[str, int, int], float] = {}
-    reported: dict[tuple[str, int, int], float] = {}
-    first: dict[tuple[str, int, int], tuple[int, Place]] = {}
+    exact: dict[Key, float] = {}
+    reported: dict[Key, float] = {}
+    first: dict[Key, tuple[int, Place]] = {}
 
-    def note(
-        node: Node, amount: float, into: dict[tuple[str, int, int], float]
-    ) -> None:
+    def note(node: Node, amount: float, into: dict[Key, float]) -> None:
         place = _last_place(node)
         if place is None:
             return
