@@ -247,20 +247,15 @@ class Observer:
 
     def __init__(self) -> None:
         self.executions: dict[int, Execution] = {}
-        self._recorder: Recorder | None = None
-        self._open: dict[int, Execution] = {}
-        self._kept: list[FrameType] = []  # ids are unique among the living only
-        self._lines = 0
 
     @contextlib.contextmanager
     def watching(self, recorder: Recorder) -> Iterator[None]:
         """Watch until the block is left; what was seen before is forgotten."""
-        self._recorder = recorder
-        self.executions = {}
-        self._lines = 0
+        watch = _Watch(recorder)
+        self.executions = watch.executions
         before, collects = sys.gettrace(), gc.isenabled()
         gc.disable()
-        sys.settrace(self._called)
+        sys.settrace(watch.called)
         try:
             yield
         finally:
@@ -268,18 +263,25 @@ class Observer:
             if collects:
                 gc.enable()
             with torch._C.DisableTorchFunction():
-                self._look_again()
-                self._look_at_attributes()
-            self._open.clear()
-            self._kept.clear()
+                watch.look_again()
 
-    def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
+
+class _Watch:
+    """What is seen of one recorded call."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.executions: dict[int, Execution] = {}
+        self._recorder = recorder
+        # By the ids of frames, which are unique among the living only: they are kept.
+        self._open: dict[int, tuple[Execution, FrameType]] = {}
+        self._lines = 0
+
+    def called(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
         if not _is_seen(code.co_filename) or self._lines > _MOST:
             return None
         if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
             return None
-        assert self._recorder is not None
         execution = Execution(
             call=self._recorder.call_of(frame),
             code=code,
@@ -287,70 +289,53 @@ class Observer:
             scope=frame.f_globals,
         )
         self.executions[execution.call] = execution
-        self._open[id(frame)] = execution
-        self._kept.append(frame)
+        self._open[id(frame)] = execution, frame
         return self._within
 
     def _within(self, frame: FrameType, event: str, argument: Any) -> Any:
-        execution = self._open.get(id(frame))
-        if execution is None or event not in ("line", "return"):
+        if id(frame) not in self._open or event not in ("line", "return"):
             return self._within
+        execution, _ = self._open[id(frame)]
         self._lines += 1
         if self._lines <= _MOST:
             with torch._C.DisableTorchFunction():
-                self._note(execution, frame)
+                held = {n: self._as_nodes(value) for n, value in frame.f_locals.items()}
+                moment = Moment(frame.f_lineno, held, len(self._recorder.nodes))
+                execution.moments.append(moment)
                 if event == "return":
                     execution.returned_at = frame.f_lineno
                     execution.returned = self._as_nodes(argument)
         return self._within
 
-    def _note(self, execution: Execution, frame: FrameType) -> None:
-        assert self._recorder is not None
-        held = {name: self._as_nodes(value) for name, value in frame.f_locals.items()}
-        moment = Moment(frame.f_lineno, held, len(self._recorder.nodes))
-        execution.moments.append(moment)
-
     def _as_nodes(self, value: Any) -> Any:
         """Return a value with its node in the place of every tensor that is on the tape."""
-        assert self._recorder is not None
         if isinstance(value, Tensor):
             return self._recorder.find(value) or value
         if type(value) in (tuple, list) and len(value) < 20:
             return tuple(self._as_nodes(item) for item in value)
         return value
 
-    def _look_again(self) -> None:
-        """Put in the nodes of tensors that came on the tape only later, when first used."""
-        assert self._recorder is not None
+    def look_again(self) -> None:
+        """Put in the nodes of tensors that came on the tape only later, when first used.
+
+        And look at the tensors that arguments hold.
+        """
+        known: dict[int, dict[str, Node]] = {}
         for execution in self.executions.values():
             for moment in execution.moments:
                 for name, value in moment.held.items():
                     if isinstance(value, Tensor):
                         moment.held[name] = self._recorder.find(value) or value
-
-    def _look_at_attributes(self) -> None:
-        assert self._recorder is not None
-        known: dict[int, dict[str, Node]] = {}
-        for execution in self.executions.values():
-            if not execution.moments:
-                continue
-            for name in execution.arguments:
+            for name in execution.arguments if execution.moments else ():
                 value = execution.moments[0].held.get(name)
                 if value is None or isinstance(value, (Node, Tensor, str, int, float)):
                     continue
                 if id(value) not in known:
-                    known[id(value)] = self._attributes(value)
+                    tensors = itertools.islice(_tensors_of(value), _ATTRIBUTES)
+                    nodes = ((way, self._recorder.find(each)) for way, each in tensors)
+                    known[id(value)] = {way: n for way, n in nodes if n is not None}
                 for path, node in known[id(value)].items():
                     execution.attributes[name + path] = node
-
-    def _attributes(self, value: Any) -> dict[str, Node]:
-        assert self._recorder is not None
-        found: dict[str, Node] = {}
-        for way, tensor in itertools.islice(_tensors_of(value), _ATTRIBUTES):
-            node = self._recorder.find(tensor)
-            if node is not None:
-                found[way] = node
-        return found
 
 
 def _tensors_of(value: Any) -> Iterator[tuple[str, Tensor]]:

@@ -43,7 +43,7 @@ def whole_laws(
     if all(fits(trace, trace.reported, -trace.exact) for trace in traces):
         minus = Multiplier.by(Fraction(-1))
         written = first.ldj and factor_statement(first, first.ldj, -1.0)
-        place = location_of(written) if written else location
+        place = location_of(written or None) or location
         yield WHOLE_SIGN.explanation(multiplier=minus, whole=True, location=place)
     for law in laws:
         if _holds(law, traces):
@@ -76,13 +76,8 @@ def with_law(
     points: dict[int, float] = {}
     for trace in traces:
         points.setdefault(trace.dims, float((trace.reported - trace.exact)[0]))
-    law = Law(
-        expression=expression,
-        points=tuple(
-            LawPoint(dims=dims, difference=points[dims]) for dims in sorted(points)
-        ),
-    )
-    return replace(explanation, law=law)
+    told = tuple(LawPoint(dims=d, difference=points[d]) for d in sorted(points))
+    return replace(explanation, law=Law(expression=expression, points=told))
 
 
 def _expression(explanation: Explanation, difference: str) -> str | None:
@@ -105,7 +100,7 @@ def _expression(explanation: Explanation, difference: str) -> str | None:
 
 
 _BOUND = 4.0  # standard errors of the factor
-_FACTORS = {factor: Multiplier.by(1 / Fraction(factor)) for factor in (-1.0, 2.0, 0.5)}
+_FACTORS = (-1.0, 2.0, 0.5)  # by which an estimate may be off
 
 
 def diagnose_estimate(verdict: Verdict) -> Diagnosis:
@@ -119,12 +114,8 @@ def diagnose_estimate(verdict: Verdict) -> Diagnosis:
     if math.isfinite(error):
         near = [q for q in _FACTORS if abs(factor - q) <= _BOUND * error + 1e-6]
         if len(near) == 1:
-            mistake = (
-                OF_ESTIMATE.explanation(
-                    whole=True,
-                    multiplier=_FACTORS[near[0]],
-                ),
-            )
+            multiplier = Multiplier.by(1 / Fraction(near[0]))
+            mistake = (OF_ESTIMATE.explanation(whole=True, multiplier=multiplier),)
     return Diagnosis(
         direction=verdict.direction,
         mistakes=(mistake,),
@@ -134,17 +125,7 @@ def diagnose_estimate(verdict: Verdict) -> Diagnosis:
 
 def _samples(verdict: Verdict) -> Iterator[tuple[float, float, float]]:
     for _, side, good in verdict.usable:
-        if (
-            side.said.ldj is None
-            or side.exact.ldj is None
-            or side.exact.allowed is None
-        ):
-            continue
-        rows = zip(
-            side.said.ldj[good].tolist(),
-            side.exact.ldj[good].tolist(),
-            side.exact.allowed[good].tolist(),
-            strict=True,
-        )
-        for reported, exact, allowed in rows:
-            yield reported, exact, allowed / CHANCE
+        said, exact, allowed = side.said.ldj, side.exact.ldj, side.exact.allowed
+        if said is not None and exact is not None and allowed is not None:
+            columns = said[good], exact[good], allowed[good] / CHANCE
+            yield from zip(*(column.tolist() for column in columns), strict=True)

@@ -99,45 +99,38 @@ def value_findings(
     found = {diagnosis.direction: diagnosis for diagnosis in diagnoses or ()}
     harmless = max((r.harmless_below for r in rules), default=0.0)
     for verdict in comparison.verdicts:
-        if (
-            not verdict.mismatched
-            or verdict.faults
-            or verdict.no_output
-            or verdict.flat
-        ):
+        off = verdict.mismatched and not (verdict.faults or verdict.no_output)
+        if not off or verdict.flat or not numbers_count(verdict):
             continue
-        if verdict.direction == "inverse" and _follows_forward(comparison):
-            continue
-        if not numbers_count(verdict):
+        direction = verdict.direction
+        if direction == "inverse" and _follows_forward(comparison):
             continue
         if diagnoses is None:
             if _largest(verdict) > harmless:
                 yield unexplained_mismatch.RULE.finding(
                     "The log-determinant is wrong; which mistake it is, is not known yet.",
-                    direction=verdict.direction,
+                    direction=direction,
                 )
             continue
-        diagnosis = found.get(verdict.direction)
+        diagnosis = found.get(direction)
         lost = _lost(verdict)
         if lost and (diagnosis is None or not _claimed(rules, diagnosis, verdict)):
             yield non_finite.RULE.finding(
                 "The log-determinant is not finite where its exact value is.",
-                direction=verdict.direction,
+                direction=direction,
                 evidence=lost,
-                location=None
-                if diagnosis is None
-                else diagnosis.suspect or diagnosis.last,
+                location=(diagnosis.suspect or diagnosis.last) if diagnosis else None,
             )
             continue
         if diagnosis is None:
             yield unexplained_mismatch.RULE.finding(
                 "The log-determinant is wrong, and no known mistake explains how.",
-                direction=verdict.direction,
+                direction=direction,
                 evidence=("no line ledger: the layer's operations cannot be recorded",),
             )
             continue
         at = Circumstances(
-            direction=verdict.direction,
+            direction=direction,
             forward_agrees=not comparison.forward.mismatched,
             largest=_largest(verdict),
         )
@@ -224,24 +217,19 @@ def _unnamed(
     if of_part is not None and of_part.within is not None:
         suspect, what = of_part.location, f"Sublayer {of_part.within}"
         hidden = (f"sublayer {of_part.within} is wrong by itself", *hidden)
+    rule = unexplained_mismatch.RULE
+    message = f"{what} is wrong, and no known mistake explains how."
     if suspect is not None:
-        return wrong_derivative.RULE.finding(
-            "This statement is not the log-derivative of its step.",
-            direction=direction,
-            location=suspect,
-            bits_per_dim=diagnosis.bits_per_dim,
-            evidence=(
-                "all else of the ldj agrees; no known mistake explains how this is off",
-                *hidden,
-            ),
-        )
-    return replace(
-        unexplained_mismatch.RULE.finding(
-            f"{what} is wrong, and no known mistake explains how.",
-            direction=direction,
-            evidence=hidden,
-        ),
+        rule = wrong_derivative.RULE
+        message = "This statement is not the log-derivative of its step."
+        rest = "all else of the ldj agrees; no known mistake explains how this is off"
+        hidden = (rest, *hidden)
+    return rule.finding(
+        message,
+        direction=direction,
+        location=suspect,
         bits_per_dim=diagnosis.bits_per_dim,
+        evidence=hidden,
     )
 
 
@@ -314,7 +302,9 @@ def _evidence(
     if rule.why is not None:
         yield from rule.why(explanation, diagnosis)
     if explanation.sublayers:
-        yield f"{_each(explanation)} right by itself: what it says is what it does"
+        several = len(explanation.sublayers) > 1
+        each = "each of them is" if several else "the sublayer is"
+        yield f"{each} right by itself: what it says is what it does"
     if explanation.within is not None:
         yield f"sublayer {explanation.within} is wrong by itself"
     if rule.seen is not None:
@@ -325,10 +315,6 @@ def _evidence(
     if both and comparison.round_trip.status == "pass":
         yield "the round trip cannot see it: it looks at x and y, never at the ldj"
     yield from _without_ledger(diagnosis)
-
-
-def _each(explanation: Explanation) -> str:
-    return "the sublayer is" if len(explanation.sublayers) == 1 else "each of them is"
 
 
 def _without_ledger(diagnosis: Diagnosis) -> Iterator[str]:
@@ -382,14 +368,11 @@ def _lost(verdict: Verdict) -> tuple[str, ...]:
     """Return the samples whose ldj is NaN or infinite; none where a number is wrong too."""
     lost = []
     for config, side, good in verdict.usable:
-        if (
-            side.said.ldj is None
-            or side.exact.ldj is None
-            or side.exact.refuting is None
-        ):
+        refuting = side.exact.refuting
+        if side.said.ldj is None or side.exact.ldj is None or refuting is None:
             return ()
         finite = side.said.ldj.isfinite()
-        off = (side.said.ldj - side.exact.ldj).abs() > side.exact.refuting
+        off = (side.said.ldj - side.exact.ldj).abs() > refuting
         if bool((off & finite & good).any()):
             return ()
         for index in (~finite & good).nonzero().flatten().tolist():
