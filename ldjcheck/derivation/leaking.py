@@ -151,23 +151,18 @@ def _leak(trace: Trace) -> _Leak | None:
         between = [n for n in trace.order if begin.index < n.index <= end.index]
         depending = dependents(between, begin)
         inside = [node for node in between if node in networks and node in depending]
-        whole = jacobian_between(
-            between, depending, begin, end, trace.batch, doubled=True
-        )
-        held = whole
+        at = begin, end, trace.batch
+        held = whole = jacobian_between(between, depending, *at, doubled=True)
         if inside:
             free = dependents([n for n in between if n not in networks], begin)
             if end not in free:
                 return None
-            held = jacobian_between(
-                between, free, begin, end, trace.batch, doubled=True
-            )
+            held = jacobian_between(between, free, *at, doubled=True)
         total = total + log_abs_det(held)[1]
         if inside and not same(log_abs_det(whole)[1], log_abs_det(held)[1], _SAME):
             found = found or _between(whole, held, inside, trace)
-    reported = trace.reported
-    explained = same(total, reported, _SAME) and not same(total, trace.exact, _SAME)
-    return found if explained else None
+    explained = same(total, trace.reported, _SAME)
+    return found if explained and not same(total, trace.exact, _SAME) else None
 
 
 def _is_of_network(node: Node, trace: Trace) -> bool:

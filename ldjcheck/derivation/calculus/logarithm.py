@@ -12,7 +12,6 @@ import sympy
 from sympy import Abs, Add, Expr, Integer, Mul, Pow, Symbol
 
 from ldjcheck.derivation.calculus.functions import (
-    Above,
     Expm1,
     Ln,
     Log1p,
@@ -122,18 +121,10 @@ class Logarithm:
         if not isinstance(factor, Symbol) or depth > _DEEP:
             return None
         made_of = self._definition(factor)
-        if made_of is None:
-            return None
-        if isinstance(made_of, (Add, Symbol, Softplus)):
-            return None if made_of.is_number else self._of_sum(factor, made_of, depth)
-        if isinstance(made_of, (sympy.exp, Sigmoid, Mul, Pow, Abs)):
+        # log(scale) says more than log(softplus(raw) + 0.1)
+        if isinstance(made_of, (Symbol, sympy.exp, Sigmoid, Mul, Pow, Abs)):
             return self.of(made_of, depth + 1)
         return None
-
-    def _of_sum(self, symbol: Symbol, made_of: Expr, depth: int) -> Expr | None:
-        if isinstance(made_of, Symbol):
-            return self.of(made_of, depth + 1)
-        return None  # log(scale) says more than log(softplus(raw) + 0.1)
 
     def _chosen(self, factor: Expr, depth: int) -> Expr | None:
         """Return the logarithm of a choice: by a condition, or by a mask of 0 and 1."""
@@ -142,18 +133,16 @@ class Logarithm:
             if then.is_zero or otherwise.is_zero:  # no map is flat where it is asked
                 return self.of(then if otherwise.is_zero else otherwise, depth)
             return Where(condition, self.of(then, depth), self.of(otherwise, depth))
-        for mask in sorted(factor.free_symbols & self._indicators, key=str):
-            if not isinstance(factor, Add):
-                return None
-            ones, zeros = (self._at(factor, mask, value) for value in (1, 0))
+        masks = (
+            factor.free_symbols & self._indicators if isinstance(factor, Add) else ()
+        )
+        for mask in sorted(masks, key=str):
+            ones, zeros = (factor.subs(mask, value) for value in (1, 0))
             if ones == zeros:
                 continue
             inside, outside = self.of(ones, depth), self.of(zeros, depth)
             return mask * inside + (1 - mask) * outside
         return None
-
-    def _at(self, factor: Expr, mask: Symbol, value: int) -> Expr:
-        return factor.subs(mask, value)
 
     def _sum(self, factor: Expr, depth: int) -> Expr | None:
         if not isinstance(factor, Add):
@@ -218,14 +207,10 @@ def _known_sum(factor: Expr) -> Expr | None:
             return Softplus(other.args[0])
         if isinstance(minus, Sigmoid):
             return LogSigmoid(-minus.args[0])
-        if (
-            isinstance(minus, Pow) and minus.args == (minus.base, Integer(2))
-        ) and isinstance(minus.base, sympy.tanh):
+        squared = isinstance(minus, Pow) and minus.exp == 2
+        if squared and isinstance(minus.base, sympy.tanh):
             u = minus.base.args[0]
             return 2 * (Ln(Integer(2)) - u - Softplus(-2 * u))
         if isinstance(other, Pow) and other.exp == 2:
             return Log1p(other)
     return None
-
-
-__all__ = ["Above", "Logarithm"]

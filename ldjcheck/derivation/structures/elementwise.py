@@ -22,9 +22,8 @@ from ldjcheck.derivation.calculus.formulas import (
     is_masked,
 )
 from ldjcheck.derivation.calculus.functions import Log1p
-from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.calculus.terms import Term
-from ldjcheck.tape import Node
+from ldjcheck.tape import Node, descendants
 from ldjcheck.tape.dominance import chain, dominators
 from ldjcheck.torch_ops import JOIN, MOVES, PUT, SAME
 
@@ -63,7 +62,8 @@ class _Walk:
 
     def __init__(self, formulas: Formulas, begin: Node) -> None:
         self._begin = begin
-        self._depending = _dependents(formulas, begin)
+        order = [n for n in formulas.trace.order if n in formulas.depending]
+        self._depending = descendants(order, begin)
 
     def back_from(self, node: Node) -> Iterator[Way]:
         """Yield the segments on the way to a value, the earlier first."""
@@ -75,7 +75,7 @@ class _Walk:
             yield from self.back_from(node.args[0])
         elif node.name in JOINS:
             yield from self._joined(node)
-        elif is_entrywise(node) or is_masked(node):
+        elif is_entrywise(node):
             yield from self._stretch(node)
         else:
             raise NoFormulaError.mixing(node)
@@ -84,8 +84,11 @@ class _Walk:
         parts = dict.fromkeys(p for p in node.parents if p in self._depending)
         ways = [list(self.back_from(part)) for part in parts]
         for combination in itertools.product(*ways):
-            found = dict.fromkeys(s for way in combination for s in way)
-            yield _without_twins(tuple(found))
+            # Each pair of values is gone through once.
+            found: dict[tuple[Node, Node], Segment] = {}
+            for segment in itertools.chain(*combination):
+                found.setdefault((segment.begin, segment.end), segment)
+            yield tuple(found.values())
 
     def _stretch(self, node: Node) -> Iterator[Way]:
         """Yield the ways through a run of operations that work entry by entry."""
@@ -138,20 +141,9 @@ class _Walk:
         return [*whole, *rest], region, list(mixing)
 
 
-def _dependents(formulas: Formulas, begin: Node) -> set[Node]:
-    found = {begin}
-    for node in formulas.trace.order:
-        if node in formulas.depending and any(p in found for p in node.parents):
-            found.add(node)
-    return found
-
-
 def _pieces(base: Node, end: Node, region: set[Node]) -> Way:
     """Return a run cut at the values that everything in it flows through."""
-    depending = {base}
-    for node in sorted(region, key=lambda n: n.index):
-        if any(parent in depending for parent in node.parents):
-            depending.add(node)
+    depending = descendants(sorted(region, key=lambda n: n.index), base)
     ordered = sorted(depending, key=lambda n: n.index)
     above = dominators(ordered, depending, base)
     points = list(chain(end, above))[::-1]
@@ -166,14 +158,6 @@ def _pieces(base: Node, end: Node, region: set[Node]) -> Way:
     return tuple(found)
 
 
-def _without_twins(way: Way) -> Way:
-    """Return a way in which each pair of values is gone through once."""
-    seen: dict[tuple[Node, Node], Segment] = {}
-    for segment in way:
-        seen.setdefault((segment.begin, segment.end), segment)
-    return tuple(seen.values())
-
-
 def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     """Yield the terms of a step that maps entry by entry, what conditions it held fixed.
 
@@ -181,15 +165,17 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
         NoFormulaError: the step does not.
     """
     for way in ways_through(formulas, begin, end):
-        yield [
-            term for segment in way if (term := _term(formulas, segment)) is not None
-        ]
+        found = (_term(formulas, segment) for segment in way)
+        yield [term for term in found if term is not None]
 
 
 def _term(formulas: Formulas, segment: Segment) -> Term | None:
-    derivative = derivative_of(formulas, segment)
+    x = formulas.symbol(segment.begin)
+    y = formulas.of(segment.end, segment.begin, segment.inside)
+    # SymPy leaves derivatives of absolute values behind.
+    derivative = y.diff(x).replace(sympy.Derivative, lambda *_: Integer(0)).doit()
     try:
-        expression = logarithm_of(formulas, segment).of(derivative)
+        expression = formulas.logarithm(_positive_in(y)).of(derivative)
     except ValueError as error:
         raise NoFormulaError(segment.end, str(error)) from None
     if expression == 0:
@@ -202,24 +188,10 @@ def _term(formulas: Formulas, segment: Segment) -> Term | None:
     )
 
 
-def derivative_of(formulas: Formulas, segment: Segment) -> Expr:
-    """Return the derivative of a segment, entry by entry, as a formula."""
-    x = formulas.symbol(segment.begin)
-    y = formulas.of(segment.end, segment.begin, segment.inside)
-    return simplified(y.diff(x))
-
-
-def logarithm_of(formulas: Formulas, segment: Segment) -> Logarithm:
-    """Return what takes logarithms where the segment's own logarithms are real."""
-    y = formulas.of(segment.end, segment.begin, segment.inside)
+def _positive_in(y: Expr) -> set[Expr]:
+    """Return what must be above zero for a formula's own logarithms and roots to be real."""
     positive = {log.args[0] for log in y.atoms(sympy.log) if not log.args[0].is_number}
     positive |= {power.base for power in y.atoms(sympy.Pow) if not power.exp.is_integer}
     for function in (sympy.atanh, sympy.asin, sympy.acos):
         positive |= {1 - each.args[0] ** 2 for each in y.atoms(function)}
-    positive |= {1 + each.args[0] for each in y.atoms(Log1p)}
-    return formulas.logarithm(positive)
-
-
-def simplified(derivative: Expr) -> Expr:
-    """Return a derivative without what SymPy leaves behind of absolute values."""
-    return derivative.replace(sympy.Derivative, lambda *_: Integer(0)).doit()
+    return positive | {1 + each.args[0] for each in y.atoms(Log1p)}
