@@ -106,40 +106,48 @@ class Formulas:
                 found.add(node)
         return frozenset(found)
 
+    def _those(self, holds: Callable[[Leaf], bool]) -> frozenset[Symbol]:
+        return frozenset(s for s, leaf in self.leaves.items() if holds(leaf))
+
     @property
     def numbers(self) -> frozenset[Symbol]:
         """The symbols that are plain numbers."""
-        return frozenset(s for s, leaf in self.leaves.items() if leaf.node is None)
+        return self._those(lambda leaf: leaf.node is None)
 
     @property
     def varying(self) -> frozenset[Symbol]:
         """The symbols that have a batch axis."""
-        batch = self.trace.batch
-        return frozenset(
-            symbol
-            for symbol, leaf in self.leaves.items()
-            if leaf.node is not None
-            and leaf.node.value.dim() > 0
-            and len(leaf.node.value) == batch
-        )
+        shapes = {
+            s: getattr(leaf.value, "shape", ()) for s, leaf in self.leaves.items()
+        }
+        return frozenset(s for s in shapes if shapes[s][:1] == (self.trace.batch,))
 
     @property
     def sizes(self) -> dict[Symbol, float]:
         """The values of the symbols that are plain numbers."""
-        return {
-            symbol: leaf.number
-            for symbol, leaf in self.leaves.items()
-            if leaf.number is not None
-        }
+        held = {symbol: leaf.number for symbol, leaf in self.leaves.items()}
+        return {s: number for s, number in held.items() if number is not None}
 
     @property
     def indicators(self) -> frozenset[Symbol]:
         """The symbols whose entries are all 0 or 1, whatever the parameters: masks."""
-        return frozenset(
-            symbol
-            for symbol, leaf in self.leaves.items()
-            if leaf.node is not None and _is_indicator(leaf.node)
+        return self._those(
+            lambda leaf: leaf.node is not None and is_indicator(leaf.node)
         )
+
+    def shortened(
+        self, expression: Expr, begin: Node, inside: Collection[Node], named: set[Node]
+    ) -> Expr:
+        """Return an expression in the names that parts of it have: h, where that is tanh(x).
+
+        Those parts are formulas of what lies `inside`, as functions of a value before.
+        """
+        for node in sorted(named.intersection(inside), key=lambda n: -n.index):
+            with contextlib.suppress(NoFormulaError):
+                formula = self.of(node, begin, inside)
+                if not formula.is_Symbol and not formula.is_number:
+                    expression = expression.subs(formula, self.symbol(node))
+        return expression
 
     def logarithm(self, positive: Collection[Expr] = ()) -> Logarithm:
         """Return what takes logarithms here, where some expressions are above zero."""
@@ -501,7 +509,8 @@ def _is_alike(given: Any, node: Node) -> bool:
     return torch.equal(given.detach().to(node.value), node.value)
 
 
-def _is_indicator(node: Node) -> bool:
+def is_indicator(node: Node) -> bool:
+    """Return whether all entries of a value are 0 or 1, whatever the parameters."""
     value = node.value
     if value.dtype == torch.bool:
         return True

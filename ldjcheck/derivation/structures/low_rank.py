@@ -109,24 +109,11 @@ class _Named:
         self._begin = begin
         self._direction = direction
         self._batch = formulas.trace.batch
-        self._short = list(self._abbreviations())
-
-    def _abbreviations(self) -> Iterator[tuple[Expr, Symbol]]:
-        """Yield the formulas of values between, the later first, and their symbols."""
-        formulas = self._formulas
-        inside = self._direction.inside | self._direction.before
-        for node in sorted(inside, key=lambda n: -n.index):
-            if node not in formulas.named:
-                continue
-            formula = formulas.of(node, self._begin, inside)
-            if not isinstance(formula, sympy.Symbol) and not formula.is_number:
-                yield formula, formulas.symbol(node)
 
     def shortened(self, expression: Expr) -> Expr:
         """Return an expression in the names that the source has for parts of it."""
-        for formula, symbol in self._short:
-            expression = expression.subs(formula, symbol)
-        return expression
+        known, inside = self._formulas, self._direction.inside | self._direction.before
+        return known.shortened(expression, self._begin, inside, known.named)
 
     def is_scalar(self, expression: Expr) -> bool:
         """Return whether an expression has one value for each sample, or for all."""
@@ -136,8 +123,7 @@ class _Named:
         node = self._formulas.leaves[symbol].node
         if node is None or node.value.numel() == 1:
             return True
-        shape = tuple(node.value.shape)
-        return node.value.numel() == self._batch and shape[0] == self._batch
+        return node.value.numel() == self._batch == len(node.value)
 
     def summed(self, expression: Expr) -> Expr:
         """Return the sum over the event of an expression, scalars taken out of it."""
@@ -149,10 +135,8 @@ class _Named:
             entries: list[Expr] = []
             for factor in Mul.make_args(part):
                 (scalars if self.is_scalar(factor) else entries).append(factor)
-            inner = Mul(*entries)
-            square = self._direction.square
-            square = None if square is None else self.shortened(square)
-            if square is not None and inner == square:
+            inner, square = Mul(*entries), self._direction.square
+            if square is not None and inner == self.shortened(square):
                 whole = self._formulas.symbol(self._direction.root) ** 2
             else:
                 whole = self._over_event(inner, rank, keep)
@@ -267,9 +251,7 @@ def hidden_layer(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Te
             raise NoFormulaError(end, "what is added is scaled entry by entry")
         hidden = _first_of(outer).args[0]
         bend = formulas.of(hidden, inner, middle).diff(formulas.symbol(inner))
-        for node in sorted({*middle, hidden} & formulas.named, key=lambda n: -n.index):
-            formula = formulas.of(node, inner, middle)
-            bend = bend.subs(formula, formulas.symbol(node))
+        bend = formulas.shortened(bend, inner, middle | {hidden}, formulas.named)
         first = _weight(formulas, inner, begin)
         second = _weight(formulas, outer, hidden)
         matrix = HiddenDeterminant(bend * slope / along, first, second)

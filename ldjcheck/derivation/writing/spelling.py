@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import sympy
 from sympy import Add, Expr, Symbol
 
-from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
+from ldjcheck.derivation.calculus.formulas import Formulas
 from ldjcheck.derivation.calculus.printing import ATOM, PRODUCT, Printer
 from ldjcheck.derivation.calculus.terms import Summation, Term, addends
 from ldjcheck.derivation.reading.execution import Form
@@ -217,23 +216,13 @@ def with_derivative(formulas: Formulas, part: Spelled, scope: Scope) -> Spelled:
     """Return a part with its derivative at one entry, where it is of one term that has it."""
     if len(part.terms) != 1 or part.terms[0].derivative is None:
         return part
-    derivative = _shortened(formulas, part.terms[0], part.terms[0].derivative, scope)
+    term = part.terms[0]
+    after, until = term.begin.index, term.end.index
+    between = {node for node in formulas.depending if after < node.index <= until}
+    derivative = formulas.shortened(
+        part.terms[0].derivative, term.begin, between, scope.held
+    )
     return replace(part, derivative=_spoken(formulas, derivative, scope))
-
-
-def _shortened(formulas: Formulas, term: Term, expression: Expr, scope: Scope) -> Expr:
-    """Return an expression in the names that parts of it have: h, where that is tanh(x)."""
-    between = {
-        node
-        for node in formulas.depending
-        if term.begin.index < node.index <= term.end.index
-    }
-    for node in sorted(between & scope.held, key=lambda n: -n.index):
-        with contextlib.suppress(NoFormulaError):
-            formula = formulas.of(node, term.begin, between)
-            if not formula.is_Symbol and not formula.is_number:
-                expression = expression.subs(formula, formulas.symbol(node))
-    return expression
 
 
 def _what(formulas: Formulas, term: Term, scope: Scope) -> str:

@@ -98,7 +98,11 @@ def _questions(
     known = {diagnosis.direction: diagnosis for diagnosis in diagnoses}
     found = []
     for direction in _DIRECTIONS:
-        here = [f for f in findings if f.direction == direction and _is_mendable(f)]
+        # About the ldj's own code.
+        grave = (
+            f for f in findings if (f.direction, f.severity) == (direction, "error")
+        )
+        here = [finding for finding in grave if _rule(finding).is_mendable]
         if not here:
             continue
         diagnosis = known.get(direction, Diagnosis(direction=direction, mistakes=()))
@@ -109,22 +113,17 @@ def _questions(
         valued = not all(_rule(finding).beside_the_value for finding in here)
         if valued and not rehearsal.shows_mistake:
             continue
-        for finding, explanations in zip(here, mistakes, strict=True):
-            found.append(
-                Question(
-                    finding=finding,
-                    explanations=explanations,
-                    diagnosis=diagnosis,
-                    rehearsal=rehearsal,
-                    known_right=bench.layer.known_right,
-                )
+        found += [
+            Question(
+                finding=finding,
+                explanations=explanations,
+                diagnosis=diagnosis,
+                rehearsal=rehearsal,
+                known_right=bench.layer.known_right,
             )
+            for finding, explanations in zip(here, mistakes, strict=True)
+        ]
     return found
-
-
-def _is_mendable(finding: Finding) -> bool:
-    """Return whether a finding is about the ldj's own code."""
-    return _rule(finding).is_mendable and finding.severity == "error"
 
 
 def _rule(finding: Finding) -> Rule:
@@ -134,18 +133,12 @@ def _rule(finding: Finding) -> Rule:
 
 
 def _files(questions: Sequence[Question]) -> list[str]:
-    files: dict[str, None] = {}
-    for question in questions:
-        for span in question.diagnosis.touched:
-            files.setdefault(span.file)
-        places = [
-            question.finding.location,
-            *(e.location for e in question.explanations),
-        ]
-        for place in places:
-            if place is not None:
-                files.setdefault(real_file(place))
-    return [*files]
+    files: list[str] = []
+    for each in questions:
+        files += [span.file for span in each.diagnosis.touched]
+        places = (each.finding.location, *(e.location for e in each.explanations))
+        files += [real_file(place) for place in places if place is not None]
+    return list(dict.fromkeys(files))
 
 
 def _fix(
