@@ -150,12 +150,7 @@ def _cures(
     """Yield the least edit that helps, where there is one."""
     if not len(rehearsal) or not rehearsal.shows_mistake:
         return
-    sites = [
-        (live.sources[file], statement)
-        for file, line in lines
-        if file in live.sources
-        for statement in live.sources[file].statements.get(line, ())
-    ]
+    sites = [each for file, line in lines for each in live.statements(file, line)]
     tries = max(LEAST, min(MOST_OF_ONE, WORK // rehearsal.work))
     drafted = itertools.islice(_least(sites, said), tries)
     found = (cure for cure in drafted if live.tried(cure.changes, rehearsal.agrees))

@@ -129,12 +129,10 @@ def _fix(
     if place is None:
         return None
     live = Live([place.file])
-    source = live.sources.get(place.file)
-    statements = [] if source is None else source.statements.get(place.line, [])
-    if source is None or len(statements) != 1:
+    sites = [Site(*each, 0.0) for each in live.statements(place.file, place.line)]
+    if len(sites) != 1:
         return None
-    site = Site(source, statements[0], 0.0)
-    tries = dict.fromkeys(itertools.islice(turned_back(site), _EDITS))
+    tries = dict.fromkeys(itertools.islice(turned_back(sites[0]), _EDITS))
     verification = Verification(bench, comparison, plans, live)
     weighed = ((c, verification.passing(c.replacements)) for c in tries)
     found = repair(live, weighed)

@@ -255,6 +255,12 @@ class Live:
                 found.setdefault(key, []).append(item)
         return found
 
+    def statements(self, file: str, line: int) -> list[tuple[SourceText, ast.stmt]]:
+        """Return the simple statements that cover a line, each with its source."""
+        source = self.sources.get(file)
+        statements = () if source is None else source.statements.get(line, ())
+        return [(source, each) for each in statements if source is not None]
+
     def functions_of(self, codes: set[types.CodeType]) -> list[types.FunctionType]:
         """Return the functions that run one of these codes."""
         running = chain.from_iterable(self._running.values())

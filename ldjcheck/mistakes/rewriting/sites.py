@@ -421,14 +421,11 @@ def sites_for(
             note(here, statement, 0.1 * off)
             functions.append(here.function_of(statement))
         if not functions:  # the head of a block is blamed
-            around = [
-                f for f in here.functions if f.lineno <= blamed.line < _lines(f)[1]
-            ]
+            line = blamed.line
+            around = [f for f in here.functions if f.lineno <= line < _lines(f)[1]]
             functions += around[-1:]
     for index, span in enumerate(() if explanation is None else explanation.spans):
-        source = live.sources.get(span.file)
-        for statement in () if source is None else source.statements.get(span.line, ()):
-            assert source is not None
+        for source, statement in live.statements(span.file, span.line):
             note(source, statement, 0.2 + index / 50)
             functions.append(source.function_of(statement))
     for statement, (rank, source) in [*ranks.items()]:
@@ -440,10 +437,7 @@ def sites_for(
                 for statement in here.statements.get(line, ()):
                     note(here, statement, 1 + min(abs(line - blamed.line), 99) / 100)
     for span in touched:
-        source = live.sources.get(span.file)
-        if source is None:
-            continue
-        for statement in source.statements.get(span.line, ()):
+        for source, statement in live.statements(span.file, span.line):
             function = source.function_of(statement)
             near = function in functions
             distance = abs(span.line - blamed.line) if blamed is not None else 0
@@ -451,9 +445,8 @@ def sites_for(
             for node in _returns(source, function):
                 note(source, node, 3 + (not near))
     if here is not None:
-        for function in functions:
-            for node in _returns(here, function):
-                note(here, node, 3)
+        for node in (node for f in functions for node in _returns(here, f)):
+            note(here, node, 3)
     ordered = sorted(ranks.items(), key=lambda item: item[1][0])
     return [
         Site(source, statement, rank, explanation)
@@ -469,9 +462,9 @@ def _counted_in(source: SourceText, statement: ast.stmt) -> Iterator[ast.Assign]
         if not isinstance(node, ast.Assign) or node is statement:
             continue
         stored = {t.id for t in node.targets if isinstance(t, ast.Name)}
-        parts = [*ast.walk(node.value)]
-        counts = any(call_name(part) in COUNTING for part in parts) or any(
-            isinstance(part, ast.Attribute) and part.attr == "shape" for part in parts
+        counts = any(
+            call_name(part) in COUNTING or getattr(part, "attr", "") == "shape"
+            for part in ast.walk(node.value)
         )
         if counts and stored & names:
             yield node
@@ -486,9 +479,7 @@ def _lines(node: ast.AST) -> tuple[int, int]:
 
 def _returns(source: SourceText, function: ast.AST) -> Iterator[ast.Return]:
     for node in ast.walk(function):
-        returns = isinstance(node, ast.Return) and node.value is not None
-        if returns and node in source.parents:
-            assert isinstance(node, ast.Return)
+        if isinstance(node, ast.Return) and node.value and node in source.parents:
             yield node
 
 
