@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ldjcheck.mistakes.mending.rerun import trace_of
 from ldjcheck.mistakes.terms import wrong_derivative
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
-from ldjcheck.oracle.recording import UntraceableError, jacobian_between, record
+from ldjcheck.oracle.recording import UntraceableError, jacobian_between
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.records import Comparison, Direction, Finding, Shape
 from ldjcheck.running.bench import Bench
@@ -131,9 +132,8 @@ def _found(bench: Bench, comparison: Comparison, direction: Direction) -> _Leak 
         side = sides.of(direction)
         if not side.answered or side.exact.ldj is None or side.dims >= LARGE:
             return None
-        runner, _, _ = bench.ready(sides.probe)
+        trace = trace_of(bench, sides, direction)
         try:
-            trace = record(runner, sides.probe, side, steps=False)
             leak = None if trace is None else _leak(trace)
         except UntraceableError:
             return None

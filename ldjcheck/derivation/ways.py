@@ -107,8 +107,18 @@ def ways_of(
     any_rank = _takes_any_rank(bench, probe)
     found = [_way(bench, promised, probe, side, any_rank) for side in sides]
     if _clash(found):
-        found = [replace(way, found=_literally(way)) for way in found]
-    return _with_ways_back(found)
+        found = [
+            replace(way, found=derive_call(way.call, literal=True)) if way.call else way
+            for way in found
+        ]
+    if len(found) == 2 and isinstance(found[0].found, Program):
+        there, back = found
+        program = None
+        if not isinstance(back.found, Program) and there.call and back.call:
+            program = by_the_way_there(back.call, there.call)
+        if program is not None:
+            found = [there, replace(back, found=program)]
+    return found
 
 
 def _takes_any_rank(bench: Bench, probe: Probe) -> bool:
@@ -120,11 +130,8 @@ def _takes_any_rank(bench: Bench, probe: Probe) -> bool:
         return False
     if at_all_ranks(bench, probe):
         return True
-    if bench.options.shape:
-        return False
     size = bench.shape[0] + 1
-    images = (size, size + 1, size + 2)
-    return runs(bench, images)
+    return not bench.options.shape and runs(bench, (size, size + 1, size + 2))
 
 
 def _way(
@@ -132,12 +139,11 @@ def _way(
 ) -> Way:
     runner, _, _ = bench.ready(probe)
     observer = Observer()
+    why = "what the call computes cannot be followed"
     try:
         trace = record(runner, probe, side, observer)
     except UntraceableError:
         trace, why = None, "an operation of the map cannot be run again by itself"
-    else:
-        why = "what the call computes cannot be followed"
     if trace is None:
         return Way(side.direction, Refusal(why=why), None)
     form = form_of(promised, side.direction, of_any_rank=any_rank)
@@ -154,17 +160,3 @@ def _clash(ways: Sequence[Way]) -> bool:
         if places.setdefault(at, change.text) != change.text:
             return True
     return False
-
-
-def _literally(way: Way) -> Program | Refusal:
-    return way.found if way.call is None else derive_call(way.call, literal=True)
-
-
-def _with_ways_back(ways: list[Way]) -> list[Way]:
-    if len(ways) != 2 or not isinstance(ways[0].found, Program):
-        return ways
-    there, back = ways
-    if isinstance(back.found, Program) or there.call is None or back.call is None:
-        return ways
-    found = by_the_way_there(back.call, there.call)
-    return ways if found is None else [there, replace(back, found=found)]

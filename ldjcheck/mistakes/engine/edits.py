@@ -115,20 +115,17 @@ def _multiples(
 ) -> Iterator[Explanation]:
     """Yield the counts by which a term must be multiplied, one number per trace."""
     factors, traces = [], []
-    for trace, amount, difference in zip(
-        case.traces, amounts, case.differences, strict=True
-    ):
-        need = amount + difference
-        if not adds_something([amount]):
-            if not fits(trace, need, amount):
-                # A count that is off by one is none at this size: D - 1 at D = 1.
-                factors.append(math.inf)
-                traces.append(trace)
+    rows = zip(case.traces, amounts, case.differences, strict=True)
+    for trace, amount, difference in rows:
+        need, factor = amount + difference, math.inf
+        if adds_something([amount]):
+            factor = float((amount @ need) / (amount @ amount))
+            if not fits(trace, factor * amount, need):
+                return
+        elif fits(trace, need, amount):
             continue
-        factor = (amount @ need) / (amount @ amount)
-        if not fits(trace, factor * amount, need):
-            return
-        factors.append(float(factor))
+        # A count that is off by one is none, and infinite, at a size: D - 1 at D = 1.
+        factors.append(factor)
         traces.append(trace)
     if not any(map(math.isfinite, factors)):
         return
@@ -137,14 +134,16 @@ def _multiples(
     constant_factor = factors[0] if max(factors) - min(factors) < EXACTLY else None
     written = _written_factor(case, target, constant_factor)
     mean = target is not None and has_mean(case.traces[0], target)
-    fits_found = fit_multiplier(
-        factors, traces, constant=constant, dims_written=_dims_written(case, target)
+    dims_written = _dims_written(case, target)
+    found = fit_multiplier(
+        factors, traces, constant=constant, dims_written=dims_written
     )
-    if len({trace.shape for trace in traces}) < 2:
-        fits_found = _as_spoken(case, target, constant_factor, fits_found)
+    one_shape = len({trace.shape for trace in traces}) < 2
+    if one_shape:
+        found = _as_spoken(case, target, constant_factor, found)
     else:
-        fits_found = _as_written(case, target, fits_found)
-    for fit in fits_found[:3]:
+        found = _as_written(case, target, found)
+    for fit in found[:3]:
         if written is None and constant and fit.multiplier.family in _COUNTS:
             written = _counted(case, target)
         yield Explanation(
@@ -160,7 +159,7 @@ def _multiples(
             operand=operand(target),
             size=99 if target is None else target.size,
             rank=0 if target is None else roundabout(case.traces[0], target),
-            ambiguous=len({trace.shape for trace in traces}) < 2,
+            ambiguous=one_shape,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -15,15 +16,15 @@ from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.places import last_statement, source_text
 from ldjcheck.mistakes.likelihood import split_prior_wrong
 from ldjcheck.mistakes.mending.repair import repair
-from ldjcheck.mistakes.mending.rerun import Rehearsal
+from ldjcheck.mistakes.mending.rerun import Rehearsal, trace_of
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting import calls, densities, points
 from ldjcheck.mistakes.rewriting.sites import Change, Site, real_file, sites_for
 from ldjcheck.mistakes.terms import extra_term
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
-from ldjcheck.oracle.recording import UntraceableError, jacobian_between, record
+from ldjcheck.oracle.recording import UntraceableError, jacobian_between
 from ldjcheck.oracle.structured import LARGE
-from ldjcheck.records import Comparison, Direction, Finding, Fix, Location, Side
+from ldjcheck.records import Comparison, Direction, Finding, Fix, Location
 from ldjcheck.revision import Live
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
@@ -80,25 +81,18 @@ def _meant(
     found = []
     for sides in comparison.measurement.measured[:_PROBES]:
         side = sides.of(direction)
-        if not _hands_back(side) or side.dims >= LARGE:
+        if not side.answered or not side.disagrees or side.dims >= LARGE:
             return None
-        runner, _, _ = bench.ready(sides.probe)
-        try:
-            trace = record(runner, sides.probe, side, steps=False)
-        except UntraceableError:
+        if not torch.equal(
+            side.y.detach().to(side.x), side.x
+        ):  # what goes in comes out
             return None
+        trace = trace_of(bench, sides, direction)
         value = None if trace is None else next(_explaining(trace), None)
         if trace is None or value is None:
             return None
         found.append((trace, value))
     return found[0] if found else None
-
-
-def _hands_back(side: Side) -> bool:
-    """Return whether what goes in comes out, and an ldj is reported all the same."""
-    if not side.answered or not side.disagrees or side.y.shape != side.x.shape:
-        return False
-    return torch.equal(side.y.detach().to(side.x), side.x)
 
 
 def _explaining(trace: Trace) -> Iterator[Node]:
@@ -117,14 +111,11 @@ def _explaining(trace: Trace) -> Iterator[Node]:
         depending = dependents(between, trace.source)
         if value not in depending:
             continue
-        try:
-            jacobian = jacobian_between(
-                between, depending, trace.source, value, trace.batch, doubled=True
-            )
-        except UntraceableError:
-            continue
-        if fits(trace, trace.reported, log_abs_det(jacobian)[1]):
-            yield value
+        ends = trace.source, value, trace.batch
+        with contextlib.suppress(UntraceableError):
+            jacobian = jacobian_between(between, depending, *ends, doubled=True)
+            if fits(trace, trace.reported, log_abs_det(jacobian)[1]):
+                yield value
 
 
 def _place_in(value: Node, where: Location | None) -> Place | None:

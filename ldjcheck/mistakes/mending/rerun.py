@@ -14,6 +14,7 @@ from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.oracles.both_directions import measure_sides
+from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import (
     Direction,
     Evidence,
@@ -30,6 +31,7 @@ from ldjcheck.running.failed_calls import (
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner
+from ldjcheck.tape import Trace
 
 _SLACKS = 4.0
 # Times the operations of the call as it is: an edit of what an iteration uses may keep it
@@ -184,6 +186,15 @@ def _is_wrong(side: Side) -> bool:
     if side.said.form is not None or side.said.ldj is None:
         return True
     return not side.agrees
+
+
+def trace_of(bench: Bench, sides: Sides, direction: Direction) -> Trace | None:
+    """Return the tape of one call, its steps left aside; None where there is none."""
+    runner, _, _ = bench.ready(sides.probe)
+    try:
+        return record(runner, sides.probe, sides.of(direction), steps=False)
+    except UntraceableError:
+        return None
 
 
 def measured_again(
