@@ -19,13 +19,8 @@ import sympy
 from sympy import Add, Expr, Integer
 from torch import Tensor
 
+from ldjcheck.derivation.calculus import functions as f
 from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
-from ldjcheck.derivation.calculus.functions import (
-    Flattened,
-    LogAbsDet,
-    LogDiagonal,
-    Total,
-)
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
 from ldjcheck.tape.linear import is_fixed
@@ -150,7 +145,7 @@ def normalisation(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[T
         scales += sympy.log(sympy.Abs(formulas.symbol(weight)))
     yield [
         Term(
-            expression=Total(scales), begin=begin, end=end, why=_WHY, per="place",
+            expression=f.Total(scales), begin=begin, end=end, why=_WHY, per="place",
             size=len(variance.value), axis=1,
         )
     ]  # fmt: skip
@@ -167,7 +162,7 @@ def log_abs_dets(
     A `kernel` is one of a convolution, with further axes of length one.
     """
     symbol = formulas.symbol(matrix)
-    plain = LogAbsDet(Flattened(symbol) if kernel else symbol)
+    plain = f.LogAbsDet(f.Flattened(symbol) if kernel else symbol)
     if formulas.literal or kernel:
         return [plain]
     by_factors = _by_factors(formulas, matrix)
@@ -190,8 +185,8 @@ def _by_factors(formulas: Formulas, matrix: Node, depth: int = 0) -> Expr | None
         inner = _sure(formulas, first, depth)
         return None if inner is None else -inner
     if name in FACTORS:
-        square = all(f.value.dim() > 1 and _is_square(f) for f in matrix.parents)
-        found = [_sure(formulas, f, depth) for f in matrix.parents if square]
+        square = all(p.value.dim() > 1 and _is_square(p) for p in matrix.parents)
+        found = [_sure(formulas, p, depth) for p in matrix.parents if square]
         return Add(*found) if square and None not in found else None
     if name in DIAGONALS and first is not None and first.value.dim() == value.dim() - 1:
         return _of_vector(formulas, first)
@@ -207,7 +202,7 @@ def _sure(formulas: Formulas, matrix: object, depth: int) -> Expr | None:
     if not isinstance(matrix, Node):
         return None
     found = _by_factors(formulas, matrix, depth + 1)
-    return LogAbsDet(formulas.symbol(matrix)) if found is None else found
+    return f.LogAbsDet(formulas.symbol(matrix)) if found is None else found
 
 
 def _by_triangle(formulas: Formulas, matrix: Node) -> Expr | None:
@@ -217,7 +212,7 @@ def _by_triangle(formulas: Formulas, matrix: Node) -> Expr | None:
         return None
     if bool((value.diagonal() == 1).all()):
         return Integer(0)
-    return LogDiagonal(formulas.symbol(matrix))
+    return f.LogDiagonal(formulas.symbol(matrix))
 
 
 def _triangle_and_diagonal(formulas: Formulas, matrix: Node) -> Expr | None:
@@ -236,7 +231,7 @@ def _triangle_and_diagonal(formulas: Formulas, matrix: Node) -> Expr | None:
 
 
 def _of_vector(formulas: Formulas, vector: Node) -> Expr:
-    return Total(formulas.logarithm().of(formulas.symbol(vector)))
+    return f.Total(formulas.logarithm().of(formulas.symbol(vector)))
 
 
 def _is_square(node: Node) -> bool:

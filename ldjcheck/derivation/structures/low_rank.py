@@ -22,18 +22,12 @@ from dataclasses import dataclass
 import sympy
 from sympy import Add, Expr, Integer, Mul, Symbol
 
+from ldjcheck.derivation.calculus import functions as f
 from ldjcheck.derivation.calculus.formulas import (
     Formulas,
     NoFormulaError,
     entries_before,
     is_entrywise,
-)
-from ldjcheck.derivation.calculus.functions import (
-    Dims,
-    EventSum,
-    HiddenDeterminant,
-    Product,
-    Turned,
 )
 from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.calculus.terms import Term
@@ -156,9 +150,9 @@ class _Named:
     def _over_event(self, inner: Expr, rank: int, keep: bool) -> Expr:
         is_mean = self._direction.is_mean
         if inner.is_number:
-            dims = Dims(self._formulas.symbol(self._begin))
+            dims = f.Dims(self._formulas.symbol(self._begin))
             return inner if is_mean else inner * dims
-        return EventSum(inner, Integer(rank), Integer(keep), Integer(is_mean))
+        return f.EventSum(inner, Integer(rank), Integer(keep), Integer(is_mean))
 
 
 def _direction(formulas: Formulas, begin: Node, end: Node) -> _Direction:
@@ -204,7 +198,7 @@ def _with_slope(
         weight = others[0]
         factor: Expr = formulas.symbol(weight)
         if weight.value.dim() == 2 and weight.value.shape[-1] == 1:
-            factor = Turned(factor)
+            factor = f.Turned(factor)
         return _Direction(root, inside, before, slope * factor)
     raise NoFormulaError(root, f"`{name}` of the whole sample")
 
@@ -245,7 +239,7 @@ def hidden_layer(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Te
         )
     if inner is None:
         first = _weight(formulas, outer, begin)
-        matrix = HiddenDeterminant(slope / along, first, Integer(0))
+        matrix = f.HiddenDeterminant(slope / along, first, Integer(0))
     else:
         if not slope.is_number:
             raise NoFormulaError(end, "what is added is scaled entry by entry")
@@ -254,7 +248,7 @@ def hidden_layer(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Te
         bend = formulas.shortened(bend, inner, middle | {hidden}, formulas.named)
         first = _weight(formulas, inner, begin)
         second = _weight(formulas, outer, hidden)
-        matrix = HiddenDeterminant(bend * slope / along, first, second)
+        matrix = f.HiddenDeterminant(bend * slope / along, first, second)
     found.append(
         Term(expression=matrix, begin=begin, end=end, why=_ADDS_LAYER, per="sample")
     )
@@ -287,7 +281,7 @@ def _weight(formulas: Formulas, node: Node, given: object) -> Expr:
         factors.append(_factor(formulas, node))
         before = node.args[0]
         if before is given:
-            return factors[0] if len(factors) == 1 else Product(*factors)
+            return factors[0] if len(factors) == 1 else f.Product(*factors)
         if not isinstance(before, Node) or not _is_product(before):
             raise NoFormulaError(node, "its matrix is not the second factor")
         node = before
@@ -304,7 +298,7 @@ def _factor(formulas: Formulas, node: Node) -> Expr:
     if isinstance(inner, Node) and inner.value.dim() == 2:
         matrix, is_turned = inner, not is_turned
     symbol = formulas.symbol(matrix)
-    return Turned(symbol) if is_turned else symbol
+    return f.Turned(symbol) if is_turned else symbol
 
 
 def _first_of(node: Node) -> Node:

@@ -13,8 +13,7 @@ import torch
 from ldjcheck.mistakes import RULES
 from ldjcheck.mistakes.diagnosis.explain import LAWS, explain, found_again
 from ldjcheck.mistakes.diagnosis.two_mistakes import mistakes_apart
-from ldjcheck.mistakes.engine.arithmetic import terms_add_up
-from ldjcheck.mistakes.engine.case import Case, make_case
+from ldjcheck.mistakes.engine.case import Case, make_case, terms_add_up
 from ldjcheck.mistakes.engine.closeness import ADDS_UP, fits, is_constant, same
 from ldjcheck.mistakes.engine.kinds import CLEAR
 from ldjcheck.mistakes.engine.laws import whole_laws, with_law

@@ -15,15 +15,16 @@ import torch
 
 from ldjcheck.mistakes import RULES
 from ldjcheck.mistakes.engine import kinds
-from ldjcheck.mistakes.engine.arithmetic import (
+from ldjcheck.mistakes.engine.case import (
+    Case,
     Target,
     edited,
     is_nested,
+    operand,
     user_node,
     value_node,
     without,
 )
-from ldjcheck.mistakes.engine.case import Case, operand
 from ldjcheck.mistakes.engine.closeness import fits, same
 from ldjcheck.mistakes.engine.edits import multiples, unneeded, whole_multiple
 from ldjcheck.mistakes.engine.laws import whole_laws

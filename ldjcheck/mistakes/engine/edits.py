@@ -13,14 +13,16 @@ import torch
 from torch import Tensor
 
 from ldjcheck.mistakes.engine import kinds
-from ldjcheck.mistakes.engine.arithmetic import Target, contribution, value_node
 from ldjcheck.mistakes.engine.case import (
     Case,
+    Target,
+    contribution,
     has_mean,
     operand,
     roundabout,
     target_location,
     target_node,
+    value_node,
 )
 from ldjcheck.mistakes.engine.closeness import (
     EXACTLY,

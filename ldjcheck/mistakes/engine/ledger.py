@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.cells import split_cell
-from ldjcheck.mistakes.engine.arithmetic import (
+from ldjcheck.mistakes.engine.case import (
     Terms,
     contribution,
     replayed_with,

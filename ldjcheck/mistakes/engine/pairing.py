@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ldjcheck.mistakes.engine.arithmetic import contribution, user_node
-from ldjcheck.mistakes.engine.case import Case
+from ldjcheck.mistakes.engine.case import Case, contribution, user_node
 from ldjcheck.mistakes.engine.closeness import adds_something, same
 from ldjcheck.mistakes.engine.places import argument_text, place_of, source_text
 from ldjcheck.records import Location

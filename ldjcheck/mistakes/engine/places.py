@@ -6,12 +6,11 @@ import ast
 import itertools
 import linecache
 import types
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from numbers import Real
 
 from ldjcheck.calling.results import parts_of
-from ldjcheck.mistakes.engine.arithmetic import same_terms_chain
 from ldjcheck.records import Location, Span
 from ldjcheck.revision.text import span_of, targets_of
 from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
@@ -20,6 +19,7 @@ from ldjcheck.torch_ops import (
     ADD,
     DIVIDE,
     FACTORIES,
+    LINEAR,
     MULTIPLY,
     NEGATE,
     REDUCE,
@@ -163,6 +163,29 @@ def statement_of(trace: Trace, node: Node) -> Place | None:
     places = [place_of(trace, n) for n in small or chain]
     open_ = [place for place in places if not is_known_right(trace, location_of(place))]
     return next(reversed(open_ or places), None)
+
+
+def same_terms_chain(trace: Trace, node: Node) -> Iterator[Node]:
+    """Yield the node and, inwards, those that hold the very same terms."""
+    while True:
+        yield node
+        parts = [node.argument(position) for position in linear_positions(node)]
+        parts = [part for part in parts if not _is_nothing(part)]
+        if len(parts) != 1:
+            return
+        part = parts[0]
+        if part not in trace.own_set and part.name not in FACTORIES:
+            return
+        node = part
+
+
+def _is_nothing(node: Node) -> bool:
+    """Return whether a part is the incoming total or zero: it holds no term."""
+    while node.name in LINEAR and node.args and isinstance(node.args[0], Node):
+        if not node.value.any():
+            return True
+        node = node.args[0]
+    return node.name == "incoming" or not bool(node.value.any())
 
 
 def is_known_right(trace: Trace, location: Location | None) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.mistakes.engine import kinds
-from ldjcheck.mistakes.engine.arithmetic import (
+from ldjcheck.mistakes.engine.case import (
     Item,
     Target,
     edited,
