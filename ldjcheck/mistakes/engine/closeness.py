@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from ldjcheck.tape import Trace
+    from ldjcheck.tape import Trace
 
 FITS = 4e-7  # relative: what numbers agree to that were computed in different ways
 ADDS_UP = 1e-7  # relative: what a total and the sum of its parts agree to
