@@ -192,6 +192,13 @@ def names_in(node: ast.AST) -> set[str]:
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
+def first_of(function: MethodNode) -> ast.stmt:
+    """Return the first statement of a function, its docstring apart."""
+    first, *more = function.body
+    documents = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return more[0] if documents and more else first
+
+
 def targets_of(node: ast.AST) -> list[ast.expr]:
     """Return what an assignment, or a loop, gives values to; of all else nothing."""
     if isinstance(node, ast.Assign):

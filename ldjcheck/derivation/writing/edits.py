@@ -14,7 +14,7 @@ from ldjcheck.derivation.reading.execution import Recorded
 from ldjcheck.derivation.reading.homes import Home
 from ldjcheck.derivation.writing.spelling import Spelled
 from ldjcheck.revision import Replacement, SourceText, call_name
-from ldjcheck.revision.text import names_in, span_of, targets_of
+from ldjcheck.revision.text import first_of, names_in, span_of, targets_of
 from ldjcheck.tape import Node, Place
 
 _ZEROS = ("zeros", "new_zeros", "zeros_like")
@@ -190,16 +190,7 @@ class _Edit:
         return all(node.lineno >= statement.lineno for node in asked)
 
     def _at_top(self, text: str) -> Replacement:
-        body = self._home.function.body
-        assert isinstance(body, list)
-        first = body[0]
-        if (
-            isinstance(first, ast.Expr)
-            and isinstance(first.value, ast.Constant)
-            and len(body) > 1
-        ):
-            first = body[1]
-        line, column, *_ = span_of(first)
+        line, column, *_ = span_of(first_of(self._home.function))
         indent = self._source.lines[line - 1][:column].decode()
         if indent.strip():
             raise NoPlaceError("the function stands on one line")

@@ -28,7 +28,7 @@ from ldjcheck.derivation.writing.spelling import (
     with_derivative,
 )
 from ldjcheck.revision import Replacement
-from ldjcheck.revision.text import MethodNode, names_in, span_of
+from ldjcheck.revision.text import MethodNode, first_of, names_in, span_of
 from ldjcheck.tape import Node
 
 
@@ -252,16 +252,9 @@ def method_lines(
             continue
         place = next((p for p in term.end.places if call.is_own(p.file)), None)
         number = 0 if place is None else place.line
-        lines.append(
-            Said(
-                place=place,
-                text=_joined(parts),
-                why=said_of(formulas, [term], scope, number),
-                part=None
-                if len(parts) > 1
-                else with_derivative(formulas, parts[0], scope),
-            )
-        )
+        why = said_of(formulas, [term], scope, number)
+        alone = with_derivative(formulas, parts[0], scope) if len(parts) == 1 else None
+        lines.append(Said(place=place, text=_joined(parts), why=why, part=alone))
     return lines, spell(formulas, terms, scope)
 
 
@@ -272,45 +265,30 @@ def body_of(
     parts: Sequence[Spelled],
 ) -> Replacement:
     """Return the replacement of a method's body by the derived ldj."""
-    source, body = call.sources.of(execution), function.body
-    first = body[0]
-    is_documented = isinstance(first, ast.Expr) and isinstance(
-        first.value, ast.Constant
-    )
-    if is_documented and len(body) > 1:
-        first = body[1]
-    line, column, *_ = span_of(first)
-    *_, last, end = span_of(body[-1])
+    source = call.sources.of(execution)
+    line, column, *_ = span_of(first_of(function))
+    *_, last, end = span_of(function.body[-1])
     indent = source.lines[line - 1][:column].decode()
-    texts = _statements(call, execution, parts)
-    text = f"\n{indent}".join(texts)
-    return Replacement(source.file, line, column, last, end, text)
+    text = f"\n{indent}".join(_statements(call, execution, parts))
+    return source.put_at((line, column, last, end), text)
 
 
 def _statements(
     call: Recorded, execution: Execution, parts: Sequence[Spelled]
 ) -> list[str]:
-    zeros = call.form.zeros(_given(call, execution))
+    batched = (  # a parameter that holds the batch
+        name
+        for name in execution.arguments
+        if isinstance(held := execution.moments[0].held.get(name), Node)
+        and held.value.shape[:1] == (call.trace.batch,)
+    )
+    zeros = call.form.zeros(next(batched, execution.arguments[-1]))
     if not parts:
         return [f"return {zeros}"]
     ordered = sorted(parts, key=lambda part: not part.varies)
     start = None if ordered[0].varies else zeros
-    if len(ordered) == 1:
-        return [f"return {ordered[0].after(start)}"]
-    lines = [f"ldj = {ordered[0].after(start)}"]
-    lines += [f"ldj = {part.after('ldj')}" for part in ordered[1:-1]]
-    return [*lines, f"return {ordered[-1].after('ldj')}"]
-
-
-def _given(call: Recorded, execution: Execution) -> str:
-    """Return a parameter that holds the batch."""
-    for name in execution.arguments:
-        held = execution.moments[0].held.get(name)
-        if (isinstance(held, Node) and held.value.dim() > 0) and len(
-            held.value
-        ) == call.trace.batch:
-            return name
-    return execution.arguments[-1]
+    texts = [ordered[0].after(start), *(part.after("ldj") for part in ordered[1:])]
+    return [*(f"ldj = {text}" for text in texts[:-1]), f"return {texts[-1]}"]
 
 
 def _joined(parts: Sequence[Spelled]) -> str:
