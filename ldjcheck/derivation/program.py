@@ -105,7 +105,7 @@ def _derived(call: Recorded, formulas: Formulas) -> Program:
     if not lines and call.form.is_silent:
         return Program()
     lines += links_of(call, homes, _counting(homes, lines, given), lines)
-    amounts = [(term.end, logdet(formulas, term, trace.batch)) for term in terms]
+    amounts = [(term.end, logdet(formulas, term)) for term in terms]
     said: list[Said] = []
     changes: dict[Replacement, None] = {}
     edited = [home for number, home in homes.items() if number not in given]
@@ -142,14 +142,13 @@ def _terms(formulas: Formulas, begin: Node, step: Step) -> list[Term]:
 
 
 def _fits(formulas: Formulas, terms: Sequence[Term], step: Step) -> bool:
-    exact, batch = step.logdet, formulas.trace.batch
-    total = torch.zeros(batch, dtype=torch.float64)
+    exact = step.logdet
     try:
-        for term in terms:
-            total = total + logdet(formulas, term, batch)
+        found = [logdet(formulas, term) for term in terms]
     except (ValueError, RuntimeError, ArithmeticError):
         return False
     lost = _LOST * step.blur * step.idle.numel()
+    total = torch.stack([torch.zeros_like(exact), *found]).sum(0)
     return bool(((total - exact).abs() <= _FITS * (1 + exact.abs()) + lost).all())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 from collections.abc import Mapping
 from functools import cached_property
@@ -147,35 +148,27 @@ class Scope:
         """
         if name not in moment.held:
             return self._global(name, execution)
-        value = moment.held[name]
-        if self.moment.held.get(name, _Nothing) is value or (
-            execution is self.execution and self._is_equal(name, value)
-        ):
+        value, here = moment.held[name], self.moment.held.get(name, _Nothing)
+        is_equal = type(here) is type(value) and isinstance(value, _ATOMS)
+        is_equal = is_equal and here == value and execution is self.execution
+        if here is value or is_equal:
             return ast.Name(id=name, ctx=ast.Load())
+        text = None
         if isinstance(value, Node):
             text = self.tensor(value, depth + 1)
-            if text is not None:
-                return _expression(text)
         elif not isinstance(value, (*_ATOMS, Tensor)):
-            for other, held in self.moment.held.items():
-                if held is value:
-                    return ast.Name(id=other, ctx=ast.Load())
-        text = self._argument(name, execution, depth)
-        if text is None:
-            text = self._assigned(name, execution, depth)
+            text = next((n for n, h in self.moment.held.items() if h is value), None)
+        text = text or self._argument(name, execution, depth)
+        text = text or self._assigned(name, execution, depth)
         if text is None:
             raise LookupError(name)
         return _expression(text)
 
-    def _is_equal(self, name: str, value: Any) -> bool:
-        held = self.moment.held.get(name, _Nothing)
-        return type(held) is type(value) and isinstance(value, _ATOMS) and held == value
-
     def _global(self, name: str, execution: Execution) -> ast.expr:
-        import builtins
-
-        theirs = execution.scope.get(name, getattr(builtins, name, _Nothing))
-        ours = self.execution.scope.get(name, getattr(builtins, name, _Nothing))
+        theirs, ours = (
+            each.scope.get(name, getattr(builtins, name, _Nothing))
+            for each in (execution, self.execution)
+        )
         if theirs is _Nothing or theirs is not ours or name in self.moment.held:
             raise LookupError(name)
         return ast.Name(id=name, ctx=ast.Load())

@@ -200,25 +200,20 @@ def suspect_of(case: Case, *, adds_up: bool) -> Location | None:
     It is the only one of the ldj's own arithmetic; or, where steps and terms of the traces
     `add_up`, the only one whose terms and steps part ways while all others cancel.
     """
-    own = [node.place for node in case.traces[0].own if node.place is not None]
-    alone = _only(own)
+    own = [node.place for node in case.traces[0].own]
+    alone = _only([place for place in own if place is not None])
     if alone is not None or not adds_up or not case.finite:
         return location_of(alone)
     left = left_over(case)
     if left is None:
         return None
-    steps, terms = left
-    if _only(_places(steps)) is None:
-        return None
-    return location_of(_only(_places(terms)))
+    steps, terms = (_only([part.place for part in parts]) for parts in left)
+    return None if steps is None else location_of(terms)
 
 
-def _places(parts: Sequence[Part]) -> list[Place]:
-    places = [part.place for part in parts if part.place is not None]
-    return places if len(places) == len(parts) else []
-
-
-def _only(places: Sequence[Place]) -> Place | None:
-    """Return the last of some places if they are all on one line."""
-    lines = {(place.file, place.line): place for place in places}
-    return next(iter(lines.values())) if len(lines) == 1 else None
+def _only(places: Sequence[Place | None]) -> Place | None:
+    """Return the last of some places if they are all on one line, and all known."""
+    lines = {(place.file, place.line): place for place in places if place is not None}
+    return (
+        next(iter(lines.values())) if len(lines) == 1 and None not in places else None
+    )

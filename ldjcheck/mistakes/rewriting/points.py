@@ -45,27 +45,18 @@ def other_parts(site: Site) -> Iterator[Change]:
     for node in site.expressions:
         if isinstance(node, ast.Attribute) and node.attr in _OTHER:
             yield site.put(node, f"{site.text(node.value)}.{_OTHER[node.attr]}", 0.1)
-        axis = _axis(node)
-        if axis is not None:
+        axis: ast.expr | None = None
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
+            axis = node.slice if node.value.attr == "shape" else None
+        elif isinstance(node, ast.Call) and call_name(node) == "size" and node.args:
+            axis = node.args[0]
+        if isinstance(axis, ast.Constant):  # in x.shape[axis], or x.size(axis)
             for index, other in enumerate(n for n in range(_AXES) if n != axis.value):
                 yield site.put(axis, str(other), 0.2 + index / 50)
-        elif (
-            isinstance(node, ast.Subscript)
-            and isinstance(node.value, ast.Call)
-            and isinstance(node.slice, ast.Constant)
-            and node.slice.value in (0, 1)
-        ):
-            yield site.put(node.slice, str(1 - node.slice.value), 0.1)
-
-
-def _axis(node: ast.expr) -> ast.Constant | None:
-    """Return the axis in x.shape[axis], or x.size(axis)."""
-    found: ast.expr | None = None
-    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
-        found = node.slice if node.value.attr == "shape" else None
-    elif isinstance(node, ast.Call) and call_name(node) == "size" and node.args:
-        found = node.args[0]
-    return found if isinstance(found, ast.Constant) else None
+        elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call):
+            part = node.slice
+            if isinstance(part, ast.Constant) and part.value in (0, 1):
+                yield site.put(part, str(1 - part.value), 0.1)
 
 
 def other_order(site: Site) -> Iterator[Change]:
