@@ -197,20 +197,10 @@ def _least(
             if part.derivative:
                 yield _put(source, node, part.derivative, said, "derivative")
     for source, statement in sites:
-        for said, part in parts if not _is_repeated(source, statement) else ():
+        for said, part in parts if not source.is_repeated(statement) else ():
             for node, minus in _addends(statement):
                 text = replace(part, minus=part.minus != minus).after(None)
                 yield _put(source, node, text, said, "term")
-
-
-def _is_repeated(source: SourceText, node: ast.AST) -> bool:
-    """Return whether a statement stands in a loop of its function."""
-    function = source.function_of(node)
-    while node is not function and node in source.parents:
-        node = source.parents[node]
-        if isinstance(node, ast.For | ast.While):
-            return True
-    return False
 
 
 def _put(source: SourceText, node: ast.expr, text: str, said: Said, what: str) -> _Cure:

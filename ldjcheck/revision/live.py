@@ -36,11 +36,7 @@ _FUTURE = sum(
 
 def functions_around(source: SourceText, node: ast.AST) -> Iterator[FunctionNode]:
     """Yield the functions that a node stands in, the innermost first."""
-    current: ast.AST | None = node
-    while current is not None:
-        if isinstance(current, FUNCTIONS):
-            yield current
-        current = source.parents.get(current)
+    return _functions((node, *source.around(node)))
 
 
 def first_line(node: FunctionNode) -> int:
@@ -83,11 +79,9 @@ def was_compiled_from(
     found = _edited_node(source, node, ())
     if found is None:
         return False
-    for imports in (source.imports, ()):
-        made = _code_of(source, node, found, code, imports)
-        if made is not None and is_same_code(made, code):
-            return True
-    return False
+    both = (source.imports, ())
+    made = (_code_of(source, node, found, code, imports) for imports in both)
+    return any(each is not None and is_same_code(each, code) for each in made)
 
 
 def is_same_code(a: types.CodeType, b: types.CodeType) -> bool:
@@ -157,10 +151,14 @@ def _code_of(
     imports: Sequence[ast.stmt],
 ) -> types.CodeType | None:
     """Compile a function inside the least that gives it the names it was made with."""
-    statement: ast.stmt = node if isinstance(node, ast.stmt) else _stated(node)
-    class_name = _class_around(source, original)
-    if class_name is not None:
-        statement = _around(f"class {class_name}: pass", statement)
+    statement: ast.stmt = (
+        ast.copy_location(ast.Expr(node), node)
+        if isinstance(node, ast.Lambda)
+        else node
+    )
+    homes = (n for n in source.around(original) if isinstance(n, ast.ClassDef))
+    for home in itertools.islice(homes, 1):
+        statement = _around(f"class {home.name}: pass", statement)
     outer = [name for name in like.co_freevars if name != "__class__"]
     if outer:
         statement = _around(f"def _outer({', '.join(outer)}): pass", statement)
@@ -179,25 +177,12 @@ def _code_of(
     return found
 
 
-def _stated(expression: ast.expr) -> ast.stmt:
-    return ast.copy_location(ast.Expr(expression), expression)
-
-
 def _around(header: str, statement: ast.stmt) -> ast.stmt:
     """Return a class or a function that holds nothing but a statement."""
     shell = ast.parse(header).body[0]
     assert isinstance(shell, ast.ClassDef | ast.FunctionDef)
     shell.body = [statement]
     return shell
-
-
-def _class_around(source: SourceText, node: ast.AST) -> str | None:
-    current: ast.AST | None = source.parents.get(node)
-    while current is not None:
-        if isinstance(current, ast.ClassDef):
-            return current.name
-        current = source.parents.get(current)
-    return None
 
 
 def _find(code: types.CodeType, name: str, line: int) -> types.CodeType | None:

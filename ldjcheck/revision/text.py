@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import linecache
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeGuard
@@ -112,11 +112,23 @@ class SourceText:
             self._walks[node] = tuple(ast.walk(node))
         return self._walks[node]
 
+    def around(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Yield the nodes in which another stands, the innermost first."""
+        while node in self.parents:
+            node = self.parents[node]
+            yield node
+
     def function_of(self, node: ast.AST) -> ast.AST:
         """Return the function that a node stands in, else the module."""
-        while not isinstance(node, (*FUNCTIONS, ast.Module)):
-            node = self.parents[node]
-        return node
+        wider = (node, *self.around(node))
+        return next(n for n in wider if isinstance(n, (*FUNCTIONS, ast.Module)))
+
+    def is_repeated(self, node: ast.AST) -> bool:
+        """Return whether a node stands in a loop of its function."""
+        for each in self.around(node):
+            if isinstance(each, (*FUNCTIONS, ast.For, ast.While)):
+                return isinstance(each, ast.For | ast.While)
+        return False
 
     def text(self, node: ast.AST) -> str:
         """Return the source of an expression or statement, as it is written."""
@@ -143,9 +155,7 @@ class SourceText:
 
     def statement(self, node: ast.AST) -> ast.stmt:
         """Return the statement that a node stands in, or is."""
-        while not isinstance(node, ast.stmt):
-            node = self.parents[node]
-        return node
+        return next(n for n in (node, *self.around(node)) if isinstance(n, ast.stmt))
 
     def block(self, statement: ast.stmt) -> Block:
         """Return the statements among which one stands."""

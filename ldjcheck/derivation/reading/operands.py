@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import math
 import operator
-import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -86,26 +86,16 @@ class _Evaluation(ast.NodeVisitor):
         return node.value
 
     def visit_Name(self, node: ast.Name) -> Any:  # ast's name
-        if node.id in self._moment.held:
-            return self._moment.held[node.id]
-        if node.id in self._scope:
-            return self._scope[node.id]
-        builtin = getattr(__import__("builtins"), node.id, None)
-        if builtin is None:
-            raise LookupError(node.id)
-        return builtin
+        for known in (self._moment.held, self._scope, vars(builtins)):
+            if node.id in known:
+                return known[node.id]
+        raise LookupError(node.id)
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:  # ast's name
         owner = self.visit(node.value)
-        if isinstance(owner, (Node, Tensor)):
-            value = owner.value if isinstance(owner, Node) else owner
-            if node.attr in ("shape", "ndim"):
-                return getattr(value, node.attr)
-            raise LookupError(node.attr)
-        if isinstance(owner, types.ModuleType):
-            return getattr(owner, node.attr)
-        static = getattr(type(owner), node.attr, None)
-        if isinstance(static, property):
+        owner = owner.value if isinstance(owner, Node) else owner
+        hidden = isinstance(owner, Tensor) and node.attr not in ("shape", "ndim")
+        if hidden or isinstance(getattr(type(owner), node.attr, None), property):
             raise LookupError(node.attr)
         return getattr(owner, node.attr)
 

@@ -204,11 +204,8 @@ def _link(
 
 def _begins(parent: Home, statement: ast.stmt, known: Sequence[Line]) -> bool:
     """Return whether a sublayer's ldj is the first that a function counts."""
-    node: ast.AST = statement
-    while node is not parent.function:
-        node = parent.source.parents[node]
-        if isinstance(node, (ast.For, ast.While)):
-            return False
+    if parent.source.is_repeated(statement):
+        return False
     return all(line.statement.lineno > statement.lineno for line in known)
 
 

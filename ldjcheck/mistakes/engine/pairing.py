@@ -68,13 +68,12 @@ def _by_operand(trace: Trace) -> dict[tuple[str, bool], list[tuple[Node, Tensor]
 def _multiplications(trace: Trace) -> Iterator[tuple[Node, int]]:
     """Yield each multiplication of what depends on the input, and where its factor is."""
     for node in trace.order:
-        if node not in trace.depending or len(node.args) < 2 or node.place is None:
+        scales = node.name in MULTIPLY | DIVIDE and node in trace.depending
+        if not scales or len(node.args) < 2 or node.place is None:
             continue
         if not node.value.dim() or len(node.value) != trace.batch:
             continue
         positions = (0, 1) if node.name in MULTIPLY else (1,)
-        if node.name not in MULTIPLY | DIVIDE:
-            continue
         given = [(i, node.args[i]) for i in positions]
         fixed = [
             i for i, a in given if not isinstance(a, Node) or a not in trace.depending

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -39,10 +40,10 @@ def recomputed(site: Site) -> Iterator[Change]:
 
 def _methods(site: Site) -> list[MethodNode]:
     """Return the methods of the class that a statement stands in, and of its bases here."""
-    home: ast.AST | None = site.function
-    while home is not None and not isinstance(home, ast.ClassDef):
-        home = site.source.parents.get(home)
-    classes = [] if home is None else [home]
+    around = (
+        n for n in site.source.around(site.function) if isinstance(n, ast.ClassDef)
+    )
+    classes = list(itertools.islice(around, 1))
     known = {
         node.name: node
         for node in site.source.tree.body

@@ -127,9 +127,7 @@ def _of_all(site: Site, returned: ast.expr) -> Iterator[Change]:
 
 def _bases(site: Site) -> list[str]:
     """Return what a file's classes ask for densities, or for samples, as they write that."""
-    home: ast.AST = site.function
-    while home in site.source.parents:
-        home = site.source.parents[home]
+    *_, home = site.function, *site.source.around(site.function)
     asked = (
         site.text(node.func.value)
         for node in ast.walk(home)
