@@ -19,23 +19,12 @@ import sympy
 from sympy import Add, Expr, Integer
 from torch import Tensor
 
+from ldjcheck import torch_ops as ops
 from ldjcheck.derivation.calculus import functions as f
 from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
 from ldjcheck.tape.linear import is_fixed
-from ldjcheck.torch_ops import (
-    CONVOLUTIONS,
-    DIAGONALS,
-    FACTORS,
-    INVERTED,
-    MIXING,
-    MOVES,
-    SAME,
-    SOLVERS,
-    TURNED,
-    plain_name,
-)
 
 
 def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
@@ -72,23 +61,23 @@ def _mixing(formulas: Formulas, begin: Node, end: Node) -> Node:
     node = end
     depending = formulas.depending
     while node is not begin:
-        name = plain_name(node.name)
+        name = ops.plain_name(node.name)
         inner = [p for p in node.parents if p in depending]
-        if name in MIXING | CONVOLUTIONS | SOLVERS:
+        if name in ops.MIXING | ops.CONVOLUTIONS | ops.SOLVERS:
             return node
         if len(set(inner)) != 1 or not (
-            node.name in MOVES or name in ("add", "sub", "rsub")
+            node.name in ops.MOVES or name in ("add", "sub", "rsub")
         ):
             break
         node = inner[0]
-    raise NoFormulaError(end, f"`{plain_name(end.name)}` is not linear")
+    raise NoFormulaError(end, f"`{ops.plain_name(end.name)}` is not linear")
 
 
 def _matrix(formulas: Formulas, node: Node) -> tuple[Node, int]:
     """Return the matrix of a product, and -1 where it is divided by."""
     depending = formulas.depending
     others = [p for p in node.parents if p not in depending and p.value.dim() > 1]
-    if plain_name(node.name) in SOLVERS:
+    if ops.plain_name(node.name) in ops.SOLVERS:
         first = node.args[0]
         if isinstance(first, Node) and first not in depending:
             return first, -1
@@ -101,13 +90,13 @@ def _matrix(formulas: Formulas, node: Node) -> tuple[Node, int]:
 
 
 def _is_convolution(node: Node) -> bool:
-    return plain_name(node.name) in CONVOLUTIONS
+    return ops.plain_name(node.name) in ops.CONVOLUTIONS
 
 
 def _flat(matrix: Node) -> Node:
     """Return the matrix that was given further axes of length one, or is one itself."""
     node = matrix
-    while node.value.dim() > 2 and node.name in MOVES and node.args:
+    while node.value.dim() > 2 and node.name in ops.MOVES and node.args:
         inner = node.args[0]
         same = isinstance(inner, Node) and inner.value.numel() == node.value.numel()
         if not same:
@@ -128,9 +117,9 @@ def normalisation(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[T
         NoFormulaError: it does something else, or takes the statistics of the batch.
     """
     node = end
-    while node is not begin and node.name in MOVES:
+    while node is not begin and node.name in ops.MOVES:
         node = node.args[0]
-    if plain_name(node.name) != "batch_norm":
+    if ops.plain_name(node.name) != "batch_norm":
         raise NoFormulaError.mixing(end)
     given: dict[str, Any] = {
         **dict(zip(_NAMES, node.args, strict=False)),
@@ -171,7 +160,7 @@ def log_abs_dets(
 
 def _by_factors(formulas: Formulas, matrix: Node, depth: int = 0) -> Expr | None:
     """Return log|det| by how a matrix was made, None where that says nothing."""
-    value, name = matrix.value, plain_name(matrix.name)
+    value, name = matrix.value, ops.plain_name(matrix.name)
     if value.dim() < 2 or value.shape[-1] != value.shape[-2] or depth > _DEEP:
         return None
     if value.dim() == 2 and is_fixed(matrix) and _is_permutation(value):
@@ -179,16 +168,20 @@ def _by_factors(formulas: Formulas, matrix: Node, depth: int = 0) -> Expr | None
     first = matrix.args[0] if matrix.function is not None and matrix.args else None
     if matrix.function is None:
         return _by_triangle(formulas, matrix)
-    if name in TURNED or matrix.name in SAME:
+    if name in ops.TURNED or matrix.name in ops.SAME:
         return _sure(formulas, first, depth)
-    if name in INVERTED:
+    if name in ops.INVERTED:
         inner = _sure(formulas, first, depth)
         return None if inner is None else -inner
-    if name in FACTORS:
+    if name in ops.FACTORS:
         square = all(p.value.dim() > 1 and _is_square(p) for p in matrix.parents)
         found = [_sure(formulas, p, depth) for p in matrix.parents if square]
         return Add(*found) if square and None not in found else None
-    if name in DIAGONALS and first is not None and first.value.dim() == value.dim() - 1:
+    if (
+        name in ops.DIAGONALS
+        and first is not None
+        and first.value.dim() == value.dim() - 1
+    ):
         return _of_vector(formulas, first)
     if name == "add" and value.dim() == 2:
         found_sum = _triangle_and_diagonal(formulas, matrix)
@@ -225,7 +218,7 @@ def _triangle_and_diagonal(formulas: Formulas, matrix: Node) -> Expr | None:
             continue
         if bool((diagonal.value.diagonal() == 1).all()):
             return Integer(0)
-        if plain_name(diagonal.name) in DIAGONALS:
+        if ops.plain_name(diagonal.name) in ops.DIAGONALS:
             return _of_vector(formulas, diagonal.args[0])
     return None
 

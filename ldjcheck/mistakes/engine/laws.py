@@ -9,13 +9,8 @@ from fractions import Fraction
 
 import torch
 
+from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.closeness import fits
-from ldjcheck.mistakes.engine.kinds import (
-    NOTHING_REPORTED,
-    OF_ESTIMATE,
-    TIMES,
-    WHOLE_SIGN,
-)
 from ldjcheck.mistakes.engine.places import (
     factor_statement,
     forgotten_statement,
@@ -36,7 +31,7 @@ def whole_laws(
     finite = all(bool(torch.isfinite(trace.reported).all()) for trace in traces)
     if finite and not any(bool(trace.reported.any()) for trace in traces):
         forgotten = location_of(forgotten_statement(first))
-        yield NOTHING_REPORTED.explanation(location=forgotten, whole=True)
+        yield kinds.NOTHING_REPORTED.explanation(location=forgotten, whole=True)
         return
     if not finite:
         return
@@ -44,7 +39,7 @@ def whole_laws(
         minus = Multiplier.by(Fraction(-1))
         written = first.ldj and factor_statement(first, first.ldj, -1.0)
         place = location_of(written or None) or location
-        yield WHOLE_SIGN.explanation(multiplier=minus, whole=True, location=place)
+        yield kinds.WHOLE_SIGN.explanation(multiplier=minus, whole=True, location=place)
     for law in laws:
         if _holds(law, traces):
             exact = [trace.exact for trace in traces]
@@ -86,10 +81,10 @@ def _expression(explanation: Explanation, difference: str) -> str | None:
         term = "reported"
     elif explanation.constant and explanation.operand is not None:
         term = explanation.operand
-        if explanation.kind == TIMES and not explanation.bare:
+        if explanation.kind == kinds.TIMES and not explanation.bare:
             # What is summed or multiplied before it is added is more than its operand.
             term, is_negative = f"(the share of {term})", False
-    if explanation.kind == TIMES and explanation.multiplier is not None:
+    if explanation.kind == kinds.TIMES and explanation.multiplier is not None:
         label = explanation.multiplier.label
         if explanation.multiplier.family == "sign":
             return f"2 * {term}"
@@ -115,7 +110,9 @@ def diagnose_estimate(verdict: Verdict) -> Diagnosis:
         near = [q for q in _FACTORS if abs(factor - q) <= _BOUND * error + 1e-6]
         if len(near) == 1:
             multiplier = Multiplier.by(1 / Fraction(near[0]))
-            mistake = (OF_ESTIMATE.explanation(whole=True, multiplier=multiplier),)
+            mistake = (
+                kinds.OF_ESTIMATE.explanation(whole=True, multiplier=multiplier),
+            )
     return Diagnosis(
         direction=verdict.direction,
         mistakes=(mistake,),

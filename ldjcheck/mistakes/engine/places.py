@@ -10,21 +10,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from numbers import Real
 
+from ldjcheck import torch_ops as ops
 from ldjcheck.calling.results import parts_of
 from ldjcheck.records import Location, Span
 from ldjcheck.revision.text import span_of, targets_of
 from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
 from ldjcheck.tape.linear import linear_positions
-from ldjcheck.torch_ops import (
-    ADD,
-    DIVIDE,
-    FACTORIES,
-    LINEAR,
-    MULTIPLY,
-    NEGATE,
-    REDUCE,
-    SUBTRACT,
-)
 from ldjcheck.tracebacks import home_of, is_own, nearest_own
 
 
@@ -174,14 +165,14 @@ def same_terms_chain(trace: Trace, node: Node) -> Iterator[Node]:
         if len(parts) != 1:
             return
         part = parts[0]
-        if part not in trace.own_set and part.name not in FACTORIES:
+        if part not in trace.own_set and part.name not in ops.FACTORIES:
             return
         node = part
 
 
 def _is_nothing(node: Node) -> bool:
     """Return whether a part is the incoming total or zero: it holds no term."""
-    while node.name in LINEAR and node.args and isinstance(node.args[0], Node):
+    while node.name in ops.LINEAR and node.args and isinstance(node.args[0], Node):
         if not node.value.any():
             return True
         node = node.args[0]
@@ -202,12 +193,13 @@ def factor_statement(trace: Trace, node: Node, factor: float) -> Place | None:
     """
     for user, position in uses_towards(trace, node):
         if factor == -1.0:
-            minus = user.name in NEGATE or (
-                user.name in SUBTRACT and position == (0 if "rsub" in user.name else 1)
+            minus = user.name in ops.NEGATE or (
+                user.name in ops.SUBTRACT
+                and position == (0 if "rsub" in user.name else 1)
             )
             if minus:
                 return place_of(trace, user)
-        elif user.name in MULTIPLY:
+        elif user.name in ops.MULTIPLY:
             number = _number(other_factor(user, position))
             if number is not None and abs(number - factor) < 1e-12:
                 return place_of(trace, user)
@@ -225,9 +217,9 @@ def written_count(trace: Trace, node: Node) -> float:
     count = 1.0
     for user, position in uses_towards(trace, node):
         number = _number(other_factor(user, position))
-        if number and user.name in MULTIPLY:
+        if number and user.name in ops.MULTIPLY:
             count *= number
-        elif number and user.name in DIVIDE and position == 0:
+        elif number and user.name in ops.DIVIDE and position == 0:
             count /= number
     return count
 
@@ -235,7 +227,7 @@ def written_count(trace: Trace, node: Node) -> float:
 def is_times(trace: Trace, count: int) -> bool:
     """Return whether the ldj, or a term of it, is multiplied by this number by itself."""
     return any(
-        node.name in MULTIPLY
+        node.name in ops.MULTIPLY
         and any(isinstance(a, Real) and float(a) == count for a in node.args[:2])
         for node in trace.own
     )
@@ -250,7 +242,11 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
     uses = uses_towards(trace, node)
     for user, position in uses:
         other = other_factor(user, position)
-        if user.name in MULTIPLY and other is not None and not isinstance(other, Node):
+        if (
+            user.name in ops.MULTIPLY
+            and other is not None
+            and not isinstance(other, Node)
+        ):
             return place_of(trace, user)
     meeting = [user for user, _ in uses if len(linear_positions(user)) > 1]
     return place_of(trace, meeting[-1]) if meeting else None
@@ -259,9 +255,9 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
 def reducing_statement(trace: Trace) -> Place | None:
     """Return where the ldj is reduced for the last time, or should have been."""
     node = trace.ldj
-    while node is not None and node in trace.own_set and node.name in NEGATE:
+    while node is not None and node in trace.own_set and node.name in ops.NEGATE:
         node = next(iter(node.parents), None)
-    if node is not None and node in trace.own_set and node.name in REDUCE:
+    if node is not None and node in trace.own_set and node.name in ops.REDUCE:
         return place_of(trace, node)
     return _returned_name(trace) or ldj_statement(trace)
 
@@ -306,7 +302,7 @@ def forgotten_statement(trace: Trace) -> Place | None:
         return ldj_statement(trace)
     ldj = trace.ldj
     calls = {place.call for place in ldj.places} if ldj is not None else set()
-    if ldj is not None and ldj.name in FACTORIES and ldj.index > step.index:
+    if ldj is not None and ldj.name in ops.FACTORIES and ldj.index > step.index:
         made, stepped = ldj.place, step.place
         if made is not None and stepped is not None and made.call == stepped.call:
             return made  # zeros that are made when the step is done are the ldj
@@ -328,7 +324,7 @@ def missing_statement(trace: Trace, node: Node) -> Place | None:
     """
     handing = {place.call for own in trace.own for place in own.places}
     step = next((p for p in node.places if p.call in handing), node.place)
-    sums = (own for own in trace.own if own.name in ADD | SUBTRACT)
+    sums = (own for own in trace.own if own.name in ops.ADD | ops.SUBTRACT)
     if any(parent.name == "incoming" for own in sums for parent in own.parents):
         return step
     apart = not any(place.call in handing for place in node.places)
