@@ -581,8 +581,7 @@ def _fixed(
     from ldjcheck.derivation.leaking import with_leaks
     from ldjcheck.derivation.undoing import with_steps_not_undone
     from ldjcheck.mistakes.mending import Plans, Whole, wants_derived, with_fixes
-    from ldjcheck.mistakes.mending.densities import with_densities
-    from ldjcheck.mistakes.mending.outputs import with_outputs
+    from ldjcheck.mistakes.mending.outputs import with_densities, with_outputs
     from ldjcheck.settling.ranks import at_all_ranks
 
     bench, options = subject.bench, comparison.measurement.options

@@ -8,29 +8,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result, fault_of_layer
 from ldjcheck.judging.measurement import compared
 from ldjcheck.records import (
     Comparison,
-    Derived,
-    Edit,
     Layer,
-    Obstacle,
     Options,
     Result,
     Status,
 )
-from ldjcheck.revision import Replacement
 from ldjcheck.settling.map_alone import MapSubject, settle_map
-
-if TYPE_CHECKING:
-    from ldjcheck.derivation.ways import Way
-
-_FRESH = 9001  # how far the seeds of a verification are from those of the derivation
-_BY_CHANCE = "it is off for events of other ranks, or with other numbers held"
 
 
 def derive_layer(
@@ -59,15 +48,15 @@ def derive_layer(
 
 
 def _derived(mapped: MapSubject, options: Options) -> Result:
+    from ldjcheck.derivation.presenting import derived_of
+
     subject = mapped.subject
     # Where digits are lost on the way is nothing to derive from.
     bench = replace(subject.bench, losses=False, behaviour=False)
     plain = replace(subject, bench=bench)
     comparison = compared(plain, values_alone=True)
     _no_sampler(subject.layer, comparison)
-    ways = _ways(mapped, comparison)
-    changes = tuple(dict.fromkeys(c for way in ways for c in way.changes))
-    derived = _judged(mapped, options, comparison, ways, changes)
+    derived = derived_of(mapped, options, comparison)
     status: Status = "pass" if derived.applicability == "verified" else "unproven"
     return Result(
         target=subject.layer.target,
@@ -95,107 +84,3 @@ def _no_sampler(layer: Layer, comparison: Comparison) -> None:
                 "through. Name one of them to have its ldj derived.",
             ),
         )
-
-
-def _ways(mapped: MapSubject, comparison: Comparison) -> list[Way]:
-    from ldjcheck.derivation.ways import ways_of
-
-    first = comparison.measurement.measured[0]
-    back = mapped.subject.bench.calls.inverse
-    sides = [first.forward]
-    if back is not None and back.tracked and not back.derived:
-        sides.append(first.inverse)
-    asked = [
-        side
-        for side in sides
-        if side.answered
-        and side.exact.ldj is not None
-        and not (side.said.bare and side.direction == "inverse")  # none is asked for
-    ]
-    return ways_of(mapped.subject.bench, mapped.promised, first.probe, asked)
-
-
-def _judged(
-    mapped: MapSubject,
-    options: Options,
-    comparison: Comparison,
-    ways: list[Way],
-    changes: tuple[Replacement, ...],
-) -> Derived:
-    """Return what was derived, run where nothing was derived from."""
-    from ldjcheck.derivation.presenting import obstacle_of, steps_of
-    from ldjcheck.derivation.program import Program
-
-    programs = [(w.direction, w.found) for w in ways if isinstance(w.found, Program)]
-    steps = tuple(s for way, found in programs for s in steps_of(found, way))
-    obstacles: tuple[Obstacle, ...] = tuple(
-        obstacle_of(way.found, way.direction)
-        for way in ways
-        if not isinstance(way.found, Program)
-    )
-    if not programs:
-        return Derived(applicability="none", obstacles=obstacles)
-    is_right = not mapped.is_silent and _is_right(comparison)
-    residual, doubts = _run(mapped, options, comparison, ways, changes)
-    total = " ".join(s.term for s in steps if s.direction == programs[0][0])
-    return Derived(
-        applicability="suggested" if residual is None else "verified",
-        residual_after=residual,
-        total=total or "0",
-        steps=steps,
-        edits=() if is_right else _drawn(changes),
-        obstacles=obstacles,
-        doubts=doubts,
-        is_right=is_right,
-    )
-
-
-def _run(
-    mapped: MapSubject,
-    options: Options,
-    comparison: Comparison,
-    ways: list[Way],
-    changes: tuple[Replacement, ...],
-) -> tuple[float | None, tuple[str, ...]]:
-    """Return by how much the edited layer is off at most, in nats; or what is wrong of it."""
-    from ldjcheck.derivation.doubts import doubts_about
-    from ldjcheck.mistakes.mending.verify import Plans, Verification
-    from ldjcheck.revision import Live
-    from ldjcheck.settling.ranks import at_all_ranks
-
-    fresh = replace(options, seed=options.seed + _FRESH)
-    subject = mapped.subject
-    bench = replace(subject.bench, calls=mapped.promised)
-    plan = replace(subject, asked=fresh).probes()
-    ranks = at_all_ranks(subject.bench, plan[0])
-    plans = Plans(closely=plan[:1], by_value=plan[1:], ranks=ranks)
-    before = replace(
-        comparison,
-        measurement=replace(comparison.measurement, calls=mapped.promised),
-    )
-    verification = Verification(bench, before, plans)
-    live = Live(list(dict.fromkeys(change.file for change in changes)))
-    after = verification.compared(live, changes)
-    if after is None or not verification.agrees(after):
-        return None, doubts_about(after)
-    if not verification.is_general(live, changes, [w.direction for w in ways]):
-        return None, (_BY_CHANCE,)
-    return verification.largest(after), ()
-
-
-def _drawn(changes: tuple[Replacement, ...]) -> tuple[Edit, ...]:
-    from ldjcheck.mistakes.mending.drawing import edits_of
-    from ldjcheck.revision import read_source
-    from ldjcheck.tape import shown_file
-
-    edits: list[Edit] = []
-    for file in dict.fromkeys(change.file for change in changes):
-        source = read_source(file)
-        assert source is not None
-        here = [change for change in changes if change.file == file]
-        edits += edits_of(source, here, shown_file(file))
-    return tuple(edits)
-
-
-def _is_right(comparison: Comparison) -> bool:
-    return not any(v.mismatched or v.form is not None for v in comparison.verdicts)

@@ -23,7 +23,7 @@ from ldjcheck.conventions import (
 from ldjcheck.conventions.distributions import sampler
 from ldjcheck.holdings import is_empty
 from ldjcheck.mistakes.inverse import not_invertible
-from ldjcheck.mistakes.naming.laws import follows_a_law
+from ldjcheck.mistakes.naming.precedence import follows_a_law
 from ldjcheck.records import Layer, Options, Result
 
 _UNCALLABLE = ("LDJ004", "LDJ005", "LDJ006")

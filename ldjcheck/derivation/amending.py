@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ldjcheck.derivation.program import Program, Said
-from ldjcheck.derivation.ways import Way, ways_of
+from ldjcheck.derivation.program import Program
+from ldjcheck.derivation.reading.execution import Recorded
+from ldjcheck.derivation.ways import ways_of
+from ldjcheck.derivation.writing.edits import Said
 from ldjcheck.mistakes.engine.closeness import fits
-from ldjcheck.mistakes.engine.source.places import source_text
+from ldjcheck.mistakes.engine.places import source_text
 from ldjcheck.mistakes.mending import wants_derived
-from ldjcheck.mistakes.mending.drawing import drawn_fix
+from ldjcheck.mistakes.mending.repair import repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal
-from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK, runs_with
-from ldjcheck.mistakes.mending.verify import Plans, Verification
+from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK
+from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting.sites import real_file
 from ldjcheck.mistakes.terms import missing_term
 from ldjcheck.records import (
@@ -32,6 +34,7 @@ from ldjcheck.records import (
     Location,
 )
 from ldjcheck.revision import Live, Replacement, SourceText, is_disjoint
+from ldjcheck.revision.text import is_minus, is_sum
 from ldjcheck.running.bench import Bench
 from ldjcheck.tape import Node, location_of
 
@@ -40,11 +43,10 @@ _LONGEST = 60  # characters of what is quoted
 _TOLD = 3  # terms of one direction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Cure:
     """An edit with which a direction agrees wherever it was measured, and what it says."""
 
-    direction: Direction
     changes: tuple[Replacement, ...]
     told: tuple[str, ...]
 
@@ -71,22 +73,33 @@ def with_derived_terms(
         return findings
     sides = [first.of(direction) for direction in wrong]
     ways = [
-        way
+        (way.direction, way.found, way.call)
         for way in ways_of(bench, bench.calls, first.probe, sides)
-        if isinstance(way.found, Program)
+        if isinstance(way.found, Program) and way.call is not None
     ]
     if not ways:
         return findings
-    live = Live(list(dict.fromkeys(c.file for way in ways for c in way.changes)))
-    cures = [
-        list(_cures(live, way, asked, diagnoses, comparison, bench)) for way in ways
-    ]
-    fix, chosen = None, tuple(each[-1] for each in cures if each)
-    if len(ways) == len(wrong) and all(cures):
-        verification = Verification(bench, comparison, plans)
-        fix, chosen = _verified(live, cures, verification) or (None, chosen)
-    told = {cure.direction: cure.told for cure in chosen}
-    lacking = {way.direction: _left_out(way) for way in ways} if fix else {}
+    files = (c.file for _, program, _ in ways for c in program.changes)
+    live = Live(list(dict.fromkeys(files)))
+    cures = []
+    for direction, program, _ in ways:
+        rehearsal = Rehearsal(bench, comparison.measurement.measured, direction)
+        lines = _lines(
+            [f for f in asked if f.direction == direction], diagnoses, direction
+        )
+        cures.append(list(_cures(live, program.said, lines, rehearsal)))
+        cures[-1].append(_Cure(program.changes, tuple(_terms_told(program.said))))
+    verification = Verification(bench, comparison, plans, live)
+
+    def weighed(chosen: tuple[_Cure, ...]) -> Weighed | None:
+        changes = tuple(dict.fromkeys(c for cure in chosen for c in cure.changes))
+        return verification.weighed(changes) if is_disjoint(changes) else None
+
+    every = itertools.product(*cures) if len(ways) == len(wrong) else ()
+    found = repair(live, ((each, weighed(each)) for each in every))
+    fix, chosen = found or (None, tuple(each[-1] for each in cures))
+    told = {way[0]: cure.told for way, cure in zip(ways, chosen, strict=True)}
+    lacking = {way[0]: _left_out(*way[1:]) for way in ways} if fix else {}
 
     def amended(finding: Finding) -> Finding:
         direction = finding.direction or "forward"
@@ -105,17 +118,15 @@ def with_derived_terms(
     return tuple(amended(each) if each in asked else each for each in findings)
 
 
-def _left_out(way: Way) -> Node | None:
+def _left_out(program: Program, call: Recorded) -> Node | None:
     """Return the value behind the one step whose term is all that is missing, if one is."""
-    if way.call is None or not isinstance(way.found, Program):
-        return None
-    trace = way.call.trace
+    trace = call.trace
     found = [
         value
-        for value, amount in way.found.amounts
+        for value, amount in program.amounts
         if fits(trace, trace.reported + amount, trace.exact)
     ]
-    return found[0] if len(found) == 1 and len(way.found.amounts) > 1 else None
+    return found[0] if len(found) == 1 and len(program.amounts) > 1 else None
 
 
 def _where(finding: Finding, fix: Fix | None) -> Location | None:
@@ -130,55 +141,36 @@ def _where(finding: Finding, fix: Fix | None) -> Location | None:
     return Location(file=edit.file, line=edit.line, cell=edit.cell, text=text)
 
 
-def _verified(
-    live: Live, cures: Sequence[Sequence[_Cure]], verification: Verification
-) -> tuple[Fix, tuple[_Cure, ...]] | None:
-    """Return the plainest edit of all directions that makes the whole layer right.
-
-    One that does so by chance is told where there is none that does by no chance.
-    """
-    unsure: tuple[Fix, tuple[_Cure, ...]] | None = None
-    for chosen in itertools.product(*cures):
-        changes = tuple(dict.fromkeys(c for cure in chosen for c in cure.changes))
-        if not is_disjoint(changes):
-            continue
-        weighed = verification.weighed(live, changes)
-        if weighed is None:
-            continue
-        found = drawn_fix(live, weighed), chosen
-        if weighed.sure:
-            return found
-        unsure = unsure or found
-    return unsure
-
-
 def _cures(
     live: Live,
-    way: Way,
-    asked: Sequence[Finding],
-    diagnoses: Sequence[Diagnosis],
-    comparison: Comparison,
-    bench: Bench,
+    said: Sequence[Said],
+    lines: Iterable[tuple[str, int]],
+    rehearsal: Rehearsal,
 ) -> Iterator[_Cure]:
-    """Yield the least edit that helps, where there is one, and the one of everything."""
-    assert isinstance(way.found, Program)
-    rehearsal = Rehearsal(bench, comparison.measurement.measured, way.direction)
-    if len(rehearsal) and rehearsal.shows_mistake:
-        tries = max(LEAST, min(MOST_OF_ONE, WORK // rehearsal.work))
-        sites = list(_sites(live, way, asked, diagnoses))
-        for cure in itertools.islice(_least(sites, way), tries):
-            if runs_with(live, cure.changes, rehearsal.agrees):
-                yield cure
-                break
-    said = way.found.said if len(way.found.said) <= _TOLD else ()
-    told = tuple(_terms_told(said))
-    yield _Cure(direction=way.direction, changes=way.changes, told=told)
+    """Yield the least edit that helps, where there is one."""
+    if not len(rehearsal) or not rehearsal.shows_mistake:
+        return
+    sites = [each for file, line in lines for each in live.statements(file, line)]
+    tries = max(LEAST, min(MOST_OF_ONE, WORK // rehearsal.work))
+    drafted = itertools.islice(_least(sites, said), tries)
+    found = (cure for cure in drafted if live.tried(cure.changes, rehearsal.agrees))
+    yield from itertools.islice(found, 1)
+
+
+def _lines(
+    asked: Sequence[Finding], diagnoses: Sequence[Diagnosis], direction: Direction
+) -> dict[tuple[str, int], None]:
+    """Return the lines that serve the ldj of a direction, the blamed ones first."""
+    places = (f.location for f in asked if f.location is not None)
+    blamed = [(real_file(place), place.line) for place in places]
+    touched = (s for d in diagnoses if d.direction == direction for s in d.touched)
+    return dict.fromkeys([*blamed, *((span.file, span.line) for span in touched)])
 
 
 def _terms_told(said: Sequence[Said]) -> Iterator[str]:
-    """Yield the term of each line, as a sum where it has several."""
+    """Yield the term of each line, as a sum where it has several; no long list of them."""
     by_line: dict[int, list[Said]] = {}
-    for each in said:
+    for each in said if len(said) <= _TOLD else ():
         by_line.setdefault(_line(each), []).append(each)
     for line, terms in by_line.items():
         sum_ = ""
@@ -189,79 +181,39 @@ def _terms_told(said: Sequence[Said]) -> Iterator[str]:
         yield f"The ldj of line {line} is {sum_.removeprefix(' + ')}."
 
 
-def _sites(
-    live: Live, way: Way, asked: Sequence[Finding], diagnoses: Sequence[Diagnosis]
-) -> Iterator[tuple[SourceText, ast.stmt]]:
-    """Yield the statements that serve the ldj, the blamed one first."""
-    lines: dict[tuple[str, int], None] = {}
-    for finding in asked:
-        if finding.direction == way.direction and finding.location is not None:
-            lines.setdefault((real_file(finding.location), finding.location.line))
-    for diagnosis in diagnoses:
-        if diagnosis.direction == way.direction:
-            lines.update({(s.file, s.line): None for s in diagnosis.touched})
-    for file, line in lines:
-        source = live.sources.get(file)
-        found = [] if source is None else source.statements.get(line, [])
-        for statement in found:
-            assert source is not None
-            yield source, statement
-
-
-def _least(sites: Sequence[tuple[SourceText, ast.stmt]], way: Way) -> Iterator[_Cure]:
+def _least(
+    sites: Sequence[tuple[SourceText, ast.stmt]], told: Sequence[Said]
+) -> Iterator[_Cure]:
     """Yield what puts a derivative, or a term, in the place of one expression.
 
-    A term stands in no loop: it would be written anew in every round.
+    What computes something is tried before a name for what another line computes. A term
+    stands in no loop: it would be written anew in every round.
     """
-    assert isinstance(way.found, Program)
+    parts = [(said, said.part) for said in told if said.part is not None]
     written = [(s, node) for s, statement in sites for node in _expressions(statement)]
-    written.sort(key=lambda item: not _computes(item[1]))
+    written.sort(key=lambda each: ast.BinOp not in map(type, ast.walk(each[1])))
     for source, node in written:
-        for said in way.found.said:
-            if said.part is not None and said.part.derivative:
-                yield _put(source, node, said.part.derivative, way, said, "derivative")
-    once = [(s, statement) for s, statement in sites if not _is_repeated(s, statement)]
-    for source, statement in once:
-        for said in way.found.said:
-            if said.part is None:
-                continue
+        for said, part in parts:
+            if part.derivative:
+                yield _put(source, node, part.derivative, said, "derivative")
+    for source, statement in sites:
+        for said, part in parts if not source.is_repeated(statement) else ():
             for node, minus in _addends(statement):
-                part = replace(said.part, minus=said.part.minus != minus)
-                yield _put(source, node, part.after(None), way, said, "term")
+                text = replace(part, minus=part.minus != minus).after(None)
+                yield _put(source, node, text, said, "term")
 
 
-def _is_repeated(source: SourceText, node: ast.AST) -> bool:
-    """Return whether a statement stands in a loop of its function."""
-    function = source.function_of(node)
-    while node is not function and node in source.parents:
-        node = source.parents[node]
-        if isinstance(node, ast.For | ast.While):
-            return True
-    return False
-
-
-def _put(
-    source: SourceText, node: ast.expr, text: str, way: Way, said: Said, what: str
-) -> _Cure:
-    old = source.text(node)
-    bare = isinstance(
-        source.parents[node], (ast.stmt, ast.Call, ast.keyword, ast.Tuple)
-    )
-    written = text if bare else f"({text})"
+def _put(source: SourceText, node: ast.expr, text: str, said: Said, what: str) -> _Cure:
+    old, around = source.text(node), source.parents[node]
+    bare = isinstance(around, (ast.stmt, ast.Call, ast.keyword, ast.Tuple))
     told: tuple[str, ...] = ()
     if len(old) <= _LONGEST and len(text) <= _LONGEST:
         told = (f"The {what} of line {_line(said)} is {text}, not {old}.",)
-    change = source.put(node, written)
-    return _Cure(direction=way.direction, changes=(change,), told=told)
+    return _Cure((source.put(node, text if bare else f"({text})"),), told)
 
 
 def _line(said: Said) -> int:
     return 0 if said.place is None else said.place.line
-
-
-def _computes(node: ast.expr) -> bool:
-    """Return whether an expression is more than a name for what another line computes."""
-    return any(isinstance(each, ast.BinOp) for each in ast.walk(node))
 
 
 def _expressions(statement: ast.stmt) -> Iterator[ast.expr]:
@@ -282,17 +234,15 @@ def _addends(statement: ast.stmt) -> Iterator[tuple[ast.expr, bool]]:
         values = [(value, False) for value in statement.value.elts[1:]]
     elif isinstance(statement, ast.AugAssign):
         values = [(statement.value, isinstance(statement.op, ast.Sub))]
-    elif (
-        isinstance(statement, (ast.Assign, ast.Return)) and statement.value is not None
-    ):
+    elif isinstance(statement, (ast.Assign, ast.Return)) and statement.value:
         values = [(statement.value, False)]
     else:
         return
     while values:
         node, minus = values.pop(0)
         yield node, minus
-        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        if is_sum(node):
             values.append((node.left, minus))
             values.append((node.right, minus != isinstance(node.op, ast.Sub)))
-        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        elif is_minus(node):
             values.append((node.operand, not minus))

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ldjcheck.mistakes.mending.rerun import trace_of
 from ldjcheck.mistakes.terms import wrong_derivative
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
-from ldjcheck.oracle.recording import UntraceableError, jacobian_between, record
+from ldjcheck.oracle.recording import UntraceableError, jacobian_between
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.records import Comparison, Direction, Finding, Shape
 from ldjcheck.running.bench import Bench
@@ -131,9 +132,8 @@ def _found(bench: Bench, comparison: Comparison, direction: Direction) -> _Leak 
         side = sides.of(direction)
         if not side.answered or side.exact.ldj is None or side.dims >= LARGE:
             return None
-        runner, _, _ = bench.ready(sides.probe)
+        trace = trace_of(bench, sides, direction)
         try:
-            trace = record(runner, sides.probe, side, steps=False)
             leak = None if trace is None else _leak(trace)
         except UntraceableError:
             return None
@@ -151,23 +151,18 @@ def _leak(trace: Trace) -> _Leak | None:
         between = [n for n in trace.order if begin.index < n.index <= end.index]
         depending = dependents(between, begin)
         inside = [node for node in between if node in networks and node in depending]
-        whole = jacobian_between(
-            between, depending, begin, end, trace.batch, doubled=True
-        )
-        held = whole
+        at = begin, end, trace.batch
+        held = whole = jacobian_between(between, depending, *at, doubled=True)
         if inside:
             free = dependents([n for n in between if n not in networks], begin)
             if end not in free:
                 return None
-            held = jacobian_between(
-                between, free, begin, end, trace.batch, doubled=True
-            )
+            held = jacobian_between(between, free, *at, doubled=True)
         total = total + log_abs_det(held)[1]
         if inside and not same(log_abs_det(whole)[1], log_abs_det(held)[1], _SAME):
             found = found or _between(whole, held, inside, trace)
-    reported = trace.reported
-    explained = same(total, reported, _SAME) and not same(total, trace.exact, _SAME)
-    return found if explained else None
+    explained = same(total, trace.reported, _SAME)
+    return found if explained and not same(total, trace.exact, _SAME) else None
 
 
 def _is_of_network(node: Node, trace: Trace) -> bool:

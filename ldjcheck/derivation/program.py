@@ -1,48 +1,42 @@
-"""All derived lines of one recorded call, function by function."""
+"""The steps of one recorded call, each with its terms, and all derived lines of it."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 
+import torch
 from torch import Tensor
 
-from ldjcheck.derivation.calculus.formulas import Formulas
+from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
 from ldjcheck.derivation.calculus.terms import Term, logdet
 from ldjcheck.derivation.reading.execution import Execution, Recorded
-from ldjcheck.derivation.reading.homes import (
-    Home,
-    bare_home,
-    home_of,
-    keeping_home,
-)
-from ldjcheck.derivation.steps import Solved, Stopped, solve
+from ldjcheck.derivation.reading.homes import Home, bare_home, home_of, keeping_home
+from ldjcheck.derivation.structures import STRUCTURES
 from ldjcheck.derivation.writing.edits import (
     ConflictError,
+    Line,
     NoPlaceError,
-    Written,
+    Said,
     statements_of,
 )
-from ldjcheck.derivation.writing.insertion import Line, line_for
-from ldjcheck.derivation.writing.links import is_right, links_of
-from ldjcheck.derivation.writing.methods import body_of, ldj_method, method_lines
-from ldjcheck.derivation.writing.spelling import Spelled, UnspeakableError
+from ldjcheck.derivation.writing.lines import (
+    body_of,
+    is_right,
+    ldj_method,
+    line_for,
+    links_of,
+    method_lines,
+)
+from ldjcheck.derivation.writing.spelling import UnspeakableError
 from ldjcheck.revision import Replacement
-from ldjcheck.revision.text import FunctionNode
-from ldjcheck.tape import Node, Place
+from ldjcheck.tape import Node, Step
 
-_UNSPEAKABLE = "it cannot be written in the source's names"
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Said:
-    """One derived statement: the statement of the map that it goes with, and why."""
-
-    place: Place | None
-    text: str
-    why: str
-    part: Spelled | None = None  # what is added or subtracted, where that is one thing
+_FITS = 1e-7  # relative: terms are the step's own log|det| to rounding
+# Of a saturated step's own number, in units of what it forgets of its input.
+_LOST = 1e-14
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -52,9 +46,8 @@ class Program:
     `amounts` are what each term comes to, `(batch,)` in nats, with the value behind it.
     """
 
-    solved: tuple[Solved, ...]
-    said: tuple[Said, ...]
-    changes: tuple[Replacement, ...]
+    said: tuple[Said, ...] = ()
+    changes: tuple[Replacement, ...] = ()
     amounts: tuple[tuple[Node, Tensor], ...] = ()
 
 
@@ -74,88 +67,106 @@ def derive_call(call: Recorded, *, literal: bool = False) -> Program | Refusal:
     """
     try:
         return _derived(call, Formulas(call, literal=literal))
-    except ConflictError as error:
-        if literal:
+    except NoFormulaError as error:
+        return Refusal(why=error.why, at=error.node)
+    except UnspeakableError as error:
+        return Refusal(why=f"it cannot be written in the source's names: {error}")
+    except NoPlaceError as error:
+        if literal or not isinstance(error, ConflictError):
             return Refusal(why=str(error))
     return derive_call(call, literal=True)
 
 
-def _derived(call: Recorded, formulas: Formulas) -> Program | Refusal:
-    steps = solve(call, formulas)
-    for step in steps:
-        if isinstance(step, Stopped):
-            return Refusal(why=step.why, at=step.at)
-    solved = [step for step in steps if isinstance(step, Solved)]
+def _derived(call: Recorded, formulas: Formulas) -> Program:
+    """Return the program of one direction.
+
+    Raises:
+        NoFormulaError: a step has no terms that are known.
+        UnspeakableError: a term has no words.
+        NoPlaceError: a line has no place.
+    """
+    trace = call.trace
+    terms: list[Term] = []
+    begin = trace.points[0] if trace.points else trace.source
+    for step in trace.steps:
+        terms += _terms(formulas, begin, step)
+        begin = step.end
     method = ldj_method(call)
     if method is not None:
-        try:
-            return _of_method(call, formulas, solved, *method)
-        except UnspeakableError as error:
-            return Refusal(why=f"{_UNSPEAKABLE}: {error}")
+        told, parts = method_lines(call, formulas, method[0], terms)
+        return Program(said=tuple(told), changes=(body_of(call, *method, parts),))
     homes = _homes(call)
     if not homes:
-        return Refusal(
-            why="no function of the layer's own source hands its output back"
+        raise NoPlaceError(
+            "no function of the layer's own source hands its output back"
         )
+    given = _given(call, homes)
+    lines = _lines(call, formulas, [t for t in terms if _is_beside(t, given)], homes)
+    if not lines and call.form.is_silent:
+        return Program()
+    lines += links_of(call, homes, _counting(homes, lines, given), lines)
+    amounts = [(term.end, logdet(formulas, term)) for term in terms]
+    said: list[Said] = []
+    changes: dict[Replacement, None] = {}
+    edited = [home for number, home in homes.items() if number not in given]
+    functions = list(dict.fromkeys(home.function for home in edited))
+    for home in sorted(edited, key=lambda home: functions.index(home.function)):
+        here = [line for line in lines if line.home is home]
+        told, edit = statements_of(call, home, here)
+        said += told
+        changes.update(dict.fromkeys(edit))
+    return Program(said=tuple(said), changes=tuple(changes), amounts=tuple(amounts))
+
+
+def _is_beside(term: Term, given: set[int]) -> bool:
+    """Return whether a term is of no sublayer whose own ldj is taken as it is."""
+    return given.isdisjoint(place.call for place in term.end.places)
+
+
+def _terms(formulas: Formulas, begin: Node, step: Step) -> list[Term]:
+    """Return the terms of one step: the first reading whose sum is its own log|det|.
+
+    Raises:
+        NoFormulaError: there is none; the operation that was in the way is named.
+    """
+    stopped: NoFormulaError | None = None
+    for structure in STRUCTURES:
+        try:
+            for terms in structure(formulas, begin, step.end):
+                if _fits(formulas, terms, step):
+                    return terms
+        except NoFormulaError as error:
+            stopped = stopped or error
+    why = "what conditions an entry depends on it as well"
+    raise stopped or NoFormulaError(step.end, why)
+
+
+def _fits(formulas: Formulas, terms: Sequence[Term], step: Step) -> bool:
+    exact = step.logdet
     try:
-        given = _given(call, homes)
-        lines = _lines(call, formulas, solved, homes, given)
-        if not lines and call.form.is_silent:
-            return Program(solved=tuple(solved), said=(), changes=())
-        lines += links_of(call, homes, _counting(homes, lines, given), lines)
-        kept = {n: home for n, home in homes.items() if n not in given}
-        amounts = tuple(
-            (term.end, logdet(formulas, term, call.trace.batch))
-            for step in solved
-            for term in step.terms
-        )
-        return replace(_program(call, solved, kept, lines), amounts=amounts)
-    except UnspeakableError as error:
-        return Refusal(why=f"{_UNSPEAKABLE}: {error}")
-    except ConflictError:
-        raise
-    except NoPlaceError as error:
-        return Refusal(why=str(error))
-
-
-def _of_method(
-    call: Recorded,
-    formulas: Formulas,
-    solved: Sequence[Solved],
-    execution: Execution,
-    function: FunctionNode,
-) -> Program:
-    terms = [term for step in solved for term in step.terms]
-    lines, parts = method_lines(call, formulas, execution, terms)
-    return Program(
-        solved=tuple(solved),
-        said=tuple(
-            Said(place=m.place, text=m.text, why=m.why, part=m.part) for m in lines
-        ),
-        changes=(body_of(call, execution, function, parts),),
-    )
+        found = [logdet(formulas, term) for term in terms]
+    except (ValueError, RuntimeError, ArithmeticError):
+        return False
+    lost = _LOST * step.blur * step.idle.numel()
+    total = torch.stack([torch.zeros_like(exact), *found]).sum(0)
+    return bool(((total - exact).abs() <= _FITS * (1 + exact.abs()) + lost).all())
 
 
 def _homes(call: Recorded) -> dict[int, Home]:
     """Return the functions that hand an ldj back, by the number of their call."""
-    batch = call.trace.batch
     editable = [e for e in call.executions.values() if call.is_own(e.file)]
     found = {
         execution.call: home
         for execution in editable
-        if (home := home_of(call, execution, batch)) is not None
+        if (home := home_of(call, execution)) is not None
     }
-    outermost = _outermost(call, editable)
+    outermost = next((e for e in editable if e.caller is None), None)
     if outermost is None or outermost.call in found:
         return found
     if isinstance(outermost.returned, tuple) and found:
         return found  # it hands on what another function hands back
     alone = keeping_home(call, outermost) or bare_home(call, outermost)
     return found if alone is None else {outermost.call: alone}
-
-
-def _outermost(call: Recorded, editable: Sequence[Execution]) -> Execution | None:
-    return next((e for e in editable if e.caller is None), None)
 
 
 def _given(call: Recorded, homes: dict[int, Home]) -> set[int]:
@@ -189,77 +200,25 @@ def _counting(
 
 
 def _lines(
-    call: Recorded,
-    formulas: Formulas,
-    solved: Sequence[Solved],
-    homes: dict[int, Home],
-    given: set[int],
+    call: Recorded, formulas: Formulas, terms: Sequence[Term], homes: dict[int, Home]
 ) -> list[Line]:
     """Return a line for every statement of the map that changes the volume."""
     grouped: dict[tuple[int, int, ast.stmt], list[Term]] = {}
-    for term in (term for step in solved for term in step.terms):
-        if any(place.call in given for place in term.end.places):
-            continue
+    for term in terms:
         place = next((p for p in term.end.places if p.call in homes), None)
         statement = None if place is None else call.sources.statement(place)
         if place is None or statement is None:
             raise NoPlaceError("a step stands in no function that hands an ldj back")
-        round_ = _round(call, place.call, term.end)
+        round_ = _round(call.executions[place.call], statement, term.end)
         grouped.setdefault((place.call, round_, statement), []).append(term)
     return [
-        line_for(call, formulas, homes[number], statement, terms)
-        for (number, _, statement), terms in grouped.items()
+        line_for(call, formulas, homes[number], statement, alike)
+        for (number, _, statement), alike in grouped.items()
     ]
 
 
-def _round(call: Recorded, number: int, node: Node) -> int:
+def _round(execution: Execution, statement: ast.stmt, node: Node) -> int:
     """Return in which run of its statement a value was made: loops run them again."""
-    moments = call.executions[number].moments
-    line, found, inside = -1, 0, False
-    place = next(p for p in node.places if p.call == number)
-    statement = call.sources.statement(place)
-    assert statement is not None
-    first, last = statement.lineno, statement.end_lineno or statement.lineno
-    for moment in moments:
-        if moment.clock > node.index:
-            break
-        line = moment.line
-        here = first <= line <= last
-        found += here and not inside
-        inside = here
-    return found
-
-
-def _program(
-    call: Recorded,
-    solved: Sequence[Solved],
-    homes: dict[int, Home],
-    lines: Sequence[Line],
-) -> Program:
-    said: list[Said] = []
-    changes: dict[Replacement, None] = {}
-    by_function: dict[ast.AST, list[Home]] = {}
-    for home in homes.values():
-        by_function.setdefault(home.function, []).append(home)
-    for alike in by_function.values():
-        own = [line for line in lines if line.home in alike]
-        for home in alike:
-            here = [line for line in own if line.home is home]
-            written, edit = statements_of(call, home, here)
-            said += [_said(each, home) for each in written]
-            changes.update(dict.fromkeys(edit))
-    return Program(solved=tuple(solved), said=tuple(said), changes=tuple(changes))
-
-
-def _said(written: Written, home: Home) -> Said:
-    statement = written.line.statement
-    place = Place(
-        file=home.execution.file,
-        line=statement.lineno,
-        end_line=statement.end_lineno or statement.lineno,
-        column=statement.col_offset,
-        end_column=statement.end_col_offset or 0,
-        function=home.execution.function,
-        call=home.execution.call,
-    )
-    return Said(place=place, text=written.text, why=written.why, part=written.part)
+    lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+    before = [m.line in lines for m in execution.moments if m.clock <= node.index]
+    return sum(here and not last for last, here in pairwise([False, *before]))

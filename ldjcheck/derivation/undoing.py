@@ -1,28 +1,71 @@
-"""Which step the way back does not undo: both ways recorded, and held against each other.
+"""Which step the way back does not undo, and the edit of one statement that mends it.
 
 Of every value on the way back it is asked whether one of the way there would have been
 right in its place: then all that follows lands on x. The earliest such value is where the
-way back goes wrong; all before it cannot be mended by anything behind it.
+way back goes wrong; all before it cannot be mended by anything behind it. What people get
+wrong when they solve y = f(x) for x: the operation that undoes the other one, the order of
+operations, a minus that is missing or too many.
 """
 
 from __future__ import annotations
 
+import ast
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ldjcheck.derivation.turning_back import turned_back
-from ldjcheck.mistakes.mending.drawing import drawn_fix
-from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
+from ldjcheck.mistakes.mending.repair import repair
+from ldjcheck.mistakes.mending.verify import Plans, Verification
+from ldjcheck.mistakes.rewriting.sites import Change, Site, binding_of
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.recording import UntraceableError, record_map
 from ldjcheck.records import Comparison, Deadline, Direction, Finding, Fix, Sides
 from ldjcheck.revision import Live
+from ldjcheck.revision.text import is_minus
 from ldjcheck.running.bench import Bench
 from ldjcheck.tape import Node, Trace, descendants, location_of, rerun
-from ldjcheck.torch_ops import JOIN, MOVES, SAME, WEIGHTED, plain_name
+from ldjcheck.torch_ops import JOIN, MOVES, SAME, UNDOES, WEIGHTED, plain_name
+
+_OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+}  # fmt: skip
+
+
+def turned_back(site: Site) -> Iterator[Change]:
+    """Yield edits of a statement of a way back, the plainest first."""
+    nodes = site.expressions
+    found = [(likely, node, new) for node in nodes for likely, new in _undoing(node)]
+    for _, node, new in sorted(found, key=lambda each: each[0]):
+        text = ast.unparse(ast.fix_missing_locations(new))
+        yield site.put(node, site.in_place(node, text, binding_of(new)), 0.0)
+
+
+def _undoing(node: ast.expr) -> Iterator[tuple[int, ast.expr]]:
+    """Yield what may undo an operation that was meant to, with its place in the order."""
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        inner = node.left
+        scaled = isinstance(node.op, ast.Mult | ast.Div)
+        if isinstance(inner, ast.BinOp) and isinstance(
+            inner.op, ast.Add | ast.Sub if scaled else ast.Mult | ast.Div
+        ):  # (y - t) / s for y / s - t
+            first = ast.BinOp(inner.left, node.op, node.right)
+            yield 0, ast.BinOp(first, inner.op, inner.right)
+        yield 1, ast.BinOp(node.left, _OPERATORS[type(node.op)](), node.right)
+    elif isinstance(node, ast.Call):
+        if len(node.args) == 1 and not node.keywords:  # exp(-s) for exp(s)
+            (given,) = node.args
+            turned = (
+                given.operand if is_minus(given) else ast.UnaryOp(ast.USub(), given)
+            )
+            yield 2, ast.Call(node.func, [turned], [])
+        if isinstance(node.func, ast.Attribute) and node.func.attr in UNDOES:
+            function = ast.Attribute(
+                node.func.value, UNDOES[node.func.attr], ast.Load()
+            )
+            yield 3, ast.Call(function, node.args, node.keywords)
+
 
 _CODE = "LDJ301"
 _MOST = 100_000  # operations that are run again, with values in the place of others
@@ -53,87 +96,65 @@ def with_steps_not_undone(
     Where nothing else is wrong, and an edit of that line makes it undo its step, it has
     that edit as well.
     """
-    if not any(f.code == _CODE and f.severity == "error" for f in findings):
+    asked = [f for f in findings if f.code == _CODE and f.severity == "error"]
+    if not asked:
         return findings
     for sides in comparison.measurement.measured:
         off, allowed = sides.inverse.round_trip.off, sides.inverse.round_trip.allowed
         if off is None or allowed is None or off <= allowed:
             continue
-        told = _told(bench, sides)
+        lines, node = _seen(bench, sides)
         alone = sum(f.severity == "error" for f in findings) == 1
-        verification = Verification(bench, comparison, plans)
-        fix = _fix(told.node, verification) if alone else None
+        fix = _fix(node, bench, comparison, plans) if alone else None
+        place = None if node is None else location_of(node.place)
         return tuple(
-            replace(told(f), fix=fix or f.fix)
-            if f.code == _CODE and f.severity == "error"
+            replace(
+                f,
+                evidence=(*f.evidence, *lines),
+                location=f.location or place,
+                fix=fix or f.fix,
+            )
+            if f in asked
             else f
             for f in findings
         )
     return findings
 
 
-def _fix(node: Node | None, verification: Verification) -> Fix | None:
+def _fix(
+    node: Node | None, bench: Bench, comparison: Comparison, plans: Plans
+) -> Fix | None:
     """Return the edit of one line with which there and back returns, as all else stays."""
     place = None if node is None else node.place
     if place is None:
         return None
     live = Live([place.file])
-    source = live.sources.get(place.file)
-    statements = [] if source is None else source.statements.get(place.line, [])
-    if source is None or len(statements) != 1:
+    sites = [Site(*each, 0.0) for each in live.statements(place.file, place.line)]
+    if len(sites) != 1:
         return None
-    tries = itertools.islice(turned_back(source, statements[0]), _EDITS)
-    for change in dict.fromkeys(tries):
-        after = verification.compared(live, (change,))
-        if after is None or not _undoes(after):
-            continue
-        weighed = Weighed((change,), verification.largest(after), sure=True)
-        return drawn_fix(live, weighed)
-    return None
+    tries = dict.fromkeys(itertools.islice(turned_back(sites[0]), _EDITS))
+    verification = Verification(bench, comparison, plans, live)
+    weighed = ((c, verification.passing(c.replacements)) for c in tries)
+    found = repair(live, weighed)
+    return None if found is None else found[0]
 
 
-def _undoes(after: Comparison) -> bool:
-    """Return whether the way back undoes the map now, and both have the right ldj."""
-    if after.round_trip.status != "pass":
-        return False
-    right = ("pass", "not-available")
-    return all(
-        v.check.status in right and v.form is None and not v.raised and not v.faults
-        for v in after.verdicts
-    ) and not any(check.status == "fail" for check in after.gradients)
-
-
-class _Told:
-    """Adds to a finding what was seen of one there and back."""
-
-    def __init__(self, lines: Sequence[str], node: Node | None) -> None:
-        self._lines = tuple(lines)
-        self.node = node
-
-    def __call__(self, finding: Finding) -> Finding:
-        place = None if self.node is None else location_of(self.node.place)
-        return replace(
-            finding,
-            evidence=(*finding.evidence, *self._lines),
-            location=finding.location or place,
-        )
-
-
-def _told(bench: Bench, sides: Sides) -> _Told:
+def _seen(bench: Bench, sides: Sides) -> tuple[tuple[str, ...], Node | None]:
+    """Return what one there and back shows, in words, and where the way back goes wrong."""
     there, back = _trace(bench, sides, "forward"), _trace(bench, sides, "inverse")
     if there is None or back is None or there.output is None or back.output is None:
-        return _Told((), None)
+        return (), None
     if not _is_close(back.source.value, there.output.value):
-        return _Told((), None)
+        return (), None
     other = next(_otherwise_conditioned(there, back), None)
     missed = missed_step(there, back, bench.options.timeout)
     if other is not None and (missed is None or missed.came_to.index >= other[1].index):
-        return _Told(_conditioned(*other), other[1])
+        return _conditioned(*other), other[1]
     if missed is None:
-        return _Told((), None)
+        return (), None
     if missed.step.place is None:
-        return _Told((), missed.came_to)
-    return _Told((_not_undone(missed, missed.step.place.line), _REST), missed.came_to)
+        return (), missed.came_to
+    return (_not_undone(missed, missed.step.place.line), _REST), missed.came_to
 
 
 def _not_undone(missed: _Missed, undone: int) -> str:
@@ -188,13 +209,8 @@ def missed_step(
         if back.output not in moved:
             continue
         try:
-            end = rerun(
-                back.order,
-                moved,
-                came_to,
-                should.value.to(came_to.value),
-                back.output,
-            )
+            put = should.value.to(came_to.value)
+            end = rerun(back.order, moved, came_to, put, back.output)
         except (RuntimeError, ValueError, IndexError):
             continue
         if _is_close(end, x):

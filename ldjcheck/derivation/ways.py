@@ -1,20 +1,86 @@
-"""Both directions of a layer, each recorded and derived from one call."""
+"""Both directions of a layer, each recorded and derived from one call.
+
+A way back that loops over the dims, or iterates, has no terms of its own. It undoes the map
+all the same: at the x that it has found, its log|det| is minus that of the forward map.
+"""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ldjcheck.derivation.program import Program, Refusal, derive_call
-from ldjcheck.derivation.reading.execution import Observer, Recorded, recorded
-from ldjcheck.derivation.reading.forms import form_of
-from ldjcheck.derivation.way_back import by_the_way_there
+from ldjcheck.derivation.reading.execution import Observer, Recorded, form_of, recorded
+from ldjcheck.derivation.reading.homes import Home, home_of
+from ldjcheck.derivation.writing.edits import Line, NoPlaceError, statements_of
+from ldjcheck.derivation.writing.spelling import Spelled
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Calls, Direction, Probe, Side
 from ldjcheck.revision import Replacement
 from ldjcheck.running.bench import Bench
 from ldjcheck.settling.ranks import at_all_ranks
 from ldjcheck.settling.settle import runs
+
+_WHY = "undoes the map: its ldj is minus that of the way there, at the x that it found"
+
+
+def by_the_way_there(back: Recorded, there: Recorded) -> Program | None:
+    """Return a program that asks the way there; None where it cannot be called from here."""
+    home, forward = _outermost(back), _outermost(there)
+    if home is None or forward is None or not isinstance(home.output, ast.Name):
+        return None
+    if home.returns is forward.returns:
+        return None  # it would ask itself
+    text = _asked(back, home, forward)
+    if text is None:
+        return None
+    minus = back.form.sign > 0
+    line = Line(
+        home=home,
+        statement=home.returns,
+        side="before",
+        parts=(Spelled(text=text, minus=minus, varies=True, cost=0),),
+        whys=(f"line {home.returns.lineno} {_WHY}",),
+    )
+    try:
+        said, changes = statements_of(back, home, [line])
+    except NoPlaceError:
+        return None
+    told = tuple(replace(each, part=None) for each in said)
+    return Program(said=told, changes=tuple(changes))
+
+
+def _outermost(call: Recorded) -> Home | None:
+    for execution in call.executions.values():
+        if execution.caller is None and call.is_own(execution.file):
+            return home_of(call, execution)
+    return None
+
+
+def _asked(back: Recorded, home: Home, forward: Home) -> str | None:
+    """Return the call of the way there that gives its ldj alone."""
+    names = list(forward.execution.arguments)
+    here = home.execution.arguments
+    if not names or not here or names[0] != here[0]:
+        return None
+    assert isinstance(home.output, ast.Name)
+    given = [home.output.id]
+    if forward.is_total:
+        if not home.is_total:
+            return None
+        given.append(f"0 * {home.name}")
+    held = forward.execution.moments[0].held
+    for name in names[2:]:
+        if name == forward.name and forward.is_total:
+            continue
+        is_tensor = hasattr(held.get(name), "value") or hasattr(held.get(name), "shape")
+        if is_tensor and name not in here:
+            return None
+        if is_tensor:
+            given.append(f"{name}={name}")
+    call = f"{here[0]}.{forward.execution.function}({', '.join(given)})"
+    return f"{call}[{forward.position}]"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +107,18 @@ def ways_of(
     any_rank = _takes_any_rank(bench, probe)
     found = [_way(bench, promised, probe, side, any_rank) for side in sides]
     if _clash(found):
-        found = [replace(way, found=_literally(way)) for way in found]
-    return _with_ways_back(found)
+        found = [
+            replace(way, found=derive_call(way.call, literal=True)) if way.call else way
+            for way in found
+        ]
+    if len(found) == 2 and isinstance(found[0].found, Program):
+        there, back = found
+        program = None
+        if not isinstance(back.found, Program) and there.call and back.call:
+            program = by_the_way_there(back.call, there.call)
+        if program is not None:
+            found = [there, replace(back, found=program)]
+    return found
 
 
 def _takes_any_rank(bench: Bench, probe: Probe) -> bool:
@@ -54,11 +130,8 @@ def _takes_any_rank(bench: Bench, probe: Probe) -> bool:
         return False
     if at_all_ranks(bench, probe):
         return True
-    if bench.options.shape:
-        return False
     size = bench.shape[0] + 1
-    images = (size, size + 1, size + 2)
-    return runs(bench, images)
+    return not bench.options.shape and runs(bench, (size, size + 1, size + 2))
 
 
 def _way(
@@ -66,12 +139,11 @@ def _way(
 ) -> Way:
     runner, _, _ = bench.ready(probe)
     observer = Observer()
+    why = "what the call computes cannot be followed"
     try:
         trace = record(runner, probe, side, observer)
     except UntraceableError:
         trace, why = None, "an operation of the map cannot be run again by itself"
-    else:
-        why = "what the call computes cannot be followed"
     if trace is None:
         return Way(side.direction, Refusal(why=why), None)
     form = form_of(promised, side.direction, of_any_rank=any_rank)
@@ -88,17 +160,3 @@ def _clash(ways: Sequence[Way]) -> bool:
         if places.setdefault(at, change.text) != change.text:
             return True
     return False
-
-
-def _literally(way: Way) -> Program | Refusal:
-    return way.found if way.call is None else derive_call(way.call, literal=True)
-
-
-def _with_ways_back(ways: list[Way]) -> list[Way]:
-    if len(ways) != 2 or not isinstance(ways[0].found, Program):
-        return ways
-    there, back = ways
-    if isinstance(back.found, Program) or there.call is None or back.call is None:
-        return ways
-    found = by_the_way_there(back.call, there.call)
-    return ways if found is None else [there, replace(back, found=found)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import looked_up
-from ldjcheck.mistakes.naming.laws import follows_a_law
+from ldjcheck.mistakes.naming.precedence import follows_a_law
 from ldjcheck.readings.reading import Outcome, Reading
 
 if TYPE_CHECKING:

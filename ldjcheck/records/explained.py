@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from ldjcheck.records.edit import Location
@@ -15,14 +16,54 @@ Family = Literal["sign", "number", "log-base", "dims", "spatial", "active", "sha
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Multiplier:
-    """What a term must be multiplied by, solved at every configuration.
+    """What a term must be multiplied by, solved at every configuration: a monomial.
 
-    `family` says what kind of count it is; `label` is its formula, such as `dims`, `H*W`,
-    `-1` or `1/ln 2`.
+    It is `sign * number * ln(base) * above / below`, a logarithm in the place of a number;
+    one that divides has a negative base. `above` and `below` are counts, such as `dims`,
+    `H` or `dims-1`; `family` says of what kind they are.
     """
 
     family: Family
-    label: str
+    sign: int = 1
+    number: Fraction = Fraction(1)
+    base: int = 0
+    above: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+
+    @classmethod
+    def by(cls, factor: Fraction) -> Multiplier:
+        """Return a plain number, or a mere sign."""
+        family: Family = "sign" if factor == -1 else "number"
+        return cls(family=family, sign=-1 if factor < 0 else 1, number=abs(factor))
+
+    @property
+    def plain(self) -> Fraction | None:
+        """The number that it is, where no count and no logarithm is in it."""
+        mixed = self.base or self.above or self.below
+        return None if mixed else self.sign * self.number
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether a number, or a logarithm, is in it."""
+        return self.number != 1 or self.base != 0
+
+    @property
+    def label(self) -> str:
+        """Its formula, as one would write it: `dims`, `-1/2`, `2*W/H`, `1/(H*W)`."""
+        factor = str(self.number) if self.number != 1 else ""
+        if self.base:
+            factor = f"{'1/' * (self.base < 0)}ln {abs(self.base)}"
+        counts = _product(self.above, alone=not self.below)
+        if self.below:
+            below = _product(self.below, alone=False)
+            counts = f"{counts or 1}/" + (f"({below})" if self.below[1:] else below)
+        text = "*".join(part for part in (factor, counts) if part) or "1"
+        return f"{'-' * (self.sign < 0)}{text}"
+
+
+def _product(counts: tuple[str, ...], *, alone: bool) -> str:
+    loose = "+-" if alone else "+- "
+    return "*".join(f"({c})" if {*loose} & {*c} else c for c in counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ldjcheck.revision.functions import first_line
-from ldjcheck.revision.live import Live, StaleSourceError
+from ldjcheck.revision.live import Live, StaleSourceError, first_line
 from ldjcheck.revision.text import (
     Replacement,
     SourceText,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import itertools
 import linecache
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeGuard
 
 Block = list[ast.stmt]
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+MethodNode = ast.FunctionDef | ast.AsyncFunctionDef
+FunctionNode = MethodNode | ast.Lambda
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -65,6 +67,16 @@ class SourceText:
         }
 
     @cached_property
+    def imported(self) -> frozenset[str]:
+        """The names that an import binds anywhere in the file."""
+        return frozenset(
+            alias.asname or alias.name.split(".")[0]
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        )
+
+    @cached_property
     def imports(self) -> tuple[ast.Import | ast.ImportFrom, ...]:
         """The imports of the module's own scope that bind names one by one."""
         found: list[ast.Import | ast.ImportFrom] = []
@@ -100,23 +112,35 @@ class SourceText:
             self._walks[node] = tuple(ast.walk(node))
         return self._walks[node]
 
+    def around(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Yield the nodes in which another stands, the innermost first."""
+        while node in self.parents:
+            node = self.parents[node]
+            yield node
+
     def function_of(self, node: ast.AST) -> ast.AST:
         """Return the function that a node stands in, else the module."""
-        while not isinstance(node, (*FUNCTIONS, ast.Module)):
-            node = self.parents[node]
-        return node
+        wider = (node, *self.around(node))
+        return next(n for n in wider if isinstance(n, (*FUNCTIONS, ast.Module)))
+
+    def is_repeated(self, node: ast.AST) -> bool:
+        """Return whether a node stands in a loop of its function."""
+        for each in self.around(node):
+            if isinstance(each, (*FUNCTIONS, ast.For, ast.While)):
+                return isinstance(each, ast.For | ast.While)
+        return False
 
     def text(self, node: ast.AST) -> str:
         """Return the source of an expression or statement, as it is written."""
-        line, column, end_line, end_column = span_of(node)
-        if line == end_line:
-            return self.lines[line - 1][column:end_column].decode()
-        rows = [self.lines[line - 1][column:], *self.lines[line : end_line - 1]]
-        return b"".join([*rows, self.lines[end_line - 1][:end_column]]).decode()
+        return self.at(*span_of(node))
 
     def put(self, node: ast.AST, text: str) -> Replacement:
         """Return the replacement of a whole node."""
-        return Replacement(self.file, *span_of(node), text)
+        return self.put_at(span_of(node), text)
+
+    def put_at(self, span: tuple[int, int, int, int], text: str) -> Replacement:
+        """Return the replacement of a span."""
+        return Replacement(self.file, *span, text)
 
     def between(self, first: ast.AST, second: ast.AST) -> tuple[int, int, int, int]:
         """Return the span between the end of one node and the start of another."""
@@ -131,9 +155,7 @@ class SourceText:
 
     def statement(self, node: ast.AST) -> ast.stmt:
         """Return the statement that a node stands in, or is."""
-        while not isinstance(node, ast.stmt):
-            node = self.parents[node]
-        return node
+        return next(n for n in (node, *self.around(node)) if isinstance(n, ast.stmt))
 
     def block(self, statement: ast.stmt) -> Block:
         """Return the statements among which one stands."""
@@ -156,6 +178,44 @@ def call_name(node: ast.AST) -> str:
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def is_sum(node: ast.AST) -> TypeGuard[ast.BinOp]:
+    """Return whether a node is a sum or a difference."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
+
+
+def is_product(node: ast.AST) -> TypeGuard[ast.BinOp]:
+    """Return whether a node is a product or a quotient."""
+    return isinstance(node, ast.BinOp) and isinstance(
+        node.op, ast.Mult | ast.Div | ast.MatMult | ast.FloorDiv | ast.Mod
+    )
+
+
+def is_minus(node: ast.AST | None) -> TypeGuard[ast.UnaryOp]:
+    """Return whether a node is something with a minus in front."""
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+
+
+def names_in(node: ast.AST) -> set[str]:
+    """Return the names that stand in a node, read or set."""
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def first_of(function: MethodNode) -> ast.stmt:
+    """Return the first statement of a function, its docstring apart."""
+    first, *more = function.body
+    documents = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return more[0] if documents and more else first
+
+
+def targets_of(node: ast.AST) -> list[ast.expr]:
+    """Return what an assignment, or a loop, gives values to; of all else nothing."""
+    if isinstance(node, ast.Assign):
+        return node.targets
+    if isinstance(node, ast.AugAssign | ast.AnnAssign | ast.For):
+        return [node.target]
+    return []
 
 
 def span_of(node: ast.AST) -> tuple[int, int, int, int]:
@@ -208,7 +268,7 @@ def replaced(
 
 def edited_functions(
     source: SourceText, changes: Iterable[Replacement]
-) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]:
+) -> tuple[MethodNode, ...]:
     """Return the innermost functions of a file that changes are in, lambdas left out."""
     found = {}
     for change in changes:

@@ -5,22 +5,32 @@ from __future__ import annotations
 import ast
 import contextlib
 import math
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import sympy
 import torch
 from sympy import Expr, Symbol
+from torch import Tensor
+from torch.nn import Module
 
 from ldjcheck.derivation.calculus.functions import FUNCTIONS, Where
+from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.reading.execution import Execution, Moment, Recorded
-from ldjcheck.derivation.reading.operands import is_close, operands, owner_of, value_of
+from ldjcheck.derivation.reading.operands import (
+    OPERATORS,
+    is_close,
+    operands,
+    owner_of,
+    value_of,
+)
 from ldjcheck.tape import Node
 from ldjcheck.tape.linear import is_fixed
 from ldjcheck.torch_ops import CLAMPS, LIKE, MOVES, SAME, plain_name
 
+_EXACT = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)  # what a formula keeps
 _FEW = 40  # operations of a formula that is written out
 
 
@@ -32,6 +42,11 @@ class NoFormulaError(Exception):
         self.node = node
         self.why = why
 
+    @classmethod
+    def mixing(cls, node: Node) -> NoFormulaError:
+        """Return that an operation makes entries of several others."""
+        return cls(node, f"`{plain_name(node.name)}` mixes the entries")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wording:
@@ -39,7 +54,7 @@ class Wording:
 
     execution: Execution
     moment: Moment
-    node: ast.expr
+    node: Any  # of `ast`
 
 
 @dataclass(slots=True, eq=False)
@@ -91,40 +106,52 @@ class Formulas:
                 found.add(node)
         return frozenset(found)
 
+    def _those(self, holds: Callable[[Leaf], bool]) -> frozenset[Symbol]:
+        return frozenset(s for s, leaf in self.leaves.items() if holds(leaf))
+
     @property
     def numbers(self) -> frozenset[Symbol]:
         """The symbols that are plain numbers."""
-        return frozenset(s for s, leaf in self.leaves.items() if leaf.node is None)
+        return self._those(lambda leaf: leaf.node is None)
 
     @property
     def varying(self) -> frozenset[Symbol]:
         """The symbols that have a batch axis."""
-        batch = self.trace.batch
-        return frozenset(
-            symbol
-            for symbol, leaf in self.leaves.items()
-            if leaf.node is not None
-            and leaf.node.value.dim() > 0
-            and len(leaf.node.value) == batch
-        )
+        shapes = {
+            s: getattr(leaf.value, "shape", ()) for s, leaf in self.leaves.items()
+        }
+        return frozenset(s for s in shapes if shapes[s][:1] == (self.trace.batch,))
 
     @property
     def sizes(self) -> dict[Symbol, float]:
         """The values of the symbols that are plain numbers."""
-        return {
-            symbol: leaf.number
-            for symbol, leaf in self.leaves.items()
-            if leaf.number is not None
-        }
+        held = {symbol: leaf.number for symbol, leaf in self.leaves.items()}
+        return {s: number for s, number in held.items() if number is not None}
 
     @property
     def indicators(self) -> frozenset[Symbol]:
         """The symbols whose entries are all 0 or 1, whatever the parameters: masks."""
-        return frozenset(
-            symbol
-            for symbol, leaf in self.leaves.items()
-            if leaf.node is not None and _is_indicator(leaf.node)
+        return self._those(
+            lambda leaf: leaf.node is not None and is_indicator(leaf.node)
         )
+
+    def shortened(
+        self, expression: Expr, begin: Node, inside: Collection[Node], named: set[Node]
+    ) -> Expr:
+        """Return an expression in the names that parts of it have: h, where that is tanh(x).
+
+        Those parts are formulas of what lies `inside`, as functions of a value before.
+        """
+        for node in sorted(named.intersection(inside), key=lambda n: -n.index):
+            with contextlib.suppress(NoFormulaError):
+                formula = self.of(node, begin, inside)
+                if not formula.is_Symbol and not formula.is_number:
+                    expression = expression.subs(formula, self.symbol(node))
+        return expression
+
+    def logarithm(self, positive: Collection[Expr] = ()) -> Logarithm:
+        """Return what takes logarithms here, where some expressions are above zero."""
+        return Logarithm(positive, self.indicators, self.known, self.sizes)
 
     def symbol(self, node: Node) -> Symbol:
         """Return the symbol of a tensor."""
@@ -168,60 +195,65 @@ class Formulas:
     def _note(self, user: Node, position: Any, value: Node) -> None:
         """Keep how the source writes a tensor that an operation was given."""
         known = self._words.setdefault(value, [])
-        place = user.place
-        node = None if place is None else self.sources.at(place)
-        execution = None if place is None else self.executions.get(place.call)
-        if known or value.function is not None or node is None or execution is None:
+        if known or value.function is not None:
             return  # what was computed has a place of its own
-        moment = moment_of(execution, user)
-        found = [] if moment is None else list(operands(node))
-        owner = owner_of(node)
-        found += [] if owner is None else [(0, owner)]
-        for _, operand in found:
-            assert moment is not None
-            with contextlib.suppress(LookupError):
-                given = value_of(operand, moment, execution.scope)
-                if given is value or _is_alike(given, value):
-                    known.append(Wording(execution, moment, operand))
-                    return
+        for wording, given in self._given_to(user):
+            if given is value or _is_alike(given, value):
+                known.append(wording)
+                return
 
     def _wording(self, user: Node, position: Any, value: float) -> Wording | None:
         """Return how the source writes a number that an operation was given."""
+        for wording, given in self._given_to(user, position):
+            if is_close(given, value):
+                return wording
+        return self._held_by_module(user, value)
+
+    def _written(self, user: Node) -> Wording | None:
+        """Return an operation as it is written."""
         place = user.place
         node = None if place is None else self.sources.at(place)
         execution = None if place is None else self.executions.get(place.call)
-        if node is None or execution is None:
+        moment = None if execution is None else moment_of(execution, user.index)
+        if node is None or execution is None or moment is None:
             return None
-        moment = moment_of(execution, user)
-        if moment is None:
-            return None
-        found = list(operands(node))
-        found.sort(key=lambda item: item[0] != position)
-        for _, operand in found:
-            try:
-                given = value_of(operand, moment, execution.scope)
-            except LookupError:
-                continue
-            if is_close(given, value):
-                return Wording(execution, moment, operand)
-        return self._held_by_module(node, execution, moment, value)
+        return Wording(execution, moment, node)
 
-    def _held_by_module(
-        self, node: ast.AST, execution: Execution, moment: Moment, value: float
-    ) -> Wording | None:
+    def _given_to(
+        self, user: Node, position: Any = None
+    ) -> Iterator[tuple[Wording, Any]]:
+        """Yield what an operation was given, as it is written, with what that came to.
+
+        A number is looked for at its position first, and is no owner of a method.
+        """
+        written = self._written(user)
+        if written is None:
+            return
+        found = [operand for _, operand in operands(written.node)]
+        if position is not None:
+            pairs = sorted(operands(written.node), key=lambda each: each[0] != position)
+            found = [operand for _, operand in pairs]
+        elif (owner := owner_of(written.node)) is not None:
+            found.append(owner)
+        for operand in found:
+            with contextlib.suppress(LookupError):
+                given = value_of(operand, written.moment, written.execution.scope)
+                yield replace(written, node=operand), given
+
+    def _held_by_module(self, user: Node, value: float) -> Wording | None:
         """Return the attribute of a torch module, called there, that holds a number."""
-        if not isinstance(node, ast.Call):
+        written = self._written(user)
+        if written is None or not isinstance(written.node, ast.Call):
             return None
+        function = written.node.func
         try:
-            module = value_of(node.func, moment, execution.scope)
+            module = value_of(function, written.moment, written.execution.scope)
         except LookupError:
             return None
-        if not isinstance(module, torch.nn.Module):
-            return None
-        for name, held in vars(module).items():
+        for name, held in vars(module).items() if isinstance(module, Module) else ():
             if type(held) in (int, float) and is_close(held, value):
-                text = f"{ast.unparse(node.func)}.{name}"
-                return Wording(execution, moment, ast.parse(text, mode="eval").body)
+                text = f"{ast.unparse(function)}.{name}"
+                return replace(written, node=ast.parse(text, mode="eval").body)
         return None
 
     def _parsed(self, wording: Wording, node: ast.expr) -> Expr:
@@ -230,22 +262,15 @@ class Formulas:
             return _literal(node.value)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -self._parsed(wording, node.operand)
-        if isinstance(node, ast.BinOp):
-            left = self._parsed(wording, node.left)
-            right = self._parsed(wording, node.right)
-            kinds: dict[type, Callable[[Expr, Expr], Expr]] = {
-                ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b,
-                ast.Mult: lambda a, b: a * b, ast.Div: lambda a, b: a / b,
-                ast.Pow: lambda a, b: a**b,
-            }  # fmt: skip
-            if type(node.op) in kinds:
-                return kinds[type(node.op)](left, right)
+        if isinstance(node, ast.BinOp) and type(node.op) in _EXACT:
+            sides = (self._parsed(wording, side) for side in (node.left, node.right))
+            return OPERATORS[type(node.op)](*sides)
         value = value_of(node, wording.moment, wording.execution.scope)
         key = ast.unparse(node), wording.execution.call, float(value)
         if key not in self._by_text:
             symbol = self._new(positive=value > 0)
-            here = Wording(wording.execution, wording.moment, node)
-            self.leaves[symbol] = Leaf(symbol, number=float(value), wordings=[here])
+            here = [replace(wording, node=node)]
+            self.leaves[symbol] = Leaf(symbol, number=float(value), wordings=here)
             self._by_text[key] = symbol
         return self._by_text[key]
 
@@ -373,15 +398,12 @@ class Formulas:
     def _given(
         self, node: Node, position: Any, value: Any, of: Callable[[Node], Expr]
     ) -> Any:
-        if isinstance(value, Node):
-            if value.name == "number":
-                return self.number(node, position, float(value.value))
+        if isinstance(value, Node) and value.name != "number":
             self._note(node, position, value)
             return of(value)
-        if isinstance(value, bool) or value is None:
-            return value
-        if isinstance(value, (int, float)):
-            return self.number(node, position, float(value))
+        number = value.value if isinstance(value, Node) else value
+        if isinstance(number, (int, float, Tensor)) and not isinstance(value, bool):
+            return self.number(node, position, float(number))
         return value
 
     def _put(self, node: Node, of: Callable[[Node], Expr]) -> Expr:
@@ -398,6 +420,40 @@ class Formulas:
         if isinstance(first, Node) and first.value.dtype != torch.bool:
             arguments = [arguments[1], arguments[0], arguments[2]]
         return Where(*arguments)
+
+
+def is_entrywise(node: Node) -> bool:
+    """Return whether an operation makes each entry of the one at the same place."""
+    return not {node.name, plain_name(node.name)}.isdisjoint(FUNCTIONS.keys() | SAME)
+
+
+def entries_before(
+    formulas: Formulas,
+    node: Node,
+    begin: Node,
+    ends: Callable[[Node], bool] = lambda _: False,
+    passes: Callable[[Node], bool] = is_entrywise,
+) -> tuple[frozenset[Node], list[Node]]:
+    """Return what works entry by entry between two values, and what it `ends` at.
+
+    Raises:
+        NoFormulaError: something else lies between.
+    """
+    inside: set[Node] = set()
+    found: dict[Node, None] = {}
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if current is begin or current in inside or current not in formulas.depending:
+            continue
+        if passes(current):
+            inside.add(current)
+            stack.extend(current.parents)
+        elif ends(current):
+            found.setdefault(current)
+        else:
+            raise NoFormulaError.mixing(current)
+    return frozenset(inside), list(found)
 
 
 def is_masked(node: Node) -> bool:
@@ -424,11 +480,11 @@ _SHAPED = frozenset(
 )  # fmt: skip
 
 
-def moment_of(execution: Execution, node: Node) -> Moment | None:
-    """Return the line of a function during which an operation ran."""
+def moment_of(execution: Execution, clock: int) -> Moment | None:
+    """Return the line of a function that ran when the tape had so many nodes."""
     found = None
     for moment in execution.moments:
-        if moment.clock > node.index:
+        if moment.clock > clock:
             break
         found = moment
     return found
@@ -448,12 +504,13 @@ def _literal(value: Any) -> Expr:
 
 def _is_alike(given: Any, node: Node) -> bool:
     """Return whether a tensor holds what a node holds."""
-    if not isinstance(given, torch.Tensor) or given.shape != node.value.shape:
+    if not isinstance(given, Tensor) or given.shape != node.value.shape:
         return False
     return torch.equal(given.detach().to(node.value), node.value)
 
 
-def _is_indicator(node: Node) -> bool:
+def is_indicator(node: Node) -> bool:
+    """Return whether all entries of a value are 0 or 1, whatever the parameters."""
     value = node.value
     if value.dtype == torch.bool:
         return True
@@ -467,14 +524,3 @@ def _changes_nothing(node: Node) -> bool:
         and inner.value.shape == node.value.shape
         and torch.equal(inner.value.to(node.value), node.value)
     )
-
-
-__all__ = [
-    "Formulas",
-    "Leaf",
-    "NoFormulaError",
-    "Wording",
-    "is_masked",
-    "moment_of",
-    "plain_name",
-]

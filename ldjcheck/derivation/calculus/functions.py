@@ -1,4 +1,4 @@
-"""Elementary functions of one entry, as SymPy has them, and those that it lacks.
+"""Elementary functions of one entry, sums over a sample, and what SymPy lacks of both.
 
 Each function here knows its derivative in a form whose logarithm is stable: the sigmoid's
 is s(u) * s(-u), not s(u) * (1 - s(u)).
@@ -104,11 +104,6 @@ class Where(Real):
         return True if all(a.is_positive for a in self.args[1:]) else None
 
 
-def log_base(base: int) -> Any:
-    """Return the logarithm to a base."""
-    return lambda u: sympy.log(u) / sympy.log(Integer(base))
-
-
 def power(base: Expr, exponent: Expr) -> Expr:
     """Return base**exponent; a whole float exponent is a whole number."""
     if exponent.is_Float and float(exponent) == int(exponent):
@@ -125,11 +120,6 @@ def divided(a: Expr, b: Expr, rounding_mode: Any = None) -> Expr:
     if rounding_mode is not None:
         raise ValueError("a rounded quotient")
     return a / b
-
-
-def leaky(u: Expr, slope: Any = 0.01, inplace: Any = False) -> Expr:
-    """Return u above zero, slope * u below."""
-    return sides(u, u, slope * u)
 
 
 def sides(u: Expr, above: Expr, below: Expr) -> Expr:
@@ -150,16 +140,6 @@ class Above(Function):  # type: ignore[misc]  # as above
 
     def _eval_derivative(self, symbol: Expr) -> Expr:
         return Integer(0)
-
-
-def elu(u: Expr, alpha: Any = 1.0, *_: Any) -> Expr:
-    """Return u above zero, alpha * (exp(u) - 1) below."""
-    return sides(u, u, alpha * Expm1(u))
-
-
-def softplus(u: Expr, beta: Any = 1, threshold: Any = 20) -> Expr:
-    """Return log(1 + exp(beta * u)) / beta."""
-    return Softplus(beta * u) / beta
 
 
 def logit(u: Expr, eps: Any = None) -> Expr:
@@ -192,14 +172,14 @@ _BY_OPERATION: dict[str, Any] = {
     "exp2": lambda a: Integer(2) ** a,
     "expm1": Expm1,
     "log": sympy.log,
-    "log2": log_base(2),
-    "log10": log_base(10),
+    "log2": lambda u: sympy.log(u) / sympy.log(Integer(2)),
+    "log10": lambda u: sympy.log(u) / sympy.log(Integer(10)),
     "log1p": Log1p,
     "logit": logit,
     "sigmoid": Sigmoid,
     "logsigmoid": LogSigmoid,
     "log_sigmoid": LogSigmoid,
-    "softplus": softplus,
+    "softplus": lambda u, beta=1, threshold=20: Softplus(beta * u) / beta,
     "tanh": sympy.tanh,
     "sinh": sympy.sinh,
     "cosh": sympy.cosh,
@@ -220,8 +200,8 @@ _BY_OPERATION: dict[str, Any] = {
     "sign": Sign,
     "where": Where,
     "relu": lambda u, inplace=False: sides(u, u, Integer(0)),
-    "leaky_relu": leaky,
-    "elu": elu,
+    "leaky_relu": lambda u, slope=0.01, inplace=False: sides(u, u, slope * u),
+    "elu": lambda u, alpha=1.0, *_: sides(u, u, alpha * Expm1(u)),
     "silu": lambda u, inplace=False: u * Sigmoid(u),
     "softsign": lambda u: u / (1 + sympy.Abs(u)),
     "lerp": lambda a, b, w: a + w * (b - a),
@@ -245,3 +225,54 @@ NAMES = {
     if isinstance(function, type) and function is not Where
 } | {Softplus: "softplus", Ln: "log", sympy.sign: "sign"}
 """The operation that a function is written as; the derivative of |u| is SymPy's own."""
+
+
+class EventSum(Real):
+    """The sum of an expression over the entries of a sample.
+
+    Further arguments: the axes of a batch, whether the axes are kept with length one, and
+    whether it is a mean.
+    """
+
+
+class Dims(Real):
+    """How many entries a sample of a tensor has."""
+
+    is_positive = True
+    is_integer = True
+
+
+class Turned(Real):
+    """A matrix with its axes exchanged."""
+
+    @classmethod
+    def eval(cls, matrix: Expr) -> Expr | None:
+        """Return the matrix itself where it was turned before."""
+        return matrix.args[0] if isinstance(matrix, cls) else None
+
+
+class Product(Real):
+    """The product of matrices."""
+
+
+class HiddenDeterminant(Real):
+    """log|det(I + diag(slopes) W1 W2)| for each sample, W1 and W2 as `(out, in)`.
+
+    Arguments: the slopes, `(batch, hidden)` or one number; W1; and W2, or 0 for none.
+    """
+
+
+class LogAbsDet(Real):
+    """log|det| of a matrix, or of each of several."""
+
+
+class Flattened(Real):
+    """A kernel without its axes of length one: a matrix."""
+
+
+class LogDiagonal(Real):
+    """The sum of the logarithms of a matrix's diagonal, of absolute values."""
+
+
+class Total(Real):
+    """The sum of a vector's entries."""

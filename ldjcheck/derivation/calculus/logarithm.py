@@ -11,17 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 import sympy
 from sympy import Abs, Add, Expr, Integer, Mul, Pow, Symbol
 
-from ldjcheck.derivation.calculus.functions import (
-    Above,
-    Expm1,
-    Ln,
-    Log1p,
-    LogSigmoid,
-    Sigmoid,
-    Sign,
-    Softplus,
-    Where,
-)
+from ldjcheck.derivation.calculus import functions as f
 
 Definition = Callable[[Symbol], "Expr | None"]
 
@@ -91,8 +81,8 @@ class Logarithm:
             return Integer(0)
         size = sympy.Abs(factor)
         if size.is_Rational and size.p == 1:
-            return -Ln(sympy.Integer(size.q))
-        return Ln(size) if size.is_Rational else sympy.log(size)
+            return -f.Ln(sympy.Integer(size.q))
+        return f.Ln(size) if size.is_Rational else sympy.log(size)
 
     def _product(self, factor: Expr, depth: int) -> Expr | None:
         if isinstance(factor, Mul):
@@ -102,19 +92,19 @@ class Logarithm:
         if isinstance(factor, Pow):
             base, exponent = factor.args
             if base.is_number and base.is_positive:
-                return exponent * Ln(base)
+                return exponent * f.Ln(base)
             return exponent * self.of(base, depth)
         return None
 
     def _function(self, factor: Expr, depth: int) -> Expr | None:
-        if isinstance(factor, Sigmoid):
-            return LogSigmoid(factor.args[0])
+        if isinstance(factor, f.Sigmoid):
+            return f.LogSigmoid(factor.args[0])
         if isinstance(factor, Abs):
             return self.of(factor.args[0], depth)
-        if isinstance(factor, (sympy.sign, Sign)):
+        if isinstance(factor, (sympy.sign, f.Sign)):
             return Integer(0)
-        if isinstance(factor, Expm1) and factor.args[0].is_positive:
-            return factor.args[0] + sympy.log(-Expm1(-factor.args[0]))
+        if isinstance(factor, f.Expm1) and factor.args[0].is_positive:
+            return factor.args[0] + sympy.log(-f.Expm1(-factor.args[0]))
         return None
 
     def _symbol(self, factor: Expr, depth: int) -> Expr | None:
@@ -122,38 +112,28 @@ class Logarithm:
         if not isinstance(factor, Symbol) or depth > _DEEP:
             return None
         made_of = self._definition(factor)
-        if made_of is None:
-            return None
-        if isinstance(made_of, (Add, Symbol, Softplus)):
-            return None if made_of.is_number else self._of_sum(factor, made_of, depth)
-        if isinstance(made_of, (sympy.exp, Sigmoid, Mul, Pow, Abs)):
+        # log(scale) says more than log(softplus(raw) + 0.1)
+        if isinstance(made_of, (Symbol, sympy.exp, f.Sigmoid, Mul, Pow, Abs)):
             return self.of(made_of, depth + 1)
         return None
 
-    def _of_sum(self, symbol: Symbol, made_of: Expr, depth: int) -> Expr | None:
-        if isinstance(made_of, Symbol):
-            return self.of(made_of, depth + 1)
-        return None  # log(scale) says more than log(softplus(raw) + 0.1)
-
     def _chosen(self, factor: Expr, depth: int) -> Expr | None:
         """Return the logarithm of a choice: by a condition, or by a mask of 0 and 1."""
-        if isinstance(factor, Where):
+        if isinstance(factor, f.Where):
             condition, then, otherwise = factor.args
             if then.is_zero or otherwise.is_zero:  # no map is flat where it is asked
                 return self.of(then if otherwise.is_zero else otherwise, depth)
-            return Where(condition, self.of(then, depth), self.of(otherwise, depth))
-        for mask in sorted(factor.free_symbols & self._indicators, key=str):
-            if not isinstance(factor, Add):
-                return None
-            ones, zeros = (self._at(factor, mask, value) for value in (1, 0))
+            return f.Where(condition, self.of(then, depth), self.of(otherwise, depth))
+        masks = (
+            factor.free_symbols & self._indicators if isinstance(factor, Add) else ()
+        )
+        for mask in sorted(masks, key=str):
+            ones, zeros = (factor.subs(mask, value) for value in (1, 0))
             if ones == zeros:
                 continue
             inside, outside = self.of(ones, depth), self.of(zeros, depth)
             return mask * inside + (1 - mask) * outside
         return None
-
-    def _at(self, factor: Expr, mask: Symbol, value: int) -> Expr:
-        return factor.subs(mask, value)
 
     def _sum(self, factor: Expr, depth: int) -> Expr | None:
         if not isinstance(factor, Add):
@@ -165,7 +145,7 @@ class Logarithm:
             return None
         if sympy.count_ops(factor) > _LARGE:
             return None
-        if factor.has(Where):
+        if factor.has(f.Where):
             folded = _folded(factor)
             if folded != factor:
                 return self.of(folded, depth + 1)
@@ -185,7 +165,7 @@ def _log(factor: Expr) -> Expr:
     if isinstance(factor, Add) and Integer(1) in factor.args:
         square = 1 - factor
         if isinstance(square, Pow) and square.exp == 2:
-            return Log1p(square.base) + Log1p(-square.base)
+            return f.Log1p(square.base) + f.Log1p(-square.base)
     return sympy.log(factor)
 
 
@@ -197,7 +177,7 @@ def _is_same(joined: Expr, factor: Expr) -> bool:
 
 def _folded(factor: Expr) -> Expr:
     """Return a sum with choices as a choice of sums, by the first condition in it."""
-    choices = sorted(factor.atoms(Where), key=sympy.count_ops)
+    choices = sorted(factor.atoms(f.Where), key=sympy.count_ops)
     first = choices[-1]
     condition = first.args[0]
     then, otherwise = factor, factor
@@ -205,7 +185,7 @@ def _folded(factor: Expr) -> Expr:
         if choice.args[0] == condition:
             then = then.xreplace({choice: choice.args[1]})
             otherwise = otherwise.xreplace({choice: choice.args[2]})
-    return Where(condition, then, otherwise)
+    return f.Where(condition, then, otherwise)
 
 
 def _known_sum(factor: Expr) -> Expr | None:
@@ -215,17 +195,13 @@ def _known_sum(factor: Expr) -> Expr | None:
         other = next(t for t in terms if t != 1)
         minus = -other
         if isinstance(other, sympy.exp):
-            return Softplus(other.args[0])
-        if isinstance(minus, Sigmoid):
-            return LogSigmoid(-minus.args[0])
-        if (
-            isinstance(minus, Pow) and minus.args == (minus.base, Integer(2))
-        ) and isinstance(minus.base, sympy.tanh):
+            return f.Softplus(other.args[0])
+        if isinstance(minus, f.Sigmoid):
+            return f.LogSigmoid(-minus.args[0])
+        squared = isinstance(minus, Pow) and minus.exp == 2
+        if squared and isinstance(minus.base, sympy.tanh):
             u = minus.base.args[0]
-            return 2 * (Ln(Integer(2)) - u - Softplus(-2 * u))
+            return 2 * (f.Ln(Integer(2)) - u - f.Softplus(-2 * u))
         if isinstance(other, Pow) and other.exp == 2:
-            return Log1p(other)
+            return f.Log1p(other)
     return None
-
-
-__all__ = ["Above", "Logarithm"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from fractions import Fraction
 
@@ -9,22 +10,13 @@ import sympy
 from sympy import Abs, Add, Expr, Mul, Pow, Symbol
 
 from ldjcheck.derivation.calculus import functions as f
-from ldjcheck.derivation.calculus.matrices import (
-    Flattened,
-    LogAbsDet,
-    LogDiagonal,
-    Total,
-)
-from ldjcheck.derivation.calculus.reductions import (
-    Dims,
-    EventSum,
-    HiddenDeterminant,
-    Product,
-    Turned,
-)
 from ldjcheck.torch_ops import Op, operation
 
-_SUM, _PRODUCT, _SIGN, _POWER, _ATOM = 1, 2, 3, 4, 5
+_SUM, PRODUCT, _SIGN, _POWER, ATOM = 1, 2, 3, 4, 5
+_BEHIND = {
+    f.Dims: "[0].numel()", f.Flattened: ".flatten(1)", f.Turned: ".t()",
+    f.Total: ".sum()",
+}  # fmt: skip
 
 
 class Printer:
@@ -56,17 +48,17 @@ class Printer:
 
     def is_number(self, expression: Expr) -> bool:
         """Return whether an expression is a plain number, and no tensor."""
-        if expression.has(Dims):
-            expression = expression.replace(Dims, lambda *_: sympy.Integer(2))
+        if expression.has(f.Dims):
+            expression = expression.replace(f.Dims, lambda *_: sympy.Integer(2))
         return bool(expression.free_symbols <= self._numbers)
 
     def _written(self, e: Expr) -> tuple[str, int]:
         if isinstance(e, Symbol):
             text = self._texts[e]
-            return text, _ATOM if _is_atom(text) else 0
+            return text, ATOM if _is_atom(text) else 0
         if e.is_Rational or e.is_Float:
             text = _number(e)
-            return text, _SUM if text.startswith("-") else _ATOM
+            return text, _SUM if text.startswith("-") else ATOM
         if isinstance(e, Add):
             return self._sum(e), _SUM
         if isinstance(e, Mul):
@@ -74,28 +66,29 @@ class Printer:
         if isinstance(e, Pow):
             return self._power(e)
         if e.func in f.NAMES:
-            return self._call(e, operation(f.NAMES[e.func])), _ATOM
-        if isinstance(e, EventSum):
-            return self._event_sum(e), _ATOM
-        if isinstance(e, HiddenDeterminant):
-            return self._hidden(e), _ATOM
-        if isinstance(e, Dims):
-            return f"{self.text(e.args[0], _ATOM)}[0].numel()", _ATOM
-        if isinstance(e, Flattened):
-            return f"{self.text(e.args[0], _ATOM)}.flatten(1)", _ATOM
-        if isinstance(e, Product):
-            return " @ ".join(self.text(each, _POWER) for each in e.args), _PRODUCT
-        if isinstance(e, Turned):
-            return f"{self.text(e.args[0], _ATOM)}.t()", _ATOM
-        if isinstance(e, (LogAbsDet, LogDiagonal, Total)):
-            return self._of_matrix(e), _ATOM
+            return self._call(e, operation(f.NAMES[e.func])), ATOM
+        if isinstance(e, f.EventSum):
+            return self._event_sum(e), ATOM
+        if isinstance(e, f.HiddenDeterminant):
+            return self._hidden(e), ATOM
+        if e.func in _BEHIND:
+            return self.text(e.args[0], ATOM) + _BEHIND[e.func], ATOM
+        if isinstance(e, f.Product):
+            return " @ ".join(self.text(each, _POWER) for each in e.args), PRODUCT
+        if isinstance(e, f.LogAbsDet):
+            inner = self.text(e.args[0])
+            return f"{self._modules['torch']}.linalg.slogdet({inner})[1]", ATOM
+        if isinstance(e, f.LogDiagonal):
+            torch = self._modules["torch"]
+            diagonal = f"{torch}.diagonal({self.text(e.args[0])})"
+            return f"{torch}.log({torch}.abs({diagonal})).sum()", ATOM
         if isinstance(e, f.Where):
-            return self._where(e), _ATOM
+            return self._where(e), ATOM
         if isinstance(e, f.Above):
             return f"{self.text(e.args[0], _POWER)} > 0", 0
         if e.is_number:
             text = repr(_float(e))
-            return text, _SUM if text.startswith("-") else _ATOM
+            return text, _SUM if text.startswith("-") else ATOM
         raise ValueError(f"no source for {e.func.__name__}")
 
     def _call(self, e: Expr, op: Op) -> str:
@@ -123,7 +116,7 @@ class Printer:
 
     def _event_sum(self, e: Expr) -> str:
         inner, rank, keep, is_mean = e.args
-        text = self.text(inner, _ATOM)
+        text = self.text(inner, ATOM)
         word = "mean" if is_mean else "sum"
         if not self.varies(inner):
             return f"{text}.{word}()"
@@ -134,13 +127,13 @@ class Printer:
     def _hidden(self, e: Expr) -> str:
         slopes, first, second = e.args
         torch = self._modules["torch"]
-        product = self.text(first, _PRODUCT)
-        rows = self.text(first, _ATOM)
+        product = self.text(first, PRODUCT)
+        rows = self.text(first, ATOM)
         if second != 0:
             product = f"({product} @ {self.text(second, _POWER)})"
-        slope = f"{self.text(slopes, _PRODUCT)} * " if slopes != 1 else ""
+        slope = f"{self.text(slopes, PRODUCT)} * " if slopes != 1 else ""
         if not self.is_number(slopes):
-            slope = f"{self.text(slopes, _ATOM)}.unsqueeze(-1) * "
+            slope = f"{self.text(slopes, ATOM)}.unsqueeze(-1) * "
         eye = f"{torch}.eye({rows}.shape[0])"
         return f"{torch}.linalg.slogdet({eye} + {slope}{product})[1]"
 
@@ -148,28 +141,16 @@ class Printer:
         """Return whether an expression has a batch axis."""
         return any(symbol in self._varying for symbol in e.free_symbols)
 
-    def _of_matrix(self, e: Expr) -> str:
-        torch = self._modules["torch"]
-        if isinstance(e, Total):
-            return f"{self.text(e.args[0], _ATOM)}.sum()"
-        matrix = self.text(e.args[0])
-        if isinstance(e, LogAbsDet):
-            return f"{torch}.linalg.slogdet({matrix})[1]"
-        diagonal = f"{torch}.diagonal({matrix})"
-        return f"{torch}.log({torch}.abs({diagonal})).sum()"
-
     def _where(self, e: Expr) -> str:
-        condition, then, otherwise = e.args
-        torch = self._modules["torch"]
-        sides = [self.text(then), self.text(otherwise)]
-        return f"{torch}.where({self.text(condition)}, {', '.join(sides)})"
+        condition, then, otherwise = map(self.text, e.args)
+        return f"{self._modules['torch']}.where({condition}, {then}, {otherwise})"
 
     def _sum(self, e: Expr) -> str:
         terms = sorted(e.args, key=self._rank)
         text = self.text(_turned(terms[0]), _SUM)
         for term in map(_turned, terms[1:]):
             if _is_negative(term):
-                text += f" - {self.text(-term, _PRODUCT)}"
+                text += f" - {self.text(-term, PRODUCT)}"
             else:
                 text += f" + {self.text(term, _SUM)}"
         return text
@@ -187,7 +168,7 @@ class Printer:
 
     def _product(self, e: Expr) -> tuple[str, int]:
         if _is_negative(e):
-            return f"-{self.text(-e, _PRODUCT)}", _SIGN
+            return f"-{self.text(-e, PRODUCT)}", _SIGN
         above, below = [], []
         for factor in e.as_ordered_factors():
             power = factor.exp if isinstance(factor, Pow) else None
@@ -201,20 +182,19 @@ class Printer:
         above.sort(
             key=lambda x: (not x.is_number, min(map(_age, x.free_symbols), default=0))
         )
-        top = " * ".join(self.text(x, _PRODUCT) for x in above) or "1"
+        top = " * ".join(self.text(x, PRODUCT) for x in above) or "1"
         if not below:
-            return top, _PRODUCT
-        if len(below) == 1:
-            return f"{top} / {self.text(below[0], _POWER)}", _PRODUCT
-        return f"{top} / {self.text(Mul(*below), _POWER)}", _PRODUCT
+            return top, PRODUCT
+        bottom = below[0] if len(below) == 1 else Mul(*below)
+        return f"{top} / {self.text(bottom, _POWER)}", PRODUCT
 
     def _power(self, e: Expr) -> tuple[str, int]:
         base, exponent = e.args
         if exponent == sympy.Rational(1, 2) and not self.is_number(base):
-            return f"{self._modules['torch']}.sqrt({self.text(base)})", _ATOM
+            return f"{self._modules['torch']}.sqrt({self.text(base)})", ATOM
         if exponent.is_number and exponent.is_negative:
-            return f"1 / {self.text(1 / e, _POWER)}", _PRODUCT
-        left = self.text(base, _ATOM)
+            return f"1 / {self.text(1 / e, _POWER)}", PRODUCT
+        left = self.text(base, ATOM)
         return f"{left} ** {self.text(exponent, _POWER)}", _POWER
 
 
@@ -250,31 +230,26 @@ def _age(symbol: Symbol) -> int:
 def _number(e: Expr) -> str:
     if e.is_Integer:
         return str(int(e))
-    if e.is_Rational:
-        fraction = Fraction(int(e.p), int(e.q))
-        value = float(fraction)
-        if Fraction(repr(value)) == fraction and len(repr(value)) < 8:
-            return repr(value)
-        return f"({fraction.numerator} / {fraction.denominator})"
-    return repr(float(e))
+    if not e.is_Rational:
+        return repr(float(e))
+    if _is_decimal(e, 8):
+        return repr(float(e))
+    return f"({int(e.p)} / {int(e.q)})"
 
 
 def _float(e: Expr) -> float:
     return float(e.replace(f.Ln, sympy.log))
 
 
-def _is_decimal(e: Expr) -> bool:
+def _is_decimal(e: Expr, most: int = 7) -> bool:
     """Return whether a fraction is a short decimal number: 1 / 2 is, 1 / 3 is not."""
-    value = float(Fraction(int(e.p), int(e.q)))
-    return (
-        Fraction(repr(value)) == Fraction(int(e.p), int(e.q)) and len(repr(value)) < 7
-    )
+    fraction = Fraction(int(e.p), int(e.q))
+    text = repr(float(fraction))
+    return Fraction(text) == fraction and len(text) < most
 
 
 def _is_atom(text: str) -> bool:
     """Return whether a text needs no brackets, whatever stands beside it."""
-    import ast
-
     node = ast.parse(text, mode="eval").body
     closed = ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Constant
     return isinstance(node, closed)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import sympy
 import torch
 from sympy import Add, Expr, Integer
 from torch import Tensor
 
+from ldjcheck.derivation.calculus.formulas import Formulas
 from ldjcheck.derivation.calculus.printing import Printer
 from ldjcheck.tape import Node
-
-if TYPE_CHECKING:
-    from ldjcheck.derivation.calculus.formulas import Formulas
 
 _MODULES = {"torch": "torch", "functional": "F", "math": "math"}
 
@@ -91,9 +89,10 @@ def addends(formulas: Formulas, term: Term) -> list[tuple[Expr, Summation]]:
     """
     found: list[tuple[Expr, Summation]] = []
     for part in _parts(term.expression):
-        how = summation(formulas, term, numeric(formulas, part))
+        how = summation(formulas, term, part)
         if how.axes and how.varies is False and isinstance(part, sympy.Mul):
-            found += [(p, _how(formulas, term, p)) for p in _parts(sympy.expand(part))]
+            parts = _parts(sympy.expand(part))
+            found += [(each, summation(formulas, term, each)) for each in parts]
         else:
             found.append((part, how))
     whole = next((how for _, how in found if how.varies and not how.axes), None)
@@ -102,28 +101,23 @@ def addends(formulas: Formulas, term: Term) -> list[tuple[Expr, Summation]]:
     return [(p, whole if p.is_number else how) for p, how in found]
 
 
-def _how(formulas: Formulas, term: Term, part: Expr) -> Summation:
-    return summation(formulas, term, numeric(formulas, part))
-
-
 def _parts(expression: Expr) -> list[Expr]:
     return [part for part in Add.make_args(expression) if part != 0]
 
 
-def summation(formulas: Formulas, term: Term, value: Any) -> Summation:
-    """Return how one addend of a term, with this value, is summed over a sample.
+def summation(formulas: Formulas, term: Term, part: Expr) -> Summation:
+    """Return how one addend of a term is summed over a sample.
 
     Raises:
         ValueError: its shape does not go with what is made.
     """
     batch, event = formulas.trace.batch, formulas.trace.shape
+    value = numeric(formulas, part)
     whole = tuple(term.end.value.shape)
     shape = tuple(value.shape) if isinstance(value, Tensor) else ()
     varies = bool(shape) and shape[0] == batch and batch > 1
-    if term.per == "sample":
-        return Summation((), varies, len(shape), len(whole), is_summed=len(shape) > 1)
-    if term.per == "scalar":
-        axes = tuple(range(1, len(whole)))
+    if term.per in ("sample", "scalar"):
+        axes = tuple(range(1, len(whole))) if term.per == "scalar" else ()
         is_column = len(shape) > 1
         return Summation(axes, varies, len(shape), len(whole), is_summed=is_column)
     if term.per == "place":
@@ -157,12 +151,13 @@ def summed(term: Term, value: Any, how: Summation, batch: int) -> Tensor:
     return (number * count).expand(batch)
 
 
-def logdet(formulas: Formulas, term: Term, batch: int) -> Tensor:
+def logdet(formulas: Formulas, term: Term) -> Tensor:
     """Return what a term comes to for each sample, `(batch,)`, in nats.
 
     Raises:
         ValueError: an addend does not go with what is made.
     """
+    batch = formulas.trace.batch
     total = torch.zeros(batch, dtype=torch.float64)
     together: dict[Summation, Expr] = {}
     for part, how in addends(formulas, term):

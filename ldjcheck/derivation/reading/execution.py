@@ -6,6 +6,7 @@ derived term can be written in the names that the source has at that very line.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import gc
 import inspect
@@ -14,20 +15,73 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ldjcheck.derivation.reading.sources import Sources
 from ldjcheck.holdings import paths, reachable
+from ldjcheck.records import Calls, Direction
+from ldjcheck.revision import SourceText, first_line, read_source
+from ldjcheck.revision.text import MethodNode
 from ldjcheck.tape import Node, Place, Trace
 from ldjcheck.tape.frames import is_users
 from ldjcheck.tape.recorder import Recorder
 from ldjcheck.tracebacks import PYTHON, home_of, is_own, package_of
 
-if TYPE_CHECKING:
-    from ldjcheck.derivation.reading.forms import Form
+
+class Sources:
+    """The files in which functions ran, and the expressions in them by their place."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, SourceText | None] = {}
+        self._spans: dict[str, dict[tuple[int, int, int, int], ast.AST]] = {}
+
+    def of(self, execution: Execution) -> SourceText:
+        """Return the source of a function that ran, where it is known to have one."""
+        source = self.text(execution.file)
+        assert source is not None
+        return source
+
+    def text(self, file: str) -> SourceText | None:
+        """Return a file's source, None where there is none."""
+        if file not in self._texts:
+            self._texts[file] = read_source(file)
+        return self._texts[file]
+
+    def function(self, ran: Execution) -> MethodNode | None:
+        """Return the definition of a function that ran; None of a lambda, or of no source."""
+        source, begins = self.text(ran.file), (ran.function, ran.code.co_firstlineno)
+        for node in () if source is None else source.functions:
+            if isinstance(node, ast.Lambda):
+                continue
+            if (node.name, first_line(node)) == begins:
+                return node
+        return None
+
+    def at(self, place: Place) -> ast.AST | None:
+        """Return the expression, or the statement, that a place spans."""
+        if place.file not in self._spans:
+            source = self.text(place.file)
+            found: dict[tuple[int, int, int, int], ast.AST] = {}
+            for node in () if source is None else source.nodes_of(source.tree):
+                if isinstance(node, (ast.expr, ast.stmt)):
+                    end = node.end_lineno or 0, node.end_col_offset or 0
+                    found[(node.lineno, node.col_offset, *end)] = node
+            self._spans[place.file] = found
+        key = place.line, place.column, place.end_line, place.end_column
+        return self._spans[place.file].get(key)
+
+    def statement(self, place: Place) -> ast.stmt | None:
+        """Return the statement in which a place stands: the innermost one."""
+        source, node = self.text(place.file), self.at(place)
+        if source is None:
+            return None
+        if node is not None:
+            return source.statement(node)
+        simple = source.statements.get(place.line, [])
+        return simple[0] if len(simple) == 1 else None
+
 
 Span = tuple[str, int, int, int, int]
 
@@ -91,6 +145,64 @@ class Execution:
         return self.moments[0].held.get(self.arguments[0])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """One number for each sample, a column of them, or one for each event.
+
+    `event` is how many trailing axes one entry of the ldj covers; None is all but the
+    first, as many as there are where the layer is `of_any_rank`. `sign` is -1 where the
+    ldj is taken off a running log-density. Nothing is handed back at all where the volume
+    is kept.
+    """
+
+    event: int | None = None
+    of_any_rank: bool = False
+    column: bool = False
+    sign: int = 1
+    is_silent: bool = False
+
+    def summed(self, rank: int) -> str:
+        """Return how a value of so many axes, the batch among them, is summed."""
+        if self.event is not None:
+            axes = ", ".join(str(axis) for axis in range(-min(self.event, rank), 0))
+            if not axes:
+                return ""
+            return f".sum({axes})" if self.event == 1 else f".sum(({axes}))"
+        if rank < 2:
+            return ""  # one number for each sample already
+        keep = ", keepdim=True" if self.column else ""
+        flat = "" if rank == 2 and not self.of_any_rank else ".flatten(1)"
+        return f"{flat}.sum(dim=1{keep})"
+
+    def zeros(self, name: str) -> str:
+        """Return a zero for every entry of the ldj, in the precision of an input."""
+        if self.event == 0:
+            return f"{name}.new_zeros({name}.shape)"
+        if self.event is not None:
+            return f"{name}.new_zeros({name}.shape[:-{self.event}])"
+        if self.column:
+            return f"{name}.new_zeros({name}.shape[0], 1)"
+        return f"{name}.new_zeros({name}.shape[0])"
+
+    def counted(self, axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
+        """Return the axes of a value over which one entry of the ldj is a sum."""
+        if self.event is None:
+            return axes
+        return tuple(axis for axis in axes if axis >= rank - self.event)
+
+
+def form_of(calls: Calls, direction: Direction, *, of_any_rank: bool = False) -> Form:
+    """Return the form that a way of calling promises."""
+    way = calls.way(direction)
+    return Form(
+        event=None if way is None else way.event_dim,
+        of_any_rank=of_any_rank,
+        column=calls.column,
+        sign=calls.sign,
+        is_silent=calls.keeps_volume,
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Recorded:
     """One call of a layer: its tape, and the functions that ran.
@@ -135,20 +247,15 @@ class Observer:
 
     def __init__(self) -> None:
         self.executions: dict[int, Execution] = {}
-        self._recorder: Recorder | None = None
-        self._open: dict[int, Execution] = {}
-        self._kept: list[FrameType] = []  # ids are unique among the living only
-        self._lines = 0
 
     @contextlib.contextmanager
     def watching(self, recorder: Recorder) -> Iterator[None]:
         """Watch until the block is left; what was seen before is forgotten."""
-        self._recorder = recorder
-        self.executions = {}
-        self._lines = 0
+        watch = _Watch(recorder)
+        self.executions = watch.executions
         before, collects = sys.gettrace(), gc.isenabled()
         gc.disable()
-        sys.settrace(self._called)
+        sys.settrace(watch.called)
         try:
             yield
         finally:
@@ -156,18 +263,25 @@ class Observer:
             if collects:
                 gc.enable()
             with torch._C.DisableTorchFunction():
-                self._look_again()
-                self._look_at_attributes()
-            self._open.clear()
-            self._kept.clear()
+                watch.look_again()
 
-    def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
+
+class _Watch:
+    """What is seen of one recorded call."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.executions: dict[int, Execution] = {}
+        self._recorder = recorder
+        # By the ids of frames, which are unique among the living only: they are kept.
+        self._open: dict[int, tuple[Execution, FrameType]] = {}
+        self._lines = 0
+
+    def called(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
         if not _is_seen(code.co_filename) or self._lines > _MOST:
             return None
         if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
             return None
-        assert self._recorder is not None
         execution = Execution(
             call=self._recorder.call_of(frame),
             code=code,
@@ -175,70 +289,53 @@ class Observer:
             scope=frame.f_globals,
         )
         self.executions[execution.call] = execution
-        self._open[id(frame)] = execution
-        self._kept.append(frame)
+        self._open[id(frame)] = execution, frame
         return self._within
 
     def _within(self, frame: FrameType, event: str, argument: Any) -> Any:
-        execution = self._open.get(id(frame))
-        if execution is None or event not in ("line", "return"):
+        if id(frame) not in self._open or event not in ("line", "return"):
             return self._within
+        execution, _ = self._open[id(frame)]
         self._lines += 1
         if self._lines <= _MOST:
             with torch._C.DisableTorchFunction():
-                self._note(execution, frame)
+                held = {n: self._as_nodes(value) for n, value in frame.f_locals.items()}
+                moment = Moment(frame.f_lineno, held, len(self._recorder.nodes))
+                execution.moments.append(moment)
                 if event == "return":
                     execution.returned_at = frame.f_lineno
                     execution.returned = self._as_nodes(argument)
         return self._within
 
-    def _note(self, execution: Execution, frame: FrameType) -> None:
-        assert self._recorder is not None
-        held = {name: self._as_nodes(value) for name, value in frame.f_locals.items()}
-        moment = Moment(frame.f_lineno, held, len(self._recorder.nodes))
-        execution.moments.append(moment)
-
     def _as_nodes(self, value: Any) -> Any:
         """Return a value with its node in the place of every tensor that is on the tape."""
-        assert self._recorder is not None
         if isinstance(value, Tensor):
             return self._recorder.find(value) or value
         if type(value) in (tuple, list) and len(value) < 20:
             return tuple(self._as_nodes(item) for item in value)
         return value
 
-    def _look_again(self) -> None:
-        """Put in the nodes of tensors that came on the tape only later, when first used."""
-        assert self._recorder is not None
+    def look_again(self) -> None:
+        """Put in the nodes of tensors that came on the tape only later, when first used.
+
+        And look at the tensors that arguments hold.
+        """
+        known: dict[int, dict[str, Node]] = {}
         for execution in self.executions.values():
             for moment in execution.moments:
                 for name, value in moment.held.items():
                     if isinstance(value, Tensor):
                         moment.held[name] = self._recorder.find(value) or value
-
-    def _look_at_attributes(self) -> None:
-        assert self._recorder is not None
-        known: dict[int, dict[str, Node]] = {}
-        for execution in self.executions.values():
-            if not execution.moments:
-                continue
-            for name in execution.arguments:
+            for name in execution.arguments if execution.moments else ():
                 value = execution.moments[0].held.get(name)
                 if value is None or isinstance(value, (Node, Tensor, str, int, float)):
                     continue
                 if id(value) not in known:
-                    known[id(value)] = self._attributes(value)
+                    tensors = itertools.islice(_tensors_of(value), _ATTRIBUTES)
+                    nodes = ((way, self._recorder.find(each)) for way, each in tensors)
+                    known[id(value)] = {way: n for way, n in nodes if n is not None}
                 for path, node in known[id(value)].items():
                     execution.attributes[name + path] = node
-
-    def _attributes(self, value: Any) -> dict[str, Node]:
-        assert self._recorder is not None
-        found: dict[str, Node] = {}
-        for way, tensor in itertools.islice(_tensors_of(value), _ATTRIBUTES):
-            node = self._recorder.find(tensor)
-            if node is not None:
-                found[way] = node
-        return found
 
 
 def _tensors_of(value: Any) -> Iterator[tuple[str, Tensor]]:

@@ -1,19 +1,18 @@
-"""Functions that hand an ldj back: where derived terms belong, and under which name."""
+"""Functions that hand an ldj back: where derived terms belong, in which name and form."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
 from ldjcheck.calling.parameter_names import is_density, is_total
-from ldjcheck.revision.text import FunctionNode
-from ldjcheck.tape import Node
-
-if TYPE_CHECKING:
-    from ldjcheck.derivation.reading.execution import Execution, Recorded
+from ldjcheck.derivation.reading.execution import Execution, Recorded
+from ldjcheck.revision import SourceText
+from ldjcheck.revision.text import MethodNode, span_of
+from ldjcheck.tape import Node, Place
 
 Slot = Literal["name", "expression", "absent", "attribute"]
 
@@ -28,45 +27,57 @@ class Home:
     """
 
     execution: Execution
-    function: FunctionNode
+    source: SourceText
+    function: MethodNode
     returns: ast.Return
-    slot: Slot
+    output: ast.expr  # as the return writes it
     name: str
-    is_total: bool
-    ldj: ast.expr | None  # as the return writes it
-    output: ast.expr  # likewise
+    slot: Slot = "absent"
+    is_total: bool = False
+    ldj: ast.expr | None = None  # likewise
+
+    @property
+    def position(self) -> int:
+        """Where among the things returned the ldj stands."""
+        value = self.returns.value
+        assert isinstance(value, ast.Tuple)
+        return next(i for i, part in enumerate(value.elts) if part is self.ldj)
+
+    @property
+    def said(self) -> Any:
+        """The ldj that was returned: a node of the tape, a tensor, or a number."""
+        return self.execution.returned[self.position]
+
+    def place(self, statement: ast.stmt) -> Place:
+        """Return a statement of the function as a place of the tape."""
+        line, column, end_line, end_column = span_of(statement)
+        return Place(
+            file=self.execution.file,
+            line=line,
+            end_line=end_line,
+            column=column,
+            end_column=end_column,
+            function=self.execution.function,
+            call=self.execution.call,
+        )
 
 
-def home_of(call: Recorded, execution: Execution, batch: int) -> Home | None:
+def home_of(call: Recorded, execution: Execution) -> Home | None:
     """Return a function as the home of terms; None where it hands back no ldj."""
-    function = call.sources.function(
-        execution.file, execution.function, execution.code.co_firstlineno
-    )
-    if function is None or isinstance(function, ast.Lambda):
+    bare, batch = bare_home(call, execution), call.trace.batch
+    where = None if bare is None else _position(execution.returned, bare.output, batch)
+    if bare is None or where is None:
         return None
-    returns = _reached(function, execution)
-    if returns is None or returns.value is None:
-        return None
-    where = _position(execution.returned, returns.value, batch)
-    if where is None:
-        return None
-    assert isinstance(returns.value, ast.Tuple)
-    ldj, output = returns.value.elts[where], returns.value.elts[0]
-    name, slot = fresh_name(function), "expression"
-    total = _total_in(ldj, execution, batch)
+    assert isinstance(bare.output, ast.Tuple)
+    output, ldj = bare.output.elts[0], bare.output.elts[where]
+    slot: Slot = "name" if isinstance(ldj, ast.Name) else "expression"
     if isinstance(ldj, ast.Name):
-        name, slot = ldj.id, "name"
-    elif total is not None:
-        name = total
-    return Home(
-        execution=execution,
-        function=function,
-        returns=returns,
-        slot=slot,  # type: ignore[arg-type]  # one of the two
-        name=name,
-        is_total=name in execution.arguments,
-        ldj=ldj,
-        output=output,
+        name = ldj.id
+    else:
+        name = _total_in(ldj, execution, batch) or bare.name
+    is_total = name in execution.arguments
+    return replace(
+        bare, slot=slot, name=name, is_total=is_total, ldj=ldj, output=output
     )
 
 
@@ -83,22 +94,16 @@ def _total_in(ldj: ast.expr, execution: Execution, batch: int) -> str | None:
 
 def bare_home(call: Recorded, execution: Execution) -> Home | None:
     """Return a function that hands back its output alone, as the home of terms."""
-    function = call.sources.function(
-        execution.file, execution.function, execution.code.co_firstlineno
-    )
-    if function is None or isinstance(function, ast.Lambda):
-        return None
-    returns = _reached(function, execution)
-    if returns is None or returns.value is None:
+    function = call.sources.function(execution)
+    returns = None if function is None else _reached(function, execution)
+    if function is None or returns is None or returns.value is None:
         return None
     return Home(
         execution=execution,
+        source=call.sources.of(execution),
         function=function,
         returns=returns,
-        slot="absent",
         name=fresh_name(function),
-        is_total=False,
-        ldj=None,
         output=returns.value,
     )
 
@@ -126,7 +131,7 @@ def _kept_as(target: ast.expr) -> str:
     return ""
 
 
-def fresh_name(function: FunctionNode) -> str:
+def fresh_name(function: MethodNode) -> str:
     """Return a name for the ldj that the function does not use for anything else."""
     used = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
     used |= {n.arg for n in ast.walk(function) if isinstance(n, ast.arg)}
@@ -134,7 +139,7 @@ def fresh_name(function: FunctionNode) -> str:
     return next((name for name in names if name not in used), "derived_ldj")
 
 
-def _reached(function: FunctionNode, execution: Execution) -> ast.Return | None:
+def _reached(function: MethodNode, execution: Execution) -> ast.Return | None:
     """Return the statement at which a function returned."""
     line = execution.returned_at
     for node in ast.walk(function):

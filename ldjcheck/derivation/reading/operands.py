@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import math
-import types
+import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
-from ldjcheck.revision import SourceText
-from ldjcheck.revision.text import FUNCTIONS
+from ldjcheck.derivation.reading.execution import Moment
 from ldjcheck.tape import Node
 
-if TYPE_CHECKING:
-    from ldjcheck.derivation.reading.execution import Moment
-
+OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
+    ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}  # fmt: skip
 _KNOWN = ("math", "numpy", "builtins", "torch")
 _PURE = ("len", "float", "int", "abs", "min", "max", "prod", "log", "sqrt", "exp")
 
@@ -84,26 +86,16 @@ class _Evaluation(ast.NodeVisitor):
         return node.value
 
     def visit_Name(self, node: ast.Name) -> Any:  # ast's name
-        if node.id in self._moment.held:
-            return self._moment.held[node.id]
-        if node.id in self._scope:
-            return self._scope[node.id]
-        builtin = getattr(__import__("builtins"), node.id, None)
-        if builtin is None:
-            raise LookupError(node.id)
-        return builtin
+        for known in (self._moment.held, self._scope, vars(builtins)):
+            if node.id in known:
+                return known[node.id]
+        raise LookupError(node.id)
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:  # ast's name
         owner = self.visit(node.value)
-        if isinstance(owner, (Node, Tensor)):
-            value = owner.value if isinstance(owner, Node) else owner
-            if node.attr in ("shape", "ndim"):
-                return getattr(value, node.attr)
-            raise LookupError(node.attr)
-        if isinstance(owner, types.ModuleType):
-            return getattr(owner, node.attr)
-        static = getattr(type(owner), node.attr, None)
-        if isinstance(static, property):
+        owner = owner.value if isinstance(owner, Node) else owner
+        hidden = isinstance(owner, Tensor) and node.attr not in ("shape", "ndim")
+        if hidden or isinstance(getattr(type(owner), node.attr, None), property):
             raise LookupError(node.attr)
         return getattr(owner, node.attr)
 
@@ -124,13 +116,7 @@ class _Evaluation(ast.NodeVisitor):
         left, right = self.visit(node.left), self.visit(node.right)
         if not all(isinstance(side, (int, float)) for side in (left, right)):
             raise LookupError("no number")
-        operators: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-            ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b,
-            ast.Mult: lambda a, b: a * b, ast.Div: lambda a, b: a / b,
-            ast.FloorDiv: lambda a, b: a // b, ast.Pow: lambda a, b: a**b,
-            ast.Mod: lambda a, b: a % b,
-        }  # fmt: skip
-        return operators[type(node.op)](left, right)
+        return OPERATORS[type(node.op)](left, right)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:  # ast's name
         value = self.visit(node.operand)
@@ -154,11 +140,3 @@ def is_close(a: Any, b: Any) -> bool:
     """Return whether two things are one number."""
     numbers = all(isinstance(v, (int, float)) for v in (a, b))
     return numbers and math.isclose(float(a), float(b), rel_tol=1e-12, abs_tol=0.0)
-
-
-def function_around(source: SourceText, node: ast.AST) -> ast.AST:
-    """Return the innermost function or lambda in which something stands."""
-    current = node
-    while current in source.parents and not isinstance(current, FUNCTIONS):
-        current = source.parents[current]
-    return current

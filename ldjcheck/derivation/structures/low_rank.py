@@ -1,10 +1,17 @@
-"""A diagonal and one direction more: log|det| by the matrix determinant lemma.
+"""A diagonal and a product of few directions more: log|det| by the determinant lemma.
 
 Planar and radial maps, and all that adds a function of one number of the sample, such as
 its mean, its norm, or w @ x, to each of its entries. With y_i = f_i(x_i, r) and r = r(x)::
 
     J = diag(d) + u v^T           d = df/dx, u = df/dr, v = dr/dx
     log|det J| = sum(log|d|) + log|1 + sum(u * v / d)|
+
+Sylvester flows, and residual maps whose branch is W2 h(W1 x + b). With y = x * d + s * W2
+h(W1 x + b), d and s numbers, and as many hidden units as may be::
+
+    log|det J| = log|det(I + (W1 W2) * h')|      (by Sylvester's identity)
+
+h' is the slope of every hidden unit. Where there is no W2, the matrix is I + h' * W1.
 """
 
 from __future__ import annotations
@@ -15,13 +22,17 @@ from dataclasses import dataclass
 import sympy
 from sympy import Add, Expr, Integer, Mul, Symbol
 
-from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
-from ldjcheck.derivation.calculus.functions import FUNCTIONS
+from ldjcheck.derivation.calculus import functions as f
+from ldjcheck.derivation.calculus.formulas import (
+    Formulas,
+    NoFormulaError,
+    entries_before,
+    is_entrywise,
+)
 from ldjcheck.derivation.calculus.logarithm import Logarithm
-from ldjcheck.derivation.calculus.reductions import Dims, EventSum, Turned
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
-from ldjcheck.torch_ops import MOVES, PROJECTIONS, SAME, plain_name
+from ldjcheck.torch_ops import HIDDEN, MOVES, PROJECTIONS, plain_name
 
 _SUMS = ("sum", "mean")
 _NORMS = ("norm", "linalg_norm", "linalg_vector_norm")
@@ -53,7 +64,7 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     along, across = named.shortened(y.diff(x)), named.shortened(y.diff(r))
     if along == 0:
         raise NoFormulaError(end, "no entry keeps a part of its own")
-    taken = Logarithm((), formulas.indicators, formulas.known, formulas.sizes)
+    taken = formulas.logarithm()
     slope = named.shortened(direction.slope)
     inner = named.summed(sympy.factor_terms(across * slope / along))
     found = [
@@ -92,24 +103,11 @@ class _Named:
         self._begin = begin
         self._direction = direction
         self._batch = formulas.trace.batch
-        self._short = list(self._abbreviations())
-
-    def _abbreviations(self) -> Iterator[tuple[Expr, Symbol]]:
-        """Yield the formulas of values between, the later first, and their symbols."""
-        formulas = self._formulas
-        inside = self._direction.inside | self._direction.before
-        for node in sorted(inside, key=lambda n: -n.index):
-            if node not in formulas.named:
-                continue
-            formula = formulas.of(node, self._begin, inside)
-            if not isinstance(formula, sympy.Symbol) and not formula.is_number:
-                yield formula, formulas.symbol(node)
 
     def shortened(self, expression: Expr) -> Expr:
         """Return an expression in the names that the source has for parts of it."""
-        for formula, symbol in self._short:
-            expression = expression.subs(formula, symbol)
-        return expression
+        known, inside = self._formulas, self._direction.inside | self._direction.before
+        return known.shortened(expression, self._begin, inside, known.named)
 
     def is_scalar(self, expression: Expr) -> bool:
         """Return whether an expression has one value for each sample, or for all."""
@@ -119,8 +117,7 @@ class _Named:
         node = self._formulas.leaves[symbol].node
         if node is None or node.value.numel() == 1:
             return True
-        shape = tuple(node.value.shape)
-        return node.value.numel() == self._batch and shape[0] == self._batch
+        return node.value.numel() == self._batch == len(node.value)
 
     def summed(self, expression: Expr) -> Expr:
         """Return the sum over the event of an expression, scalars taken out of it."""
@@ -132,10 +129,8 @@ class _Named:
             entries: list[Expr] = []
             for factor in Mul.make_args(part):
                 (scalars if self.is_scalar(factor) else entries).append(factor)
-            inner = Mul(*entries)
-            square = self._direction.square
-            square = None if square is None else self.shortened(square)
-            if square is not None and inner == square:
+            inner, square = Mul(*entries), self._direction.square
+            if square is not None and inner == self.shortened(square):
                 whole = self._formulas.symbol(self._direction.root) ** 2
             else:
                 whole = self._over_event(inner, rank, keep)
@@ -155,40 +150,26 @@ class _Named:
     def _over_event(self, inner: Expr, rank: int, keep: bool) -> Expr:
         is_mean = self._direction.is_mean
         if inner.is_number:
-            dims = Dims(self._formulas.symbol(self._begin))
+            dims = f.Dims(self._formulas.symbol(self._begin))
             return inner if is_mean else inner * dims
-        return EventSum(inner, Integer(rank), Integer(keep), Integer(is_mean))
+        return f.EventSum(inner, Integer(rank), Integer(keep), Integer(is_mean))
 
 
 def _direction(formulas: Formulas, begin: Node, end: Node) -> _Direction:
     """Return the one number on which a step depends besides its own entries."""
-    trace = formulas.trace
-    depending = {n for n in formulas.depending if begin.index <= n.index <= end.index}
-    roots: dict[Node, None] = {}
-    inside: set[Node] = set()
-    stack = [end]
-    while stack:
-        node = stack.pop()
-        if node is begin or node in inside or node not in depending:
-            continue
-        small = node.value.numel() == trace.batch
-        if _is_elementwise(node) or (small and node.name in MOVES):
-            inside.add(node)
-            stack.extend(node.parents)
-        elif small:
-            roots.setdefault(node)
-        else:
-            name = plain_name(node.name)
-            raise NoFormulaError(node, f"`{name}` mixes the entries")
+    batch = formulas.trace.batch
+    inside, roots = entries_before(
+        formulas,
+        end,
+        begin,
+        ends=lambda n: n.value.numel() == batch,
+        passes=lambda n: (
+            is_entrywise(n) or (n.value.numel() == batch and n.name in MOVES)
+        ),
+    )
     if len(roots) != 1:
         raise NoFormulaError(end, "it depends on several numbers of the sample")
-    root = next(iter(roots))
-    return _with_slope(formulas, begin, root, frozenset(inside))
-
-
-def _is_elementwise(node: Node) -> bool:
-    name = plain_name(node.name)
-    return name in FUNCTIONS or node.name in SAME or name in SAME
+    return _with_slope(formulas, begin, roots[0], inside)
 
 
 def _with_slope(
@@ -204,7 +185,7 @@ def _with_slope(
     entries = [p for p in root.parents if p in depending]
     if len(entries) != 1 or entries[0].value.numel() != begin.value.numel():
         raise NoFormulaError(root, f"`{name}` of several values")
-    before = _entrywise(formulas, begin, entries[0])
+    before, _ = entries_before(formulas, entries[0], begin)
     value = formulas.of(entries[0], begin, before)
     slope = value.diff(formulas.symbol(begin))
     r = formulas.symbol(root)
@@ -217,23 +198,112 @@ def _with_slope(
         weight = others[0]
         factor: Expr = formulas.symbol(weight)
         if weight.value.dim() == 2 and weight.value.shape[-1] == 1:
-            factor = Turned(factor)
+            factor = f.Turned(factor)
         return _Direction(root, inside, before, slope * factor)
     raise NoFormulaError(root, f"`{name}` of the whole sample")
 
 
-def _entrywise(formulas: Formulas, begin: Node, node: Node) -> frozenset[Node]:
-    """Return what lies between the step's beginning and a value, entry by entry."""
-    inside: set[Node] = set()
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if current is begin or current not in formulas.depending:
-            continue
-        if not _is_elementwise(current):
-            raise NoFormulaError(
-                current, f"`{plain_name(current.name)}` mixes the entries"
+_TURNED = ("t", "T", "mT", "transpose")
+_ADDS_LAYER = (
+    "adds a hidden layer: its Jacobian is the identity and a product of matrices"
+)
+
+
+def hidden_layer(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
+    """Yield the hidden_layer of a step that adds one hidden layer to what it is given.
+
+    Raises:
+        NoFormulaError: it is something else.
+    """
+    if begin.value.dim() != 2:
+        raise NoFormulaError(end, "it is no vector to which a hidden layer is added")
+    above, products = entries_before(formulas, end, begin, ends=_is_product)
+    if len(products) != 1:
+        raise NoFormulaError(end, "it is no sum with one hidden layer")
+    (outer,) = products
+    y = formulas.of(end, begin, above)
+    along = sympy.simplify(y.diff(formulas.symbol(begin)))
+    slope = y.diff(formulas.symbol(outer))
+    if not along.is_number or along == 0:
+        raise NoFormulaError.mixing(outer)
+    inner, middle = _inner(formulas, outer, begin)
+    found = []
+    if along != 1:
+        found.append(
+            Term(
+                expression=formulas.logarithm().of(along),
+                derivative=along,
+                begin=begin,
+                end=end,
             )
-        inside.add(current)
-        stack.extend(current.parents)
-    return frozenset(inside)
+        )
+    if inner is None:
+        first = _weight(formulas, outer, begin)
+        matrix = f.HiddenDeterminant(slope / along, first, Integer(0))
+    else:
+        if not slope.is_number:
+            raise NoFormulaError(end, "what is added is scaled entry by entry")
+        hidden = _first_of(outer).args[0]
+        bend = formulas.of(hidden, inner, middle).diff(formulas.symbol(inner))
+        bend = formulas.shortened(bend, inner, middle | {hidden}, formulas.named)
+        first = _weight(formulas, inner, begin)
+        second = _weight(formulas, outer, hidden)
+        matrix = f.HiddenDeterminant(bend * slope / along, first, second)
+    found.append(
+        Term(expression=matrix, begin=begin, end=end, why=_ADDS_LAYER, per="sample")
+    )
+    yield found
+
+
+def _is_product(node: Node) -> bool:
+    return plain_name(node.name) in HIDDEN
+
+
+def _inner(
+    formulas: Formulas, outer: Node, begin: Node
+) -> tuple[Node | None, frozenset[Node]]:
+    """Return the first product, where the last one is not it, and what lies between."""
+    hidden = _first_of(outer).args[0]
+    if not isinstance(hidden, Node):
+        raise NoFormulaError(outer, "a matrix that depends on the input")
+    if hidden is begin:
+        return None, frozenset()
+    between, products = entries_before(formulas, hidden, begin, ends=_is_product)
+    if len(products) != 1 or _first_of(products[0]).args[0] is not begin:
+        raise NoFormulaError(outer, "several hidden layers, one behind the other")
+    return products[0], between
+
+
+def _weight(formulas: Formulas, node: Node, given: object) -> Expr:
+    """Return the matrix of a product, or of several, as `(out, in)`, as `nn.Linear` has it."""
+    factors: list[Expr] = []
+    while True:
+        factors.append(_factor(formulas, node))
+        before = node.args[0]
+        if before is given:
+            return factors[0] if len(factors) == 1 else f.Product(*factors)
+        if not isinstance(before, Node) or not _is_product(before):
+            raise NoFormulaError(node, "its matrix is not the second factor")
+        node = before
+
+
+def _factor(formulas: Formulas, node: Node) -> Expr:
+    matrix = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
+    if not isinstance(matrix, Node) or matrix.value.dim() != 2:
+        raise NoFormulaError(node, "its matrix is not the second factor")
+    if matrix in formulas.depending:
+        raise NoFormulaError(node, "its matrix depends on the input")
+    is_turned = plain_name(node.name) != "linear"
+    inner = matrix.args[0] if matrix.name in _TURNED else None
+    if isinstance(inner, Node) and inner.value.dim() == 2:
+        matrix, is_turned = inner, not is_turned
+    symbol = formulas.symbol(matrix)
+    return f.Turned(symbol) if is_turned else symbol
+
+
+def _first_of(node: Node) -> Node:
+    """Return the first of products that follow one another."""
+    before = node.args[0]
+    while isinstance(before, Node) and _is_product(before):
+        node, before = before, before.args[0]
+    return node

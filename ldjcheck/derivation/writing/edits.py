@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from torch import Tensor
 
+from ldjcheck.derivation.reading.execution import Recorded
+from ldjcheck.derivation.reading.homes import Home
+from ldjcheck.derivation.writing.spelling import Spelled
 from ldjcheck.revision import Replacement, SourceText, call_name
-from ldjcheck.revision.text import span_of
-from ldjcheck.tape import Node
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.derivation.reading.execution import Recorded
-    from ldjcheck.derivation.reading.homes import Home
-    from ldjcheck.derivation.writing.insertion import Line
-    from ldjcheck.derivation.writing.spelling import Spelled
+from ldjcheck.revision.text import first_of, names_in, span_of, targets_of
+from ldjcheck.tape import Node, Place
 
 _ZEROS = ("zeros", "new_zeros", "zeros_like")
+
+
+Side = Literal["before", "after"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Line:
+    """A derived statement: which terms stand on which side of which statement."""
+
+    home: Home
+    statement: ast.stmt
+    side: Side
+    parts: tuple[Spelled, ...]
+    whys: tuple[str, ...]  # one for each part
+    renamed: Replacement | None = None  # of what a sublayer's ldj is assigned to
 
 
 class NoPlaceError(Exception):
@@ -32,39 +43,35 @@ class ConflictError(NoPlaceError):
     """Two runs of one statement have different terms."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """One derived statement as it will stand in the file."""
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Said:
+    """One derived statement: the statement of the map that it goes with, and why."""
 
-    line: Line
-    part: Spelled
+    place: Place | None
     text: str
     why: str
+    part: Spelled | None = None  # what is added or subtracted, where that is one thing
 
 
 def statements_of(
     call: Recorded, home: Home, lines: Sequence[Line]
-) -> tuple[list[Written], list[Replacement]]:
+) -> tuple[list[Said], list[Replacement]]:
     """Return the statements of one function, and the edit that puts them there.
 
     Raises:
         NoPlaceError: there is no place for one of them.
     """
-    source = call.sources.text(home.execution.file)
-    assert source is not None
-    return _Edit(call, source, home, lines).made()
+    return _Edit(call, home, lines).made()
 
 
 class _Edit:
-    def __init__(
-        self, call: Recorded, source: SourceText, home: Home, lines: Sequence[Line]
-    ) -> None:
+    def __init__(self, call: Recorded, home: Home, lines: Sequence[Line]) -> None:
         self._call = call
-        self._source = source
+        self._source = home.source
         self._home = home
         self._lines = _without_repetitions(lines)
 
-    def made(self) -> tuple[list[Written], list[Replacement]]:
+    def made(self) -> tuple[list[Said], list[Replacement]]:
         home = self._home
         if home.slot == "attribute" and not self._lines:
             return [], []  # it is zero, or whatever it says of a map that keeps volume
@@ -73,7 +80,7 @@ class _Edit:
         changes = [_without(self._source, statement) for statement in whole]
         changes += [] if home.slot == "absent" else self._shortened()
         is_begun = home.is_total or self._is_begun(removed)
-        written: list[Written] = []
+        said: list[Said] = []
         if not is_begun and self._lines and not self._is_straight():
             changes.append(self._at_top(f"{home.name} = {self._zeros()}"))
             is_begun = True
@@ -82,13 +89,14 @@ class _Edit:
             for part, why in zip(map(self._signed, line.parts), line.whys, strict=True):
                 texts.append(self._statement(part, is_begun))
                 is_begun = True
-                written.append(Written(line, part, texts[-1], why))
+                place = home.place(line.statement)
+                said.append(Said(place=place, text=texts[-1], why=why, part=part))
             if texts:
                 changes.append(self._beside(line, texts))
             if line.renamed is not None:
                 changes.append(line.renamed)
         changes += self._returned(is_begun)
-        return written, list(dict.fromkeys(changes))
+        return said, list(dict.fromkeys(changes))
 
     # --- the new statements -----------------------------------------------------------
 
@@ -149,10 +157,10 @@ class _Edit:
             texts = [f"if {self._home.name} is not None:{inside}"]
         if line.side == "before":
             text = "".join(f"{each}\n{indent}" for each in texts)
-            return Replacement(source.file, first, column, first, column, text)
+            return source.put_at((first, column, first, column), text)
         edge = len(source.lines[last - 1].rstrip(b"\r\n"))
         text = "".join(f"\n{indent}{each}" for each in texts)
-        return Replacement(source.file, last, edge, last, edge, text)
+        return source.put_at((last, edge, last, edge), text)
 
     def _asked_alone(self, node: ast.stmt, removed: Sequence[ast.stmt]) -> ast.stmt:
         """Return a statement, or the question after the total that nothing else follows."""
@@ -182,22 +190,11 @@ class _Edit:
         return all(node.lineno >= statement.lineno for node in asked)
 
     def _at_top(self, text: str) -> Replacement:
-        body = self._home.function.body
-        assert isinstance(body, list)
-        first = body[0]
-        if (
-            isinstance(first, ast.Expr)
-            and isinstance(first.value, ast.Constant)
-            and len(body) > 1
-        ):
-            first = body[1]
-        line, column, *_ = span_of(first)
+        line, column, *_ = span_of(first_of(self._home.function))
         indent = self._source.lines[line - 1][:column].decode()
         if indent.strip():
             raise NoPlaceError("the function stands on one line")
-        return Replacement(
-            self._source.file, line, column, line, column, f"{text}\n{indent}"
-        )
+        return self._source.put_at((line, column, line, column), f"{text}\n{indent}")
 
     def _returned(self, is_begun: bool) -> Iterator[Replacement]:
         home = self._home
@@ -219,9 +216,7 @@ class _Edit:
 
     def _says_zero(self) -> bool:
         """Return whether what is handed back as the ldj is nothing already."""
-        value = self._home.returns.value
-        assert isinstance(value, ast.Tuple)
-        said = self._home.execution.returned[_index(self._home)]
+        said = self._home.said
         held = said.value if isinstance(said, Node) else said
         if isinstance(held, Tensor):
             return not bool(held.any())
@@ -253,7 +248,7 @@ class _Edit:
         renamed += self._paired
         for node in self._assignments:
             if isinstance(node, ast.Assign) and node not in (*removed, *renamed):
-                names = [n for t in node.targets for n in _names(t)]
+                names = [n for t in node.targets for n in names_in(t)]
                 if self._home.name in names and node.lineno <= first:
                     return True
         return False
@@ -297,21 +292,18 @@ class _Edit:
             found.append(self._source.put(node, f"{left} = {right}"))
         return found
 
-    def _is_attribute(self, targets: Sequence[ast.expr]) -> bool:
-        """Return whether a statement sets the attribute in which the ldj is kept."""
-        return any(ast.unparse(target) == self._home.name for target in targets)
-
     def _only_for_ldj(self) -> list[ast.stmt]:
         """Return the statements that serve the ldj alone, and are not its start at zero."""
         found: list[ast.stmt] = []
         for node in self._assignments:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if self._home.slot == "attribute" and self._is_attribute(targets):
+            targets = targets_of(node)
+            kept = self._home.slot == "attribute" and self._home.name
+            if kept in [ast.unparse(target) for target in targets]:
                 found.append(node)
                 continue
             if not all(isinstance(target, ast.Name) for target in targets):
                 continue
-            names = {n for target in targets for n in _names(target)}
+            names = {n for target in targets for n in names_in(target)}
             first = min((x.statement.lineno for x in self._lines), default=10**9)
             is_start = _starts_at_zero(node) and node.lineno <= first
             if not names <= self._ldj_names or is_start:
@@ -359,7 +351,7 @@ def _needed(function: ast.AST, ldj: str, home: Home) -> set[str]:
             parts = node.value.elts if isinstance(node.value, ast.Tuple) else []
             kept = [p for p in parts if p is not home.ldj]
             if node is home.returns or (len(parts) == _width(home) and parts):
-                kept = [p for i, p in enumerate(parts) if i != _index(home)]
+                kept = [p for i, p in enumerate(parts) if i != home.position]
             elif not parts:
                 kept = [node.value]
             for part in kept:
@@ -374,16 +366,11 @@ def _needed(function: ast.AST, ldj: str, home: Home) -> set[str]:
     size = -1
     while size != len(needed):
         size = len(needed)
-        for node in ast.walk(function):
-            if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For)):
-                targets = (
-                    node.targets if isinstance(node, ast.Assign) else [node.target]
-                )
-                names = {n for t in targets for n in _names(t)}
-                plain = all(isinstance(t, (ast.Name, ast.Tuple)) for t in targets)
-                if names & needed or not plain:
-                    value = node.iter if isinstance(node, ast.For) else node.value
-                    needed |= (_reads(value) if value is not None else set()) | names
+        for node, names in _settings(function):
+            plain = all(isinstance(t, (ast.Name, ast.Tuple)) for t in targets_of(node))
+            if names & needed or not plain:
+                value = node.iter if isinstance(node, ast.For) else node.value
+                needed |= _reads(value) | names
         needed.discard(ldj)
     return needed
 
@@ -393,26 +380,24 @@ def _width(home: Home) -> int:
     return len(value.elts) if isinstance(value, ast.Tuple) else 0
 
 
-def _index(home: Home) -> int:
-    value = home.returns.value
-    assert isinstance(value, ast.Tuple)
-    return next(i for i, part in enumerate(value.elts) if part is home.ldj)
-
-
 def _feeding(function: ast.AST, start: set[str]) -> set[str]:
     """Return the names that some names are computed from."""
     found, size = set(start), -1
     while size != len(found):
         size = len(found)
-        for node in ast.walk(function):
-            if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
-                targets = (
-                    node.targets if isinstance(node, ast.Assign) else [node.target]
-                )
-                names = {n for t in targets for n in _names(t)}
-                if names & found and node.value is not None:
-                    found |= _reads(node.value)
+        for node, names in _settings(function):
+            if names & found and not isinstance(node, ast.For):
+                found |= _reads(node.value)
     return found
+
+
+def _settings(
+    function: ast.AST,
+) -> Iterator[tuple[ast.Assign | ast.AugAssign | ast.AnnAssign | ast.For, set[str]]]:
+    """Yield what sets names in a function, and which."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.For):
+            yield node, {n for target in targets_of(node) for n in names_in(target)}
 
 
 def _reads(node: ast.AST | None) -> set[str]:
@@ -425,10 +410,6 @@ def _reads(node: ast.AST | None) -> set[str]:
     }
 
 
-def _names(target: ast.AST) -> set[str]:
-    return {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
-
-
 def _without(source: SourceText, statement: ast.stmt) -> Replacement:
     """Return the replacement that takes a statement out, its line with it."""
     first, column, last, end = span_of(statement)
@@ -438,7 +419,7 @@ def _without(source: SourceText, statement: ast.stmt) -> Replacement:
         return source.put(statement, "pass")
     if before.strip() or after.strip():
         raise NoPlaceError(f"line {first} holds several statements")
-    return Replacement(source.file, first, 0, last, len(source.lines[last - 1]), "")
+    return source.put_at((first, 0, last, len(source.lines[last - 1])), "")
 
 
 def _texts(line: Line) -> list[tuple[str, bool, bool]]:
@@ -459,6 +440,3 @@ def _without_repetitions(lines: Sequence[Line]) -> list[Line]:
                 f"line {line.statement.lineno} has other terms in another round"
             )
     return sorted(found.values(), key=lambda line: line.statement.lineno)
-
-
-__all__ = ["ConflictError", "NoPlaceError", "Written", "statements_of"]

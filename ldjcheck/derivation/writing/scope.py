@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
-from ldjcheck.derivation.calculus.formulas import moment_of
+from ldjcheck.derivation.calculus.formulas import Leaf, moment_of
+from ldjcheck.derivation.reading.execution import Execution, Moment, Recorded
 from ldjcheck.derivation.reading.operands import owner_of, value_of
 from ldjcheck.tape import Node
-
-if TYPE_CHECKING:
-    from ldjcheck.derivation.calculus.formulas import Leaf
-    from ldjcheck.derivation.reading.execution import Execution, Moment, Recorded
 
 _DEEP = 8  # calls and assignments through which a name is followed
 _ATOMS = (int, float, str, bytes, bool, type(None))
@@ -23,17 +23,32 @@ _ATOMS = (int, float, str, bytes, bool, type(None))
 class Scope:
     """One function at one moment: what can be written there, and means what it should."""
 
-    def __init__(
-        self,
-        execution: Execution,
-        moment: Moment,
-        call: Recorded,
-    ) -> None:
+    def __init__(self, execution: Execution, moment: Moment, call: Recorded) -> None:
         self.execution = execution
         self.moment = moment
+        self.form = call.form
         self._executions = call.executions
         self._sources = call.sources
         self._made = call.made
+
+    @cached_property
+    def modules(self) -> Mapping[str, str]:
+        """What the file calls torch, its `functional`, and what has log for numbers."""
+        known = {"torch": "torch", "functional": "torch.nn.functional"}
+        for node in ast.walk(self._sources.of(self.execution).tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    if alias.name in ("torch", "math"):
+                        known[alias.name] = alias.asname or alias.name
+                    elif alias.name == "torch.nn.functional" and alias.asname:
+                        known["functional"] = alias.asname
+                    elif alias.name == "numpy":
+                        known.setdefault("numpy", alias.asname or "numpy")
+            elif isinstance(node, ast.ImportFrom) and node.module == "torch.nn":
+                for alias in node.names:
+                    if alias.name == "functional":
+                        known["functional"] = alias.asname or "functional"
+        return {"math": known["numpy"], **known} if "numpy" in known else known
 
     def word(self, leaf: Leaf) -> str | None:
         """Return how to write what a symbol stands for; None where there is no way."""
@@ -81,7 +96,7 @@ class Scope:
         execution = None if place is None else self._executions.get(place.call)
         if not isinstance(made, ast.expr) or execution is None:
             return None
-        moment = moment_of(execution, node)
+        moment = moment_of(execution, node.index)
         if moment is None or not self._is_outcome(node):
             return None
         text = self._reworded(made, execution, moment, depth + 1)
@@ -98,8 +113,8 @@ class Scope:
         assert node.place is not None
         made = self._made.get((node.place.call, node.place.span), [])
         execution = self._executions[node.place.call]
-        turn = moment_of(execution, node)
-        here = [each for each in made if moment_of(execution, each) is turn]
+        turn = moment_of(execution, node.index)
+        here = [each for each in made if moment_of(execution, each.index) is turn]
         if not here or here[-1] is node:
             return True
         return node.part is not None and here[-1].args is node.args
@@ -133,35 +148,27 @@ class Scope:
         """
         if name not in moment.held:
             return self._global(name, execution)
-        value = moment.held[name]
-        if self.moment.held.get(name, _Nothing) is value or (
-            execution is self.execution and self._is_equal(name, value)
-        ):
+        value, here = moment.held[name], self.moment.held.get(name, _Nothing)
+        is_equal = type(here) is type(value) and isinstance(value, _ATOMS)
+        is_equal = is_equal and here == value and execution is self.execution
+        if here is value or is_equal:
             return ast.Name(id=name, ctx=ast.Load())
+        text = None
         if isinstance(value, Node):
             text = self.tensor(value, depth + 1)
-            if text is not None:
-                return _expression(text)
         elif not isinstance(value, (*_ATOMS, Tensor)):
-            for other, held in self.moment.held.items():
-                if held is value:
-                    return ast.Name(id=other, ctx=ast.Load())
-        text = self._argument(name, execution, depth)
-        if text is None:
-            text = self._assigned(name, execution, depth)
+            text = next((n for n, h in self.moment.held.items() if h is value), None)
+        text = text or self._argument(name, execution, depth)
+        text = text or self._assigned(name, execution, depth)
         if text is None:
             raise LookupError(name)
         return _expression(text)
 
-    def _is_equal(self, name: str, value: Any) -> bool:
-        held = self.moment.held.get(name, _Nothing)
-        return type(held) is type(value) and isinstance(value, _ATOMS) and held == value
-
     def _global(self, name: str, execution: Execution) -> ast.expr:
-        import builtins
-
-        theirs = execution.scope.get(name, getattr(builtins, name, _Nothing))
-        ours = self.execution.scope.get(name, getattr(builtins, name, _Nothing))
+        theirs, ours = (
+            each.scope.get(name, getattr(builtins, name, _Nothing))
+            for each in (execution, self.execution)
+        )
         if theirs is _Nothing or theirs is not ours or name in self.moment.held:
             raise LookupError(name)
         return ast.Name(id=name, ctx=ast.Load())
@@ -175,7 +182,8 @@ class Scope:
         call = self._sources.at(caller)
         if not isinstance(call, ast.Call):
             return None
-        moment = _moment_before(above, execution)
+        began = execution.moments[0].clock if execution.moments else 0
+        moment = moment_of(above, began)
         if moment is None:
             return None
         names = list(execution.arguments)
@@ -194,10 +202,8 @@ class Scope:
 
     def _assigned(self, name: str, execution: Execution, depth: int) -> str | None:
         """Return what a local name was set to, where that is done once."""
-        function = self._sources.function(
-            execution.file, execution.function, execution.code.co_firstlineno
-        )
-        if function is None or isinstance(function, ast.Lambda):
+        function = self._sources.function(execution)
+        if function is None:
             return None
         found = [
             node
@@ -260,14 +266,3 @@ class _Reworder(ast.NodeTransformer):
 
 def _expression(text: str) -> ast.expr:
     return ast.parse(text, mode="eval").body
-
-
-def _moment_before(above: Execution, execution: Execution) -> Moment | None:
-    """Return the line of a caller during which it called."""
-    started = execution.moments[0].clock if execution.moments else 0
-    found = None
-    for moment in above.moments:
-        if moment.clock > started:
-            break
-        found = moment
-    return found

@@ -23,7 +23,7 @@ def sublayers(explanation: Explanation) -> str:
 def is_turned(explanation: Explanation) -> bool:
     """Return whether the sign of a term is wrong beside its count."""
     multiplier = explanation.multiplier
-    return multiplier is not None and multiplier.label.startswith("-")
+    return multiplier is not None and multiplier.sign < 0
 
 
 def named(explanation: Explanation, *, start: bool = False) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule
-from ldjcheck.mistakes.rewriting import gradients
+from ldjcheck.mistakes.rewriting import calls
 from ldjcheck.records import Comparison, Finding, GradientMeasured
 
 _SHOWN = 4
@@ -110,7 +110,7 @@ RULE = Rule(
     summary="right value, wrong gradient",
     page=PAGE,
     match=_match,
-    mend=(gradients.uncut,),
+    mend=(calls.uncut,),
     mended_alone=True,
     beside_the_value=True,
 )

@@ -7,20 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.closeness import is_constant, same, varies
-from ldjcheck.mistakes.engine.kinds import (
-    ALL_USES,
-    BATCH_TOTAL,
-    EVENTS_ONLY,
-    EVENTS_ONLY_COLUMN,
-    EVENTS_ONLY_TERM,
-    EVENTS_SUMMED,
-    MONOMIAL,
-    Kind,
-)
 from ldjcheck.mistakes.engine.proposals import Term, Use, Value, ValueEdit, WholeLaw
 from ldjcheck.mistakes.rewriting import factors, reductions
-from ldjcheck.records import Explanation
+from ldjcheck.records import Explanation, Multiplier
 from ldjcheck.torch_ops import REDUCE
 
 if TYPE_CHECKING:
@@ -29,7 +20,8 @@ if TYPE_CHECKING:
     from ldjcheck.mistakes.engine.case import Case
 
 
-COUNTED = Kind("batch-counted", MONOMIAL.cost, counting=True)
+_ONE_OF_BATCH = Multiplier(family="shape", below=("B",))
+COUNTED = kinds.Kind("batch-counted", kinds.MONOMIAL.cost, counting=True)
 
 
 def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanation]:
@@ -39,23 +31,22 @@ def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanat
     number says it than where a sum does. A count of all entries, the batch among them, is
     a wrong count of dims.
     """
-    from ldjcheck.mistakes.engine.source.statements import is_times
+    from ldjcheck.mistakes.engine.places import is_times
 
     for each in found:
-        label = "" if each.multiplier is None else each.multiplier.label
-        if label != "1/B" or not each.constant:
+        if each.multiplier != _ONE_OF_BATCH or not each.constant:
             continue
         if all(is_times(trace, trace.batch) for trace in case.traces):
-            cost = each.cost - ALL_USES  # the same edit, said of what it does
+            cost = each.cost - kinds.ALL_USES  # the same edit, said of what it does
             yield replace(each, kind=COUNTED.name, cost=cost, multiplier=None)
 
 
 def _edits(use: Use) -> Iterator[ValueEdit]:
     if use.operation in REDUCE:
-        yield ValueEdit(EVENTS_ONLY, _over_events)
-        yield ValueEdit(EVENTS_ONLY_COLUMN, _as_column)
+        yield ValueEdit(kinds.EVENTS_ONLY, _over_events)
+        yield ValueEdit(kinds.EVENTS_ONLY_COLUMN, _as_column)
         if use.operation == "mean":  # over the batch, and over the dims as well
-            yield ValueEdit(EVENTS_SUMMED, _summed)
+            yield ValueEdit(kinds.EVENTS_SUMMED, _summed)
 
 
 def _over_events(value: Value) -> Tensor | None:
@@ -90,7 +81,7 @@ def _terms(term: Term) -> Iterator[Explanation]:
     ):
         pairs = zip(totals, term.amounts, strict=True)
         if all(same(total.expand(len(amount)), amount) for total, amount in pairs):
-            yield EVENTS_ONLY_TERM.explanation(
+            yield kinds.EVENTS_ONLY_TERM.explanation(
                 location=target_location(term.case, term.target),
                 operand=operand(term.target),
                 size=term.target.size,
@@ -147,13 +138,17 @@ RULE = Rule(
     page=PAGE,
     laws=(
         WholeLaw(
-            BATCH_TOTAL, lambda e, trace: e.sum().expand(trace.batch), tells=varies
+            kinds.BATCH_TOTAL,
+            lambda e, trace: e.sum().expand(trace.batch),
+            tells=varies,
         ),
         WholeLaw(
-            BATCH_TOTAL, lambda e, trace: e.mean().expand(trace.batch), tells=varies
+            kinds.BATCH_TOTAL,
+            lambda e, trace: e.mean().expand(trace.batch),
+            tells=varies,
         ),
         WholeLaw(
-            BATCH_TOTAL,
+            kinds.BATCH_TOTAL,
             lambda e, trace: (e.mean() / trace.dims).expand(trace.batch),
             tells=varies,
         ),
@@ -162,8 +157,8 @@ RULE = Rule(
     terms=_terms,
     explanations=_explanations,
     claims=(
-        Claim(EVENTS_ONLY, mend=(reductions.over_events,)),
-        Claim(BATCH_TOTAL, mend=(reductions.over_events,)),
+        Claim(kinds.EVENTS_ONLY, mend=(reductions.over_events,)),
+        Claim(kinds.BATCH_TOTAL, mend=(reductions.over_events,)),
         Claim(COUNTED, mend=(factors.dropped,)),
     ),
     tell="The log-determinant is reduced over the batch too: one number for all samples.",

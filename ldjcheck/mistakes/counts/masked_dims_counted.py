@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _edits(use: Use) -> Iterator[ValueEdit]:
     """Yield: without the dims that one step leaves alone, or that all of them do."""
-    from ldjcheck.mistakes.engine.multipliers.counts import active_dims
+    from ldjcheck.mistakes.engine.counts import active_dims
 
     if not use.linear:
         return

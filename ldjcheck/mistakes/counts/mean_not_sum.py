@@ -11,7 +11,7 @@ from ldjcheck.mistakes.catalogue.wording import named, why_per_dim
 from ldjcheck.mistakes.engine.kinds import ACTIVE, DIMS, SUM_FOR_MEAN
 from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
 from ldjcheck.mistakes.rewriting import calls
-from ldjcheck.mistakes.rewriting.multiples import counted
+from ldjcheck.mistakes.rewriting.factors import counted
 from ldjcheck.records import Explanation, Finding
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import is_turned, named, why_per_dim
 from ldjcheck.mistakes.engine.kinds import DIMS
-from ldjcheck.mistakes.rewriting.multiples import counted
+from ldjcheck.mistakes.rewriting.factors import counted
 from ldjcheck.records import Explanation
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import is_turned, named
 from ldjcheck.mistakes.engine.kinds import SPATIAL
-from ldjcheck.mistakes.rewriting.multiples import counted
+from ldjcheck.mistakes.rewriting.factors import counted
 from ldjcheck.records import Explanation
 
 
 def _tell(e: Explanation) -> str:
     assert e.multiplier is not None
-    where = "time step" if e.multiplier.label.endswith("T") else "pixel"
-    where += " of each frame" * e.multiplier.label.endswith("T*H*W")
+    where = "time step" if e.multiplier.above == ("T",) else "pixel"
+    where += " of each frame" * ("T" in e.multiplier.above[:-1])
     turned = ", and with the wrong sign" * is_turned(e)
     return f"{named(e, start=True)} counts once, not once per {where}{turned}."
 

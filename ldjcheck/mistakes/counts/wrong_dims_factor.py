@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
 
 from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import ACTIVE, MONOMIAL
-from ldjcheck.mistakes.rewriting.multiples import counted
+from ldjcheck.mistakes.rewriting.factors import counted
 from ldjcheck.records import Diagnosis, Explanation
-
-_FIXED = re.compile(r"1/(\d+)\*([^/]+)")  # the count of one size, and of every
 
 
 def _is_constant(e: Explanation, at: Circumstances) -> bool:
     return e.constant
 
 
+def _fixed(e: Explanation) -> tuple[int, str] | None:
+    """Return the count of one size that stands where that of every size belongs, and it."""
+    m = e.multiplier
+    if m is None or m.number.numerator != 1 or m.number == 1 or m.below or m.sign < 0:
+        return None
+    return m.number.denominator, replace(m, number=Fraction(1)).label
+
+
 def _why(e: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
-    assert e.multiplier is not None
-    fixed = _FIXED.fullmatch(e.multiplier.label)
+    fixed = _fixed(e)
     if fixed is not None:
-        number, count = fixed.groups()
+        number, count = fixed
         yield (
             f"right where {count} is {number}: a layer that is made for such a shape "
             "alone is checked at it by --shape"
@@ -30,24 +36,15 @@ def _why(e: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
 
 
 def _tell(e: Explanation) -> str:
-    assert e.multiplier is not None
-    right, divided, used = e.multiplier.label.rpartition("/")
-    if divided and used == "dims" and "/" not in right:
-        return (
-            f"{named(e, start=True)} is multiplied by the wrong count: dims instead of "
-            f"{right.strip('()')}."
-        )
-    fixed = _FIXED.fullmatch(e.multiplier.label)
+    m, fixed, term = e.multiplier, _fixed(e), named(e, start=True)
+    assert m is not None
+    wrong = f"{term} is multiplied by the wrong count:"
+    if m.below == ("dims",) and m.number.denominator == 1 and m.base >= 0:
+        return f"{wrong} dims instead of {replace(m, below=()).label.strip('()')}."
     if fixed is not None:
-        number, count = fixed.groups()
-        return (
-            f"{named(e, start=True)} is counted {number} times at every shape, instead "
-            f"of {count} times."
-        )
-    return (
-        f"{named(e, start=True)} is multiplied by the wrong count: it needs "
-        f"{e.multiplier.label} times as much."
-    )
+        number, count = fixed
+        return f"{term} is counted {number} times at every shape, instead of {count} times."
+    return f"{wrong} it needs {m.label} times as much."
 
 
 PAGE = Page(

@@ -10,12 +10,12 @@ from ldjcheck.mistakes.contract.stale_cache.as_built import (
     is_unexplained,
 )
 from ldjcheck.mistakes.diagnosis.diagnose import diagnose_traces, trace_ledger
-from ldjcheck.mistakes.engine.ledger.sublayers import (
+from ldjcheck.mistakes.engine.laws import diagnose_estimate
+from ldjcheck.mistakes.engine.sublayers import (
     Blamed,
     blame_sublayers,
     sublayer_lines,
 )
-from ldjcheck.mistakes.engine.multipliers.estimate import diagnose_estimate
 
 __all__ = [
     "Blamed",

@@ -13,26 +13,20 @@ import torch
 from ldjcheck.mistakes import RULES
 from ldjcheck.mistakes.diagnosis.explain import LAWS, explain, found_again
 from ldjcheck.mistakes.diagnosis.two_mistakes import mistakes_apart
-from ldjcheck.mistakes.engine.arithmetic.linear_part import terms_add_up
-from ldjcheck.mistakes.engine.case import Case, make_case
+from ldjcheck.mistakes.engine.case import Case, make_case, terms_add_up
 from ldjcheck.mistakes.engine.closeness import ADDS_UP, fits, is_constant, same
-from ldjcheck.mistakes.engine.edits.whole import whole_laws
 from ldjcheck.mistakes.engine.kinds import CLEAR
-from ldjcheck.mistakes.engine.ledger.calls import wrong_calls
-from ldjcheck.mistakes.engine.ledger.lines import (
+from ldjcheck.mistakes.engine.laws import whole_laws, with_law
+from ldjcheck.mistakes.engine.ledger import (
     ledger_fault,
     ledger_lines,
     reported_shares,
+    wrong_calls,
 )
-from ldjcheck.mistakes.engine.ledger.suspect import suspect_of
-from ldjcheck.mistakes.engine.multipliers.scaling_law import with_law
-from ldjcheck.mistakes.engine.source.places import location_of, spans_of
-from ldjcheck.mistakes.engine.source.statements import (
-    last_statement,
-    reducing_statement,
-)
+from ldjcheck.mistakes.engine.pairing import suspect_of
+from ldjcheck.mistakes.engine.places import last_statement, reducing_statement, spans_of
 from ldjcheck.records import Deadline, Diagnosis, Explanation, LedgerLine, Span
-from ldjcheck.tape import Trace
+from ldjcheck.tape import Trace, location_of
 
 _ROUNDING = 1e-12  # nats a dim: no cost worth telling
 

@@ -9,49 +9,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 import torch
 
 from ldjcheck.mistakes import RULES
-from ldjcheck.mistakes.engine.arithmetic.targets import (
+from ldjcheck.mistakes.engine import kinds
+from ldjcheck.mistakes.engine.case import (
+    Case,
     Target,
     edited,
     is_nested,
+    operand,
     user_node,
     value_node,
     without,
 )
-from ldjcheck.mistakes.engine.case import Case, operand
 from ldjcheck.mistakes.engine.closeness import fits, same
-from ldjcheck.mistakes.engine.edits.multiples import multiples, whole_multiple
-from ldjcheck.mistakes.engine.edits.unneeded import unneeded
-from ldjcheck.mistakes.engine.edits.whole import whole_laws
-from ldjcheck.mistakes.engine.kinds import (
-    ALL_USES,
-    HOPELESS,
-    NORMALISER,
-    NOTHING_REPORTED,
-    NUMBER_EACH_TIME,
-    ONE_OF_SEVERAL,
-    OTHER_CONDITION,
-    OTHER_POINT,
-    OVERWRITTEN,
-    PART_UNACCOUNTED,
-    REGION,
-    SIGN_EACH_TIME,
-    STEP_UNACCOUNTED,
-)
+from ldjcheck.mistakes.engine.edits import multiples, unneeded, whole_multiple
+from ldjcheck.mistakes.engine.laws import whole_laws
+from ldjcheck.mistakes.engine.places import is_known_right, logged, place_of, spans_of
 from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, value_of
-from ldjcheck.mistakes.engine.source.places import location_of, logged, spans_of
-from ldjcheck.mistakes.engine.source.statements import is_known_right, place_of
 from ldjcheck.mistakes.terms.missing_term.steps import step_explanations
 from ldjcheck.records import Explanation, Multiplier, Span
-from ldjcheck.tape import Node, Trace, dependents, in_order
+from ldjcheck.tape import Node, Trace, dependents, in_order, location_of
 from ldjcheck.torch_ops import LINEAR
 
 LAWS = tuple(law for rule in RULES for law in rule.laws)
 _OF_STEPS = tuple(
-    kind.name for kind in (STEP_UNACCOUNTED, OVERWRITTEN, PART_UNACCOUNTED, NORMALISER)
+    kind.name
+    for kind in (
+        kinds.STEP_UNACCOUNTED,
+        kinds.OVERWRITTEN,
+        kinds.PART_UNACCOUNTED,
+        kinds.NORMALISER,
+    )
 )
 _CLAIMED = tuple(claim.kind for rule in RULES for claim in rule.claims)
 # What explains a NaN beside numbers that are right: a sign, or a region of the inputs.
@@ -67,7 +59,7 @@ def explain(case: Case) -> tuple[Explanation, ...]:
     if all(case.agree):
         return ()
     found = list(whole_laws(case.traces, LAWS))
-    if any(e.kind == NOTHING_REPORTED.name for e in found):
+    if any(e.kind == kinds.NOTHING_REPORTED.name for e in found):
         return tuple(found)
     input_nodes = _InputDependence()
     found.extend(whole_multiple(case))
@@ -80,14 +72,14 @@ def explain(case: Case) -> tuple[Explanation, ...]:
             found.extend(list(rule.explanations(case, found)))
     if _right_where_finite(case):
         found = [e for e in found if e.kind in _REGIONAL]
-    if any(e.kind in (REGION.name, OTHER_CONDITION.name) for e in found):
+    if any(e.kind in (kinds.REGION.name, kinds.OTHER_CONDITION.name) for e in found):
         # right on a region of inputs: what repairs the rest is no change of point
-        found = [e for e in found if e.kind != OTHER_POINT.name]
+        found = [e for e in found if e.kind != kinds.OTHER_POINT.name]
     first = case.traces[0]
     found.sort(
         key=lambda e: (e.cost, is_known_right(first, e.location), e.size, e.rank)
     )
-    return tuple(e for e in found if e.cost < HOPELESS)
+    return tuple(e for e in found if e.cost < kinds.HOPELESS)
 
 
 def _right_where_finite(case: Case) -> bool:
@@ -132,7 +124,7 @@ def _at_target(
     case: Case, target: Target, inputs: _InputDependence
 ) -> list[Explanation]:
     linear = _is_linear(case, target)
-    extra = ONE_OF_SEVERAL * target.single
+    extra = kinds.ONE_OF_SEVERAL * target.single
     spans = _spans(target)
     explanations = _of_target(case, target, linear=linear, inputs=inputs)
     return [replace(e, cost=e.cost + extra, spans=spans) for e in explanations]
@@ -213,18 +205,14 @@ def _of_term(case: Case, target: Target) -> Iterator[Explanation]:
 
 def _each_time(case: Case, target: Target) -> Iterator[Explanation]:
     """Yield multiples that apply at every execution of a running total in turn."""
-    for factor, label, kind in (
-        (-1.0, "-1", SIGN_EACH_TIME),
-        (2.0, "2", NUMBER_EACH_TIME),
-        (0.5, "1/2", NUMBER_EACH_TIME),
+    for factor, kind in (
+        (-1.0, kinds.SIGN_EACH_TIME),
+        (2.0, kinds.NUMBER_EACH_TIME),
+        (0.5, kinds.NUMBER_EACH_TIME),
     ):
         way = ValueEdit(kind, lambda value, f=factor: f * value.now)  # type: ignore[misc]  # mypy cannot type the default
         if _repairs(case, target, way):
-            multiplier = (
-                Multiplier(family="sign", label=label)
-                if factor < 0
-                else Multiplier(family="number", label=label)
-            )
+            multiplier = Multiplier.by(Fraction(factor))
             yield replace(_explained(case, target, way), multiplier=multiplier)
 
 
@@ -245,7 +233,7 @@ def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
     used = value_node(first)
     trace = case.traces[0]
     place = place_of(trace, node)
-    if way.kind is OTHER_POINT and used.place is not None and place is not None:
+    if way.kind is kinds.OTHER_POINT and used.place is not None and place is not None:
         # A helper without a step takes the derivative where it is told to: its caller,
         # which made the value, is meant.
         own, told = used.place.call, node.places
@@ -259,11 +247,13 @@ def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
             place = made
     text = operand(target)
     return way.kind.explanation(
-        more=-ALL_USES * (target.kind == "value"),
+        more=-kinds.ALL_USES * (target.kind == "value"),
         multiplier=way.multiplier,
         location=location_of(place),
         operand=text if way.multiplier is None else logged(text),
         detail=way.detail,
         size=target.size,
-        rank=-node.index if way.outermost or way.kind is OTHER_POINT else node.index,
+        rank=-node.index
+        if way.outermost or way.kind is kinds.OTHER_POINT
+        else node.index,
     )

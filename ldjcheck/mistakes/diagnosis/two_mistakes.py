@@ -11,7 +11,7 @@ import torch
 from ldjcheck.mistakes.diagnosis.explain import explain
 from ldjcheck.mistakes.engine.case import Case, make_case
 from ldjcheck.mistakes.engine.kinds import PLAIN
-from ldjcheck.mistakes.engine.ledger.pairing import Amounts, left_over
+from ldjcheck.mistakes.engine.pairing import Amounts, left_over
 from ldjcheck.records import Explanation
 
 _TOGETHER = 2  # mistakes; more leave too many ways of pairing

@@ -66,9 +66,7 @@ SUM_FOR_MEAN = Kind("sum-for-mean", 1.2, counting=True)
 EVENTS_ONLY = Kind("events-only", 1.2, counting=True)  # the batch must stay
 EVENTS_ONLY_COLUMN = Kind("events-only", 1.21, counting=True)
 EVENTS_ONLY_TERM = Kind("events-only", 1.21, counting=True)  # no reduction to point at
-EVENTS_SUMMED = Kind(
-    "events-only", 1.22, counting=True
-)  # and dims summed, not averaged
+EVENTS_SUMMED = Kind("events-only", 1.22, counting=True)  # and dims, not averaged
 BATCH_TOTAL = Kind("batch-total", 1.22)  # r is the sum or mean of e over the batch
 NATURAL_LOG = Kind("natural-log", 1.3)  # another base must become e
 DIMS = Kind(TIMES, 1.3, "dims")
@@ -99,9 +97,7 @@ OTHER_POINT = Kind("other-point", 1.9)  # the term must be taken at another poin
 NUMBER_IN_LOG_AND_MAP = Kind("number-in-log", 1.9)
 TRACE = Kind("trace", 1.9)  # r = trace J
 NORMALISER = Kind("normaliser", 1.9, lacking=True)  # log(2 pi) / 2, of so many dims
-SIGN_OF_FACTOR = Kind(
-    "times", 1.95, "sign"
-)  # after all that is wrong with a whole term
+SIGN_OF_FACTOR = Kind(TIMES, 1.95, "sign")  # after what is wrong with a whole term
 
 # What is left where nothing above explains the numbers.
 SCALING_UNACCOUNTED = Kind("part-unaccounted", 2.05, lacking=True)  # as it is written
@@ -109,9 +105,7 @@ PART_UNACCOUNTED = Kind("part-unaccounted", 2.1, lacking=True)  # solved for a q
 DIMS_LEFT_OUT = Kind("dims-left-out", 2.15)  # the first or last; `detail` says which
 REMOVE_EXP = Kind("remove-exp", 2.2)
 REGION = Kind("region", 2.4, regional=True)  # right on one region of the inputs alone
-AS_BUILT = Kind(
-    "as-built", 3.5
-)  # r is e at the parameters that the layer was built with
+AS_BUILT = Kind("as-built", 3.5)  # r is e at the parameters that it was built with
 
 # What makes an explanation less likely than its kind is.
 ONE_OF_SEVERAL = 0.6  # it edits one execution of several

@@ -14,8 +14,7 @@ from ldjcheck.records import Multiplier
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.mistakes.engine.arithmetic.targets import Item, Target
-    from ldjcheck.mistakes.engine.case import Case
+    from ldjcheck.mistakes.engine.case import Case, Item, Target
     from ldjcheck.mistakes.engine.kinds import Kind
     from ldjcheck.tape import Node, Trace
 

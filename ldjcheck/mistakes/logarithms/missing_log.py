@@ -49,7 +49,7 @@ def _terms(term: Term) -> Iterator[Explanation]:
     Constants are often plain numbers, so no operation is left to edit.
     """
     from ldjcheck.mistakes.engine.case import operand, roundabout, target_location
-    from ldjcheck.mistakes.engine.multipliers.counts import shape_counts
+    from ldjcheck.mistakes.engine.counts import shape_counts
 
     if not is_constant(term.amounts) or not is_constant(term.needs):
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
@@ -25,7 +26,7 @@ def _edits(use: Use) -> Iterator[ValueEdit]:
     """Yield: `log(c * u)` for `log(c / u)`, one factor of what is logged turned."""
     is_factor = use.target.kind == "edge" and use.user.name in MULTIPLY | DIVIDE
     if is_factor and not use.linear and not use.is_number:
-        minus = Multiplier(family="sign", label="-1")
+        minus = Multiplier.by(Fraction(-1))
         yield ValueEdit(SIGN_OF_FACTOR, _reciprocal, multiplier=minus)
 
 

@@ -13,9 +13,8 @@ from ldjcheck.records import Explanation
 
 
 def _tell(e: Explanation) -> str:
-    label = "" if e.multiplier is None else e.multiplier.label.removeprefix("-")
-    if label.startswith("1/"):
-        told = f"must be divided by {label.removeprefix('1/')}"
+    if e.multiplier is not None and e.multiplier.base < 0:
+        told = f"must be divided by ln {-e.multiplier.base}"
         return f"{named(e, start=True)} {told}, as nats are to give bits."
     return f"{named(e, start=True)} is not in nats: its logarithm has another base."
 

@@ -9,30 +9,25 @@ was concluded from. Nothing is written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes import Rule, rule_for
 from ldjcheck.mistakes.engine.kinds import OVERWRITTEN
-from ldjcheck.mistakes.mending.drawing import drawn_fix
-from ldjcheck.mistakes.mending.pairs import solutions
+from ldjcheck.mistakes.mending.repair import repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal
-from ldjcheck.mistakes.mending.search import Question, is_contested, runs_with
-from ldjcheck.mistakes.mending.verify import Verification
+from ldjcheck.mistakes.mending.search import (
+    Found,
+    Question,
+    is_contested,
+    solutions,
+)
+from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting.sites import real_file
-from ldjcheck.records import Diagnosis, Direction, Fix, Location
-from ldjcheck.revision import Live
+from ldjcheck.records import Comparison, Diagnosis, Direction, Finding, Fix, Location
+from ldjcheck.revision import Live, Replacement
+from ldjcheck.running.bench import Bench
 from ldjcheck.tape.frames import is_torchs
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.mistakes import Rule
-    from ldjcheck.mistakes.mending.verify import Plans
-    from ldjcheck.mistakes.rewriting.sites import Change
-    from ldjcheck.records import Comparison, Finding
-    from ldjcheck.revision import Replacement
-    from ldjcheck.running.bench import Bench
 
 _DIRECTIONS: tuple[Direction, ...] = ("forward", "inverse")
 
@@ -62,7 +57,7 @@ def with_fixes(
         return findings
     live = Live(_files(questions))
     plans = plans.with_values_at(c for q in questions for c in q.rehearsal.left_out)
-    fix = _fix(live, questions, Verification(bench, comparison, plans))
+    fix = _fix(live, questions, Verification(bench, comparison, plans, live))
     if fix is None:
         return findings
     mended = {id(question.finding) for question in questions}
@@ -103,7 +98,11 @@ def _questions(
     known = {diagnosis.direction: diagnosis for diagnosis in diagnoses}
     found = []
     for direction in _DIRECTIONS:
-        here = [f for f in findings if f.direction == direction and _is_mendable(f)]
+        # About the ldj's own code.
+        grave = (
+            f for f in findings if (f.direction, f.severity) == (direction, "error")
+        )
+        here = [finding for finding in grave if _rule(finding).is_mendable]
         if not here:
             continue
         diagnosis = known.get(direction, Diagnosis(direction=direction, mistakes=()))
@@ -114,22 +113,17 @@ def _questions(
         valued = not all(_rule(finding).beside_the_value for finding in here)
         if valued and not rehearsal.shows_mistake:
             continue
-        for finding, explanations in zip(here, mistakes, strict=True):
-            found.append(
-                Question(
-                    finding=finding,
-                    explanations=explanations,
-                    diagnosis=diagnosis,
-                    rehearsal=rehearsal,
-                    known_right=bench.layer.known_right,
-                )
+        found += [
+            Question(
+                finding=finding,
+                explanations=explanations,
+                diagnosis=diagnosis,
+                rehearsal=rehearsal,
+                known_right=bench.layer.known_right,
             )
+            for finding, explanations in zip(here, mistakes, strict=True)
+        ]
     return found
-
-
-def _is_mendable(finding: Finding) -> bool:
-    """Return whether a finding is about the ldj's own code."""
-    return _rule(finding).is_mendable and finding.severity == "error"
 
 
 def _rule(finding: Finding) -> Rule:
@@ -139,18 +133,12 @@ def _rule(finding: Finding) -> Rule:
 
 
 def _files(questions: Sequence[Question]) -> list[str]:
-    files: dict[str, None] = {}
-    for question in questions:
-        for span in question.diagnosis.touched:
-            files.setdefault(span.file)
-        places = [
-            question.finding.location,
-            *(e.location for e in question.explanations),
-        ]
-        for place in places:
-            if place is not None:
-                files.setdefault(real_file(place))
-    return [*files]
+    files: list[str] = []
+    for each in questions:
+        files += [span.file for span in each.diagnosis.touched]
+        places = (each.finding.location, *(e.location for e in each.explanations))
+        files += [real_file(place) for place in places if place is not None]
+    return list(dict.fromkeys(files))
 
 
 def _fix(
@@ -161,38 +149,32 @@ def _fix(
     for question in questions:
         ways.setdefault(question.finding.direction, []).append(question)
     first, *others = ways.values()
-    unsure: Fix | None = None
-    for found in solutions(live, first):
-        if not _completed(live, found, others):
-            continue
-        changes = _replacements(found)
+
+    def weighed(found: Found) -> Weighed | None:
         touched = [span for q, _ in found for span in q.diagnosis.touched]
-        weighed = verification.weighed(live, changes, touched)
-        if weighed is not None:
-            sure = weighed.sure
-            sure = sure and not any(is_contested(live, q, c) for q, c in found)
-            drawn = drawn_fix(live, replace(weighed, sure=sure))
-            if sure:
-                return drawn
-            unsure = unsure or drawn
-    return unsure
+        told = verification.weighed(_replacements(found), touched)
+        if told is None or not told.sure:
+            return told
+        return replace(told, sure=not any(is_contested(live, q, c) for q, c in found))
+
+    complete = (f for f in solutions(live, first) if _completed(live, f, others))
+    fix = repair(live, ((found, weighed(found)) for found in complete))
+    return None if fix is None else fix[0]
 
 
-def _replacements(
-    found: Sequence[tuple[Question, Change]],
-) -> tuple[Replacement, ...]:
+def _replacements(found: Found) -> tuple[Replacement, ...]:
     return tuple(r for _, change in found for r in change.replacements)
 
 
 def _completed(
     live: Live,
-    found: list[tuple[Question, Change]],
+    found: Found,
     others: Sequence[Sequence[Question]],
 ) -> bool:
     """Add to an edit of one direction what the other one still needs, if it can be found."""
     for other in others:
         changes = _replacements(found)
-        if runs_with(live, changes, other[0].rehearsal.agrees):
+        if live.tried(changes, other[0].rehearsal.agrees):
             continue  # both directions share what was edited
         more = next(solutions(live, other, changes), None)
         if more is None:

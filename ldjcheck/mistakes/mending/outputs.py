@@ -1,41 +1,43 @@
-"""An ldj that is right for another output: what was computed is not what comes out."""
+"""Mending what a call hands back: an ldj of another output, or of a part that is dropped."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.conventions import recognise_conventions
+from ldjcheck.mistakes.counts import mean_not_sum
 from ldjcheck.mistakes.engine.closeness import fits
-from ldjcheck.mistakes.engine.source.places import source_text
-from ldjcheck.mistakes.engine.source.statements import last_statement
-from ldjcheck.mistakes.mending.drawing import drawn_fix
-from ldjcheck.mistakes.mending.search import runs_with
-from ldjcheck.mistakes.mending.verify import Verification, Weighed
-from ldjcheck.mistakes.rewriting import points
-from ldjcheck.mistakes.rewriting.sites import real_file, sites_for
+from ldjcheck.mistakes.engine.places import last_statement, source_text
+from ldjcheck.mistakes.likelihood import split_prior_wrong
+from ldjcheck.mistakes.mending.repair import repair
+from ldjcheck.mistakes.mending.rerun import Rehearsal, trace_of
+from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
+from ldjcheck.mistakes.rewriting import calls, densities, points
+from ldjcheck.mistakes.rewriting.sites import Change, Site, real_file, sites_for
 from ldjcheck.mistakes.terms import extra_term
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
-from ldjcheck.oracle.recording import UntraceableError, jacobian_between, record
+from ldjcheck.oracle.recording import UntraceableError, jacobian_between
 from ldjcheck.oracle.structured import LARGE
+from ldjcheck.records import Comparison, Direction, Finding, Fix, Location
 from ldjcheck.revision import Live
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.tape import ancestors, dependents, in_order, location_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
-
-    from ldjcheck.mistakes.mending.verify import Plans
-    from ldjcheck.mistakes.rewriting.sites import Site
-    from ldjcheck.records import Comparison, Direction, Finding, Fix, Location, Side
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.tape import Node, Place, Trace
+from ldjcheck.tape import (
+    Node,
+    Place,
+    Trace,
+    ancestors,
+    dependents,
+    in_order,
+    location_of,
+)
 
 _PROBES = 3
 _VALUES = 12  # the last that the call made, as large as its input
@@ -79,25 +81,18 @@ def _meant(
     found = []
     for sides in comparison.measurement.measured[:_PROBES]:
         side = sides.of(direction)
-        if not _hands_back(side) or side.dims >= LARGE:
+        if not side.answered or not side.disagrees or side.dims >= LARGE:
             return None
-        runner, _, _ = bench.ready(sides.probe)
-        try:
-            trace = record(runner, sides.probe, side, steps=False)
-        except UntraceableError:
+        if not torch.equal(
+            side.y.detach().to(side.x), side.x
+        ):  # what goes in comes out
             return None
+        trace = trace_of(bench, sides, direction)
         value = None if trace is None else next(_explaining(trace), None)
         if trace is None or value is None:
             return None
         found.append((trace, value))
     return found[0] if found else None
-
-
-def _hands_back(side: Side) -> bool:
-    """Return whether what goes in comes out, and an ldj is reported all the same."""
-    if not side.answered or not side.disagrees or side.y.shape != side.x.shape:
-        return False
-    return torch.equal(side.y.detach().to(side.x), side.x)
 
 
 def _explaining(trace: Trace) -> Iterator[Node]:
@@ -116,14 +111,11 @@ def _explaining(trace: Trace) -> Iterator[Node]:
         depending = dependents(between, trace.source)
         if value not in depending:
             continue
-        try:
-            jacobian = jacobian_between(
-                between, depending, trace.source, value, trace.batch, doubled=True
-            )
-        except UntraceableError:
-            continue
-        if fits(trace, trace.reported, log_abs_det(jacobian)[1]):
-            yield value
+        ends = trace.source, value, trace.batch
+        with contextlib.suppress(UntraceableError):
+            jacobian = jacobian_between(between, depending, *ends, doubled=True)
+            if fits(trace, trace.reported, log_abs_det(jacobian)[1]):
+                yield value
 
 
 def _place_in(value: Node, where: Location | None) -> Place | None:
@@ -159,22 +151,25 @@ def _mended(
             y = runner.run(trace.direction, side.x, Frozen(list(side.said.given))).y
         except FailedCallError:
             return False
-        return y.numel() == value.value.numel() and _is_same(y, value.value)
+        meant = value.value
+        if y.numel() != meant.numel():
+            return False
+        return torch.allclose(y.detach().reshape(meant.shape).to(meant), meant)
 
-    verification = Verification(bench, comparison, plans)
-    drafted = (
-        (site, change) for site in returns for change in points.other_names(site)
-    )
-    for site, change in itertools.islice(drafted, _NAMES):
-        if not runs_with(live, change.replacements, hands_it_on):
-            continue
-        after = verification.compared(live, change.replacements)
-        if after is None or not _is_right(after):
-            continue
-        residual = verification.largest(after)
-        sure = verification.is_general(live, change.replacements)
-        weighed = Weighed(change.replacements, residual, sure=sure)
-        return _at(where, site), drawn_fix(live, weighed)
+    verification = Verification(bench, comparison, plans, live)
+
+    def weighed(change: Change) -> Weighed | None:
+        if not live.tried(change.replacements, hands_it_on):
+            return None
+        told = verification.passing(change.replacements)
+        sure = told and verification.is_general(change.replacements)
+        return told and replace(told, sure=bool(sure))
+
+    drafted = ((s, change) for s in returns for change in points.other_names(s))
+    tries = itertools.islice(drafted, _NAMES)
+    found = repair(live, ((site, weighed(change)) for site, change in tries))
+    if found is not None:
+        return _at(where, found[1]), found[0]
     return _at(where, returns[0]) if len(returns) == 1 else where, None
 
 
@@ -187,14 +182,90 @@ def _at(where: Location, site: Site) -> Location:
     )
 
 
-def _is_right(after: Comparison) -> bool:
-    """Return whether a layer with another output passes, both ways and there and back."""
-    fine = ("pass", "not-available")
-    checks = (after.inverse.check, after.round_trip, *after.gradients)
-    return after.forward.check.status == "pass" and all(
-        check.status in fine for check in checks
+_SUMMED = 2  # edits of a mean, each verified by integrals
+_NORMALISED = 60  # others, each run once
+_COUNTED = 24  # terms for what a model splits off, each run once
+
+
+def with_densities(
+    findings: tuple[Finding, ...], comparison: Comparison, bench: Bench, plans: Plans
+) -> tuple[Finding, ...]:
+    """Return the findings; of a split whose number is no log-density, with the edit.
+
+    Where a model says nothing of what it splits off, the edit adds what it says of another
+    part: then all dims have a density, and the ldj is exact. What an integral is off by, a
+    constant and a scale may be: that is known where it was measured. Whether a sum in the
+    place of a mean is a density, another integral says.
+    """
+    code = split_prior_wrong.RULE.code
+    asked = [
+        f for f in findings if (f.code, f.fix, f.direction) == (code, None, "forward")
+    ]
+    place = asked[0].location if len(asked) == 1 else None
+    if place is None or sum(f.severity == "error" for f in findings) != 1:
+        return findings
+    live = Live([real_file(place)])
+    if not live.sources:
+        return findings
+    sites = sites_for(live, place, None, ())
+    few = Plans(closely=plans.closely, by_value=plans.by_value[:1])
+    means: list[Change] = []
+    if bench.calls.lacks_density:
+        whole = _of_whole_density(bench)
+        if whole is None:
+            return findings
+        bench = whole
+        drafted = (c for site in sites[:1] for c in densities.of_what_leaves(site))
+        agrees = _counts_all(bench, comparison)
+        best = _first(live, itertools.islice(drafted, _COUNTED), agrees)
+    else:
+        rehearsal = Rehearsal(bench, comparison.measurement.measured, "forward")
+        tried = _NORMALISED if len(rehearsal) and rehearsal.shows_mistake else 0
+        drafted = (c for site in sites for c in densities.normalised(site))
+        best = _first(live, itertools.islice(drafted, tried), rehearsal.agrees)
+        summed = (c for site in sites for c in calls.summed(site))
+        means = list(itertools.islice(summed, _SUMMED))
+    verification = Verification(bench, comparison, few, live)
+    found = repair(
+        live, ((c, verification.passing(c.replacements)) for c in (*best, *means))
     )
+    if found is None:
+        return findings
+    told = replace(asked[0], fix=found[0])
+    if found[1] in means:
+        told = mean_not_sum.of_a_density(told)
+    return tuple(told if f is asked[0] else f for f in findings)
 
 
-def _is_same(y: Tensor, value: Tensor) -> bool:
-    return bool(torch.allclose(y.detach().reshape(value.shape).to(value), value))
+def _first(
+    live: Live, drafted: Iterable[Change], agrees: Callable[[], bool]
+) -> list[Change]:
+    """Return the first edit after which a layer agrees where it was measured, if any."""
+    found = (change for change in drafted if live.tried(change.replacements, agrees))
+    return list(itertools.islice(found, 1))
+
+
+def _of_whole_density(bench: Bench) -> Bench | None:
+    """Return the bench on which a model is asked for the density of all dims, if it can be."""
+    calls = bench.calls
+    ways = recognise_conventions(bench.layer.obj, calls.convention)
+    same = [c for c in ways if c.signature == calls.signature and not c.lacks_density]
+    return replace(bench, calls=same[-1]) if same else None
+
+
+def _counts_all(bench: Bench, comparison: Comparison) -> Callable[[], bool]:
+    """Return what asks whether all dims have a density, and the ldj is exact."""
+    side = comparison.measurement.measured[0].forward
+    runner, _, _ = bench.ready(comparison.measurement.measured[0].probe)
+
+    def agrees() -> bool:
+        try:
+            outcome = runner.run("forward", side.x, Frozen())
+        except FailedCallError:
+            return False
+        if outcome.reported is None or outcome.y[0].numel() != side.dims:
+            return False
+        now = replace(side.said, ldj=outcome.reported.detach().double())
+        return replace(side, said=now).agrees
+
+    return agrees

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,32 +14,31 @@ from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Evidence, GradientMeasured, TimeIsUpError
+from ldjcheck.oracle.recording import UntraceableError, record
+from ldjcheck.records import (
+    Direction,
+    Evidence,
+    GradientMeasured,
+    Probe,
+    Side,
+    Sides,
+    TimeIsUpError,
+)
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import (
-        Direction,
-        Probe,
-        Side,
-        Sides,
-    )
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
+from ldjcheck.tape import Trace
 
 _SLACKS = 4.0
 # Times the operations of the call as it is: an edit of what an iteration uses may keep it
 # from ever coming to an end.
 _PATIENCE = 4
-_SMALL = (
-    2000  # entries that an operation works through in the time that it takes to start
-)
+# Entries that an operation works through in the time that it takes to start.
+_SMALL = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,8 @@ class _Scene:
 
     runner: Runner
     side: Side
+    exact: Tensor
+    allowed: Tensor  # by how much a right report may differ from it
     y: Tensor
     operations: int  # of the call as it was measured
     taken: Tensor | None  # log-densities of what left, which its splits say, `(batch,)`
@@ -87,11 +88,9 @@ class Rehearsal:
     def has_fixed_axis(self) -> bool:
         """Whether an axis is of one size, and not 1, at all inputs: it may be any number."""
         shapes = {scene.side.shape for scene in self._scenes}
-        if len({len(shape) for shape in shapes}) != 1:
-            return False
-        return any(
-            len(set(sizes)) == 1 and sizes[0] > 1 for sizes in zip(*shapes, strict=True)
-        )
+        alike = len({len(shape) for shape in shapes}) == 1
+        axes = zip(*shapes, strict=True) if alike else ()
+        return any(len(set(sizes)) == 1 and sizes[0] > 1 for sizes in axes)
 
     @property
     def left_out(self) -> tuple[Probe, ...]:
@@ -118,9 +117,8 @@ class Rehearsal:
 
     def _scene(self, bench: Bench, item: Sides) -> _Scene | None:
         side = item.of(self.direction)
-        if side.exact.ldj is None:
-            return None
-        if side.exact.allowed is None or not bool(torch.isfinite(side.exact.ldj).any()):
+        exact, allowed = side.exact.ldj, side.exact.allowed
+        if exact is None or allowed is None or not bool(torch.isfinite(exact).any()):
             return None
         runner, _, _ = bench.ready(item.probe)
         try:
@@ -130,7 +128,9 @@ class Rehearsal:
         y = outcome.y.detach()
         if y.shape != side.y.shape or not same(y, side.y):
             return None  # it cannot be run again as it was measured
-        return _Scene(runner, side, y, outcome.operations, outcome.taken)
+        return _Scene(
+            runner, side, exact, allowed, y, outcome.operations, outcome.taken
+        )
 
     def agrees(self) -> bool:
         """Return whether reported is exact now, and the map what it was, everywhere."""
@@ -142,32 +142,22 @@ class Rehearsal:
             return None
         scene = self._scenes[number]
         reported = self._reported(scene)
-        assert scene.side.exact.ldj is not None
-        return None if reported is None else reported - scene.side.exact.ldj
+        return None if reported is None else reported - scene.exact
 
     def _is_right(self, scene: _Scene) -> bool:
-        side = scene.side
-        reported = self._reported(scene)
+        exact, reported = scene.exact, self._reported(scene)
         if reported is None:
             return False
-        assert side.exact.ldj is not None
-        assert side.exact.allowed is not None
-        finite = torch.isfinite(side.exact.ldj)
+        finite = torch.isfinite(exact)
         # Constants made in float32 leave a right ldj off by a little more.
-        known = FITS * (1 + side.exact.ldj.abs()) + _SLACKS * side.exact.slack
-        near = (reported - side.exact.ldj).abs() <= torch.maximum(
-            side.exact.allowed, known
-        )
+        known = FITS * (1 + exact.abs()) + _SLACKS * scene.side.exact.slack
+        near = (reported - exact).abs() <= torch.maximum(scene.allowed, known)
         return bool(near[finite].all())
 
     def _reported(self, scene: _Scene) -> Tensor | None:
         try:
-            outcome = scene.runner.run(
-                self.direction,
-                scene.side.x,
-                _noise(scene.side),
-                Manner(patience=scene.patience),
-            )
+            noise, manner = _noise(scene.side), Manner(patience=scene.patience)
+            outcome = scene.runner.run(self.direction, scene.side.x, noise, manner)
         except FailedCallError:
             return None
         if outcome.form is not None or outcome.reported is None:
@@ -198,6 +188,15 @@ def _is_wrong(side: Side) -> bool:
     return not side.agrees
 
 
+def trace_of(bench: Bench, sides: Sides, direction: Direction) -> Trace | None:
+    """Return the tape of one call, its steps left aside; None where there is none."""
+    runner, _, _ = bench.ready(sides.probe)
+    try:
+        return record(runner, sides.probe, sides.of(direction), steps=False)
+    except UntraceableError:
+        return None
+
+
 def measured_again(
     bench: Bench,
     configs: Sequence[Probe],
@@ -223,7 +222,6 @@ def measured_again(
     values = Evidence(probes=tuple(more), sides=further)
     values = observed(bench, values, (convergence.EXPERIMENT,))
     sides = (*anew.measured, *values.sides)
+    probes = tuple(each.probe for each in sides)
     gradients = anew.of(GradientMeasured)
-    return Evidence(
-        probes=tuple(s.probe for s in sides), sides=sides, observations=gradients
-    )
+    return Evidence(probes=probes, sides=sides, observations=gradients)

@@ -1,28 +1,66 @@
-"""Looking for the plainest edit of the source that makes reported and exact agree."""
+"""Looking for the plainest edits of the source that make reported and exact agree."""
 
 from __future__ import annotations
 
 import ast
-import contextlib
 import itertools
-import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from types import CodeType
 
-from ldjcheck.mistakes import rule_for
-from ldjcheck.mistakes.mending.ways import ANYTHING, is_counting, is_lacking, ways_for
+import torch
+from torch import Tensor
+
+from ldjcheck.mistakes import RULES, rule_for
+from ldjcheck.mistakes.catalogue.claim import Claim, Way
+from ldjcheck.mistakes.mending.rerun import Rehearsal
+from ldjcheck.mistakes.rewriting import calls, factors, points, signs, terms
 from ldjcheck.mistakes.rewriting.sites import Change, Site, sites_for
-from ldjcheck.revision import Live, Replacement, StaleSourceError, is_disjoint
+from ldjcheck.records import Diagnosis, Explanation, Finding
+from ldjcheck.revision import Live, Replacement, is_disjoint
 from ldjcheck.tape import has_line
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import CodeType
+ANYTHING: tuple[Way, ...] = (
+    factors.literals,
+    signs.turned,
+    terms.shorter_sums,
+    factors.dropped,
+    factors.exponents,
+    factors.by_rounds,
+    calls.without_abs,
+    calls.with_log,
+    calls.with_abs,
+    calls.summed,
+    points.other_conditions,
+    points.other_parts,
+    points.other_names,
+    points.other_order,
+    points.masked,
+)
+"""What is tried where the diagnosis cannot say more, or what it said did not help."""
 
-    from ldjcheck.mistakes.catalogue.claim import Way
-    from ldjcheck.mistakes.mending.rerun import Rehearsal
-    from ldjcheck.records import Diagnosis, Explanation, Finding
+
+def claims_on(explanation: Explanation) -> tuple[Claim, ...]:
+    """Return the claims of all mistakes on explanations of this kind."""
+    claims = (claim for rule in RULES for claim in rule.claims)
+    return tuple(claim for claim in claims if claim.kind.holds(explanation))
+
+
+def ways_for(explanation: Explanation) -> tuple[Way, ...]:
+    """Return the edits that may do what an explanation asks for, as its mistake says."""
+    return next((c.mend for c in claims_on(explanation) if c.mend), ())
+
+
+def is_lacking(explanation: Explanation) -> bool:
+    """Return whether something is missing, which may be written near the place."""
+    return any(claim.kind.lacking for claim in claims_on(explanation))
+
+
+def is_counting(explanation: Explanation) -> bool:
+    """Return whether a count is wrong that a plain number may stand for."""
+    return any(claim.kind.counting for claim in claims_on(explanation))
+
 
 MOST = 480  # candidates that are run, most of them at one input
 MOST_OF_ONE = 120  # candidates for one explanation
@@ -34,7 +72,6 @@ _EXPLANATIONS = 5  # ways to explain that are looked at
 _ALIKE = 3
 _SITES = 30
 _COUNTS = ("dims", "spatial", "active", "shape")
-_SCALED = re.compile(r"-?(1/)?\d+\*|.*ln ")  # a count times a number: far-fetched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +92,24 @@ class Question:
             for code in self.known_right
         )
 
+    @property
+    def is_of_a_number(self) -> bool:
+        """Whether what explains the numbers best is a plain factor."""
+        best = self.explanations[0].multiplier if self.explanations else None
+        return best is not None and best.family == "number"
+
 
 def candidates(live: Live, question: Question) -> Iterator[Change]:
     """Yield edits for one finding, the plainest first, no edit twice."""
     seen: set[tuple[Replacement, ...]] = set()
-    guessed = question.rehearsal.sizes < 2 and _may_be_a_count(question.explanations)
+    guessed = question.rehearsal.sizes < 2 and _may_be_a_count(question)
+    unwritten = ("number", "count") if question.is_of_a_number else ("number",)
     for changes in _rounds(live, question):
         tried = 0
         for change in sorted(changes, key=_plainness):
-            if change.kind == "number" and guessed:
-                continue  # a number that only fits the one size that was tried
-            if change.kind == "count" and guessed and _is_a_number(question):
-                continue  # nor is a count written where a number is the better name
-            if not question.may_edit(change):
+            # A number may only fit the one size that was tried; nor is a count written
+            # where a number is the better name.
+            if (guessed and change.kind in unwritten) or not question.may_edit(change):
                 continue
             if change.replacements not in seen and is_disjoint(change.replacements):
                 seen.add(change.replacements)
@@ -77,31 +119,22 @@ def candidates(live: Live, question: Question) -> Iterator[Change]:
                 break
 
 
-def _may_be_a_count(explanations: Sequence[Explanation]) -> bool:
+def _may_be_a_count(question: Question) -> bool:
     """Return whether a plain factor may stand for a count, at the sizes that were tried.
 
     What varies with the data is summed over what it is counted of: there, what is best
     explained by a number is one.
     """
-    if explanations and not explanations[0].constant:
-        best = explanations[0].multiplier
-        if best is not None and best.family == "number":
-            return False
-    return not explanations or any(
-        is_counting(e)
-        or (
-            e.multiplier is not None
-            and e.multiplier.family in _COUNTS
-            and _SCALED.match(e.multiplier.label) is None
-        )
-        for e in explanations
+    explanations = question.explanations
+    if question.is_of_a_number and not explanations[0].constant:
+        return False
+    multipliers = [e.multiplier for e in explanations if e.multiplier is not None]
+    return (
+        not explanations
+        or any(map(is_counting, explanations))
+        # A count times a number is far-fetched.
+        or any(m.family in _COUNTS and not m.is_scaled for m in multipliers)
     )
-
-
-def _is_a_number(question: Question) -> bool:
-    """Return whether what explains the numbers best is a plain factor."""
-    multiplier = question.explanations[0].multiplier if question.explanations else None
-    return multiplier is not None and multiplier.family == "number"
 
 
 def _rounds(live: Live, question: Question) -> Iterator[list[Change]]:
@@ -136,10 +169,10 @@ def _drafted(sites: Sequence[Site], ways: Sequence[Way]) -> list[Change]:
 
 def _telling(explanations: Sequence[Explanation]) -> Iterator[Explanation]:
     """Yield the first explanations, of each way to explain no more than a few."""
-    seen: Counter[tuple[str, str]] = Counter()
+    seen: Counter[tuple[str, str | None]] = Counter()
     for explanation in explanations:
         multiplier = explanation.multiplier
-        key = explanation.kind, "" if multiplier is None else multiplier.label
+        key = explanation.kind, None if multiplier is None else multiplier.label
         seen[key] += 1
         if seen[key] <= _ALIKE and len(seen) <= _EXPLANATIONS:
             yield explanation
@@ -165,7 +198,7 @@ def working(
         together = (*base, *change.replacements)
         if base and not is_disjoint(together):
             continue
-        if runs_with(live, together, question.rehearsal.agrees):
+        if live.tried(together, question.rehearsal.agrees):
             found += 1
             yield change
 
@@ -185,16 +218,75 @@ def is_contested(live: Live, question: Question, change: Change) -> bool:
         return False
     other = "count" if change.kind == "literal" else "literal"
     rivals = [c for c in candidates(live, question) if c.kind == other][:RIVALS]
-    return any(
-        runs_with(live, rival.replacements, question.rehearsal.agrees)
-        for rival in rivals
-    )
+    return any(live.tried(c.replacements, rehearsal.agrees) for c in rivals)
 
 
-def runs_with(
-    live: Live, changes: Sequence[Replacement], question: Callable[[], bool]
-) -> bool:
-    """Return the answer to a question that is asked while edited code runs."""
-    with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
-        return question()
-    return False
+_EACH = 80  # edits that are tried for each of two mistakes
+_PAIRS = 12  # pairs of edits that are run together
+_NEAR = 1e-6  # relative to the largest part: two changes that cancel the difference
+
+Found = list[tuple[Question, Change]]
+
+
+def solutions(
+    live: Live, questions: Sequence[Question], base: Sequence[Replacement] = ()
+) -> Iterator[Found]:
+    """Yield the edits with which one direction agrees wherever it was measured."""
+    if len(questions) == 1:
+        for change in working(live, questions[0], base):
+            yield [(questions[0], change)]
+    elif len(questions) == 2:
+        yield from _pairs(live, questions[0], questions[1], base)
+
+
+def _pairs(
+    live: Live, first: Question, second: Question, base: Sequence[Replacement]
+) -> Iterator[Found]:
+    """Yield pairs of edits: what they change must add up to the whole difference.
+
+    Two mistakes at different places change the ldj independently of one another, so each
+    edit is run once by itself, and only pairs that add up are run together.
+    """
+    start = live.tried(base, first.rehearsal.gap)
+    if start is None or not bool(torch.isfinite(start).all()):
+        return
+    ones, twos = (list(_moves(live, q, base, start)) for q in (first, second))
+    for question, moves in ((first, ones), (second, twos)):
+        for change, moved in moves:  # of what both have in common, as a helper
+            together = (*base, *change.replacements)
+            alone = _cancels(start, moved)
+            if alone and live.tried(together, question.rehearsal.agrees):
+                yield [(question, change)]
+    places = itertools.product(range(len(ones)), range(len(twos)))
+    tried = 0
+    for i, j in sorted(places, key=sum):
+        (one, moved), (two, also) = ones[i], twos[j]
+        together = (*base, *one.replacements, *two.replacements)
+        if not _cancels(start, moved, also) or not is_disjoint(together):
+            continue
+        tried += 1
+        if live.tried(together, first.rehearsal.agrees):
+            yield [(first, one), (second, two)]
+        if tried >= _PAIRS:
+            return
+
+
+def _cancels(start: Tensor, *moved: Tensor) -> bool:
+    """Return whether what edits change is the whole difference, up to rounding."""
+    size = 1 + torch.stack(moved).abs().amax(0)
+    return bool(((start + torch.stack(moved).sum(0)).abs() <= _NEAR * size).all())
+
+
+def _moves(
+    live: Live, question: Question, base: Sequence[Replacement], start: Tensor
+) -> Iterator[tuple[Change, Tensor]]:
+    """Yield edits that change the ldj, with by how much at the first input, `(batch,)`."""
+    for change in itertools.islice(candidates(live, question), _EACH):
+        together = (*base, *change.replacements)
+        if not is_disjoint(together):
+            continue
+        gap = live.tried(together, question.rehearsal.gap)
+        if gap is None or not bool(torch.isfinite(gap).all()):
+            continue
+        if bool(((gap - start).abs() > _NEAR).any()):
+            yield change, gap - start

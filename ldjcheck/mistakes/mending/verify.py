@@ -1,34 +1,149 @@
-"""Measuring an edited layer anew, where nothing was concluded from before."""
+"""Measuring an edited layer anew, where nothing was concluded from before.
+
+An edit that is right where it was run may be so by chance: of rank, value or kind. A sum
+over one axis is right for vectors, `1.5 * log(2)` where a number that the layer holds
+happens to be 2, and a log-density that is taken away leaves a map's own ldj. None of them
+shows at other inputs: it shows at other ranks, with other numbers held, and in what is gone.
+"""
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
+from ldjcheck.densities.written import densities_in
 from ldjcheck.experiments.behaviour.padding import padding_told
 from ldjcheck.judging import breaks_contract, compare
-from ldjcheck.mistakes.mending.generality import (
-    agrees_at,
-    benches_with_other_numbers,
-    is_in_form,
-    is_map_broken,
-    takes_density_away,
-)
+from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.mending.rerun import Rehearsal, measured_again
-from ldjcheck.mistakes.rewriting.ranks import over_all_axes
+from ldjcheck.mistakes.rewriting.reductions import over_all_axes
+from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.revision import StaleSourceError
+from ldjcheck.oracle.recording import UntraceableError, record
+from ldjcheck.records import Comparison, Direction, Probe, Span, Verdict
+from ldjcheck.revision import Live, Replacement, StaleSourceError, call_name
+from ldjcheck.revision.text import edited_functions, text_with
+from ldjcheck.running.bench import Bench, built_like
+from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.guard import Frozen
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+_FACTORS = (0.4, 1.7)  # by which a number that a layer holds is moved
+_NUMBERS = 8  # that are moved
+_OF_VALUES = (
+    "log", "log2", "log10", "log1p", "exp", "sqrt", "full", "full_like", "pow",
+)  # fmt: skip
 
-    from ldjcheck.records import Comparison, Direction, Probe, Span, Verdict
-    from ldjcheck.revision import Live, Replacement
-    from ldjcheck.running.bench import Bench
+
+def agrees_at(
+    bench: Bench,
+    probes: Sequence[Probe],
+    directions: Sequence[Direction],
+    *,
+    in_form_alone: bool = False,
+) -> bool:
+    """Return whether a layer, as its code is now, reports the exact ldj at these probes.
+
+    Or else numbers in the form that is promised: `in_form_alone`.
+    """
+    quicker = replace(bench, behaviour=False)
+    for sides in (measure_sides(quicker, probe) for probe in probes):
+        for side in map(sides.of, directions):
+            off = side.disagrees and not in_form_alone
+            if not side.answered or off or side.said.form is not None:
+                return False
+    return True
+
+
+def is_map_broken(comparison: Comparison) -> bool:
+    """Return whether there and back does not return, while both ldj cancel as reported.
+
+    Then they are those of the map that is meant, and what is wrong is how it is computed.
+    """
+    if comparison.round_trip.status != "fail":
+        return False
+    told = [
+        (sides.forward, sides.inverse)
+        for sides in comparison.measurement.measured
+        if sides.forward.said.ldj is not None and sides.inverse.said.ldj is not None
+    ]
+    return bool(told) and all(
+        same(there.said.ldj, -back.said.ldj)
+        for there, back in told
+        if there.said.ldj is not None and back.said.ldj is not None
+    )
+
+
+def _numbers(bench: Bench, names: set[str] | None) -> Iterator[tuple[int, str, float]]:
+    """Yield the numbers that a layer holds: of which part, under which name, and what."""
+    for index, part in enumerate(_parts(bench.layer.obj)):
+        for name, value in getattr(part, "__dict__", {}).items():
+            if type(value) in (int, float) and (names is None or name in names):
+                yield index, name, value
+
+
+def _parts(layer: Any) -> list[Any]:
+    return [*layer.modules()] if isinstance(layer, nn.Module) else [layer]
+
+
+def _with_number(bench: Bench, index: int, name: str, value: float) -> Bench | None:
+    """Return the bench whose layer holds another number; None where it cannot.
+
+    What its class makes of that number, and keeps beside it, is made of the other one.
+    """
+    copy = bench.copy()
+    if copy.said is not None:
+        return None
+    part = _parts(copy.layer)[index]
+    try:
+        built = built_like(part, **{name: value})
+        held = {name: value} if built is None else vars(built)
+        for each, now in held.items():
+            if type(now) in (int, float) or isinstance(now, torch.Tensor):
+                setattr(part, each, now)
+        if isinstance(built, nn.Module):
+            for each, buffer in built.named_buffers(recurse=False):
+                part.register_buffer(each, buffer)
+    except Exception:  # the layer's own building and setting may raise anything
+        return None
+    layer = replace(bench.layer, obj=copy.layer, rebuild=None)
+    return replace(bench, layer=layer, masters={}, idle={})
+
+
+def _is_another_map(bench: Bench, moved: Bench, probe: Probe) -> bool:
+    """Return whether a layer runs with another number, and is another map by it."""
+    try:
+        y, z = (_output(each, probe) for each in (bench, moved))
+    except FailedCallError:
+        return False
+    return y.shape == z.shape and bool(z.isfinite().all()) and not same(y, z)
+
+
+def _output(bench: Bench, probe: Probe) -> Tensor:
+    runner, x, _ = bench.ready(probe)
+    direction: Direction = "forward" if bench.calls.forward is not None else "inverse"
+    return runner.run(direction, x, Frozen()).y.detach()
+
+
+def _values(node: ast.AST) -> Iterator[str]:
+    """Yield the numbers among what an expression computes with: no axis, and no index."""
+    inner: list[ast.expr] = []
+    if isinstance(node, ast.BinOp):
+        inner = [node.left, node.right]
+    elif call_name(node) in _OF_VALUES:
+        assert isinstance(node, ast.Call)
+        inner = node.args
+    for each in inner:
+        if isinstance(each, ast.Constant) and type(each.value) in (int, float):
+            yield repr(each.value)
 
 
 _ALIKE = 0.1  # of a difference: what is left of it is no other one
@@ -83,12 +198,13 @@ class Verification:
     bench: Bench
     before: Comparison
     plans: Plans
+    live: Live
     refuted: list[tuple[Rehearsal, float]] = field(default_factory=list)
     """Where earlier edits left a difference, and how much: exact values are known there."""
 
-    def residual(self, live: Live, changes: Sequence[Replacement]) -> float | None:
+    def residual(self, changes: Sequence[Replacement]) -> float | None:
         """Return the largest difference that is left, in nats; None if it does not agree."""
-        after = self.compared(live, changes)
+        after = self.compared(changes)
         if after is None:
             return None
         if not self.agrees(after):
@@ -97,7 +213,7 @@ class Verification:
         return self.largest(after)
 
     def weighed(
-        self, live: Live, changes: Sequence[Replacement], touched: Sequence[Span] = ()
+        self, changes: tuple[Replacement, ...], touched: Sequence[Span] = ()
     ) -> Weighed | None:
         """Return what a layer agrees with; None if it does not with these edits.
 
@@ -105,35 +221,28 @@ class Verification:
         sums over all where that is what it takes, in what is `touched` too. Where it
         cannot be, the ranks count that are right in a direction that was never wrong.
         """
-        residual = self.residual(live, changes)
+        residual, ranks = self.residual(changes), self.ranks
         if residual is None:
             return None
-        found, ranks = tuple(changes), self.ranks
-        if not self._is_right_by_kind(live, found):
-            return Weighed(found, residual, sure=False)
-        if not any(change.text.strip() for change in found):
+        if not self._is_right_by_kind(changes):
+            return Weighed(changes, residual, sure=False)
+        if not any(change.text.strip() for change in changes):
             ranks = self._promised(ranks)  # what only goes is of no rank
-        if self._holds(live, found, ranks):
-            return Weighed(found, residual, sure=True)
-        wide = tuple(
-            put
-            for source in live.sources.values()
-            for put in over_all_axes(
-                source, changes, [s.line for s in touched if s.file == source.file]
-            )
-        )
-        if self.plans.ranks and set(wide) != set(found):
-            again = self.residual(live, wide)
-            if again is not None and self._holds(live, wide, self.plans.ranks):
+        if self._holds(changes, ranks):
+            return Weighed(changes, residual, sure=True)
+        wide: tuple[Replacement, ...] = ()
+        for file, source in self.live.sources.items():
+            lines = [span.line for span in touched if span.file == file]
+            wide += over_all_axes(source, changes, lines)
+        if self.plans.ranks and set(wide) != set(changes):
+            again = self.residual(wide)
+            if again is not None and self._holds(wide, self.plans.ranks):
                 return Weighed(wide, again, sure=True)
         known = self._right_elsewhere(self.ranks)
-        return Weighed(found, residual, sure=self._holds(live, found, known))
+        return Weighed(changes, residual, sure=self._holds(changes, known))
 
     def is_general(
-        self,
-        live: Live,
-        changes: Sequence[Replacement],
-        directions: Sequence[Direction] = (),
+        self, changes: Sequence[Replacement], directions: Sequence[Direction] = ()
     ) -> bool:
         """Return whether edits that agree where they were run are right by no chance.
 
@@ -142,9 +251,8 @@ class Verification:
         `directions`, or those that were wrong.
         """
         ranks = self.plans.ranks if directions else self.ranks
-        return self._is_right_by_kind(live, changes) and self._holds(
-            live, changes, ranks, directions
-        )
+        right = self._is_right_by_kind(changes)
+        return right and self._holds(changes, ranks, directions)
 
     @cached_property
     def ranks(self) -> tuple[Probe, ...]:
@@ -153,9 +261,8 @@ class Verification:
         Where the user has said of which shape an event is, they are those at which the
         layer reports what is promised, right or wrong.
         """
-        if not self.bench.options.shape:
-            return self.plans.ranks
-        return self._promised(self.plans.ranks)
+        ranks = self.plans.ranks
+        return self._promised(ranks) if self.bench.options.shape else ranks
 
     @property
     def _wrong(self) -> list[Direction]:
@@ -167,8 +274,9 @@ class Verification:
 
     def _promised(self, ranks: Sequence[Probe]) -> tuple[Probe, ...]:
         """Return where what is wrong is the number alone, and not its form."""
-        wrong = self._wrong
-        return tuple(r for r in ranks if is_in_form(self.bench, r, wrong))
+        bench, wrong = self.bench, self._wrong
+        in_form = (agrees_at(bench, (r,), wrong, in_form_alone=True) for r in ranks)
+        return tuple(itertools.compress(ranks, in_form))
 
     def _right_elsewhere(self, ranks: Sequence[Probe]) -> tuple[Probe, ...]:
         """Return where the layer is right as it is written, in what was never wrong."""
@@ -179,36 +287,101 @@ class Verification:
         ]
         return tuple(r for r in ranks if agrees_at(self.bench, (r,), right))
 
-    def _is_right_by_kind(self, live: Live, changes: Sequence[Replacement]) -> bool:
+    def _is_right_by_kind(self, changes: Sequence[Replacement]) -> bool:
         """Return whether the map is not what is wrong, and no log-density goes."""
-        first, *_ = self.before.measurement.measured
         return not is_map_broken(self.before) and not any(
-            takes_density_away(self.bench, first, direction, live, changes)
-            for direction in self._wrong
+            self._takes_density_away(direction, changes) for direction in self._wrong
+        )
+
+    def _takes_density_away(
+        self, direction: Direction, changes: Sequence[Replacement]
+    ) -> bool:
+        """Return whether edits take a log-density of some value out of what is reported.
+
+        The ldj of a step of the map may be one as well, as that of a sigmoid is: it is none.
+        """
+        sides = self.before.measurement.measured[0]
+        side = sides.of(direction)
+        if side.said.ldj is None:
+            return False
+        runner, _, _ = self.bench.ready(sides.probe)
+        try:
+            trace = record(runner, sides.probe, side)
+            with self.live.edited(changes):
+                after = runner.run(direction, side.x, Frozen(list(side.said.given)))
+        except (FailedCallError, UntraceableError, StaleSourceError, SyntaxError):
+            return False
+        if trace is None or trace.ldj is None or after.reported is None:
+            return False
+        gone = side.said.ldj - after.reported.detach().double()
+        allowed = (torch.zeros_like(gone), *(step.logdet for step in trace.steps))
+        if any(fits(trace, gone, each) for each in allowed):
+            return False
+        sources = [trace.source, *(node for node in trace.nodes if node.random)]
+        return any(
+            fits(trace, gone, trace.sign * density.double())
+            for source in sources
+            for density in densities_in(trace.ldj, source, trace.batch)
         )
 
     def _holds(
         self,
-        live: Live,
         changes: Sequence[Replacement],
         ranks: Sequence[Probe],
         directions: Sequence[Direction] = (),
     ) -> bool:
         """Return whether a layer is right with edits at some ranks, and other numbers."""
         asked, probe = directions or self._wrong, self.plans.closely[0]
-        others = benches_with_other_numbers(self.bench, probe, live, changes)
-        with live.edited(changes):
+        others = list(self._with_other_numbers(probe, changes))
+        with self.live.edited(changes):
             return agrees_at(self.bench, ranks, asked) and all(
                 agrees_at(other, (probe,), asked) for other in others
             )
 
-    def compared(self, live: Live, changes: Sequence[Replacement]) -> Comparison | None:
+    def _with_other_numbers(
+        self, probe: Probe, changes: Sequence[Replacement]
+    ) -> Iterator[Bench]:
+        """Yield the bench with each number that edits may stand for moved to other values.
+
+        Those are the attributes that the edited functions name; where a number is written
+        that was not there, or is gone, all that the layer holds. What its map does not
+        depend on is a count, or kept for later, and is no such number.
+        """
+        numbers = _numbers(self.bench, self._at_stake(changes))
+        for index, name, value in itertools.islice(numbers, _NUMBERS):
+            for factor in _FACTORS:
+                other = value * factor
+                if isinstance(value, int):
+                    other = max(1, round(other + 0.5))
+                moved = _with_number(self.bench, index, name, other)
+                if moved is not None and _is_another_map(self.bench, moved, probe):
+                    yield moved
+
+    def _at_stake(self, changes: Sequence[Replacement]) -> set[str] | None:
+        """Return the attributes that edited functions name; None where it may be any."""
+        numbers: Counter[str] = Counter()
+        names: set[str] = set()
+        for source in self.live.sources.values():
+            for function in edited_functions(source, changes):
+                for made, sign in (((), -1), (changes, 1)):
+                    tree = ast.parse(text_with(source, function, made))
+                    nodes = [*ast.walk(tree)]
+                    names |= {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+                    for number in (n for node in nodes for n in _values(node)):
+                        numbers[number] += sign
+        return None if any(numbers.values()) else names
+
+    def compared(self, changes: Sequence[Replacement]) -> Comparison | None:
         """Return how the edited layer comes out; None where it cannot be, or was refuted."""
         first = self.before.measurement.measured[:1]
         alone = self._without_total()
-        splits = Rehearsal(self.bench, first if self._has_splits else (), "forward")
-        with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
-            if self._has_splits and splits.gap() is None:
+        has_splits = bool(self.bench.calls.departures)
+        splits = Rehearsal(self.bench, first if has_splits else (), "forward")
+        with (
+            contextlib.suppress(StaleSourceError, SyntaxError),
+            self.live.edited(changes),
+        ):
+            if has_splits and splits.gap() is None:
                 return None  # what a split says is taken off: any density would agree
             if not alone <= self._without_total():
                 return None  # the layer, as it was written, may be called without one
@@ -216,14 +389,10 @@ class Verification:
                 after, whole = self._compared(), self.plans.whole
                 if not self.agrees(after):
                     return after
-                if (whole is None or whole.agrees()) and self._takes_padding():
-                    return after
+                if whole is None or whole.agrees():
+                    padded = padding_told(self.bench, self.plans.closely)
+                    return after if padded is None or padded.finite else None
         return None
-
-    def _takes_padding(self) -> bool:
-        """Return whether an edited layer reports numbers where a mask leaves an end out."""
-        told = padding_told(self.bench, self.plans.closely)
-        return told is None or told.finite
 
     def _without_total(self) -> set[Direction]:
         """Return the directions that run where the running total is left out."""
@@ -237,21 +406,32 @@ class Verification:
             if runner.runs_without_total(side.direction, side.x)
         }
 
+    def passing(self, changes: tuple[Replacement, ...]) -> Weighed | None:
+        """Return edits with which a layer passes, whatever it was before; None elsewhere.
+
+        It passes both ways, and where it is tried there and back.
+        """
+        after = self.compared(changes)
+        if after is None:
+            return None
+        checks = (*(v.check for v in after.verdicts), after.round_trip)
+        fine = all(check.status in ("pass", "not-available") for check in checks)
+        cut = any(check.status == "fail" for check in after.gradients)
+        off = any(v.form is not None or v.raised or v.faults for v in after.verdicts)
+        passes = any(v.check.status == "pass" for v in after.verdicts)
+        if not fine or cut or off or not passes:
+            return None
+        return Weighed(changes, self.largest(after), sure=True)
+
     def largest(self, after: Comparison) -> float:
         """Return the largest difference that is left, in nats, where an ldj is tracked."""
         told = (v for v in after.verdicts if not v.untracked)
         return max((_largest(verdict) for verdict in told), default=0.0)
 
-    @property
-    def _has_splits(self) -> bool:
-        return bool(self.bench.calls.departures)
-
     def _compared(self) -> Comparison:
-        plans = self.plans
+        at = self.plans.closely, self.plans.by_value
         kept = any(verdict.behaviour.stale for verdict in self.before.verdicts)
-        evidence = measured_again(
-            self.bench, plans.closely, plans.by_value, over_time=kept
-        )
+        evidence = measured_again(self.bench, *at, over_time=kept)
         return compare(replace(self.before.measurement, evidence=evidence))
 
     def _remember(self, after: Comparison) -> None:
@@ -263,15 +443,15 @@ class Verification:
 
     def _is_refuted(self) -> bool:
         """Return whether about as much is left as an earlier edit left, at some input."""
-        for rehearsal, before in self.refuted:
-            for number in range(len(rehearsal)):
-                gap = rehearsal.gap(number)
-                if (
-                    gap is None
-                    or float(gap.abs().nan_to_num(0.0).max()) > _ALIKE * before
-                ):
-                    return True
-        return False
+        gaps = (
+            (rehearsal.gap(number), before)
+            for rehearsal, before in self.refuted
+            for number in range(len(rehearsal))
+        )
+        return any(
+            gap is None or float(gap.abs().nan_to_num(0.0).max()) > _ALIKE * before
+            for gap, before in gaps
+        )
 
     def agrees(self, after: Comparison) -> bool:
         """Return whether the edited layer is right, and nothing else came out otherwise."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import argument_of, as_atom
 from ldjcheck.revision import Replacement, call_name
+from ldjcheck.revision.text import MethodNode, is_minus
 
 _CUTTING = ("item", "detach", "clone", "cpu", "data")
 _CUTS = re.compile(r"\.(?:detach|item|clone)\(\)|\.data\b")
 _AS_NUMBER = ("float", "tensor", "as_tensor")
 _FULL = ("full", "new_full")
-
-Method = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def recomputed(site: Site) -> Iterator[Change]:
@@ -39,12 +38,12 @@ def recomputed(site: Site) -> Iterator[Change]:
         yield from _called_first(site, methods, names)
 
 
-def _methods(site: Site) -> list[Method]:
+def _methods(site: Site) -> list[MethodNode]:
     """Return the methods of the class that a statement stands in, and of its bases here."""
-    home: ast.AST | None = site.function
-    while home is not None and not isinstance(home, ast.ClassDef):
-        home = site.source.parents.get(home)
-    classes = [] if home is None else [home]
+    around = (
+        n for n in site.source.around(site.function) if isinstance(n, ast.ClassDef)
+    )
+    classes = list(itertools.islice(around, 1))
     known = {
         node.name: node
         for node in site.source.tree.body
@@ -61,27 +60,27 @@ def _methods(site: Site) -> list[Method]:
     ]
 
 
-def _owner(method: Method) -> str:
+def _owner(method: MethodNode) -> str:
     return method.args.args[0].arg
 
 
-def _attribute(node: ast.AST, method: Method) -> str:
+def _attribute(node: ast.AST, method: MethodNode) -> str:
     """Return the attribute of the layer that a target is, or is an entry of."""
     while isinstance(node, ast.Subscript):
         node = node.value
-    own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    if own and node.value.id == _owner(method):  # type: ignore[attr-defined]
-        return node.attr  # type: ignore[attr-defined, no-any-return]
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return node.attr if node.value.id == _owner(method) else ""
     return ""
 
 
-def _stored(node: ast.AST, method: Method) -> dict[str, ast.expr]:
+def _stored(node: ast.AST, method: MethodNode) -> dict[str, ast.expr]:
     """Return what a statement stores in attributes of the layer."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        call = node.value
-        named = len(call.args) > 1 and isinstance(call.args[0], ast.Constant)
-        if call_name(call) == "register_buffer" and named:
-            return {str(call.args[0].value): call.args[1]}  # type: ignore[attr-defined]
+    call = node.value if isinstance(node, ast.Expr) else None
+    if isinstance(call, ast.Call) and call_name(call) == "register_buffer":
+        first = call.args[0] if len(call.args) > 1 else None
+        if isinstance(first, ast.Constant):
+            return {str(first.value): call.args[1]}
+        return {}
     if not isinstance(node, ast.Assign):
         return {}
     return {
@@ -89,41 +88,52 @@ def _stored(node: ast.AST, method: Method) -> dict[str, ast.expr]:
     }
 
 
-def _kept(methods: list[Method]) -> list[str]:
+def _stores(method: MethodNode) -> list[tuple[str, ast.expr]]:
+    """Return all that a method stores in attributes, in order."""
+    return [each for n in ast.walk(method) for each in _stored(n, method).items()]
+
+
+def _kept(methods: list[MethodNode]) -> list[str]:
     """Return the attributes that hold something computed, in the order they are stored."""
-    found: dict[str, None] = {}
-    for method in methods:
-        for node in ast.walk(method):
-            for name, value in _stored(node, method).items():
-                is_part = call_name(value)[:1].isupper()  # a parameter, a sublayer
-                if not is_part and not isinstance(value, ast.Constant | ast.Dict):
-                    found.setdefault(name)
-    return list(found)
+    found = (each for method in methods for each in _stores(method))
+    return list(
+        dict.fromkeys(
+            name
+            for name, value in found
+            if not call_name(value)[:1].isupper()  # a parameter, a sublayer
+            and not isinstance(value, ast.Constant | ast.Dict)
+        )
+    )
 
 
-def _unguarded(site: Site, methods: list[Method], name: str) -> Iterator[Replacement]:
+def _unguarded(
+    site: Site, methods: list[MethodNode], name: str
+) -> Iterator[Replacement]:
     """Yield what leaves the conditions out under which an attribute is stored."""
-    for method in methods:
-        if method.name == "__init__":
-            continue
-        for node in ast.walk(method):
-            if isinstance(node, ast.If):
-                if any(name in _stored(s, method) for s in node.body):
-                    yield from _body_alone(site, node, node.body)
-                elif any(name in _stored(s, method) for s in node.orelse):
-                    yield from _body_alone(site, node, node.orelse)
-                elif _hands_back(node, method, name):
-                    yield from _without(site, node)
-            elif isinstance(node, ast.IfExp):
-                sides = (node.body, node.orelse)
-                kept = [name in _read(side, method) for side in sides]
-                if kept == [True, False]:
-                    yield site.source.put(node, site.text(node.orelse))
-                elif kept == [False, True]:
-                    yield site.source.put(node, site.text(node.body))
+    lines, put = site.source.lines, site.source.put
+    nodes = [(m, n) for m in methods if m.name != "__init__" for n in ast.walk(m)]
+    for method, node in nodes:
+        if isinstance(node, ast.If):
+            if lines[node.lineno - 1][: node.col_offset].strip():
+                continue  # an `elif`, or other statements on its line
+            stored = (
+                block
+                for block in (node.body, node.orelse)
+                if any(name in _stored(each, method) for each in block)
+            )
+            block = next(stored, None)
+            if block is not None:
+                yield put(node, site.dedented(block, node.col_offset))
+            elif _hands_back(node, method, name) and site.source.block(node)[1:]:
+                end = node.end_lineno or node.lineno
+                yield site.source.put_at((node.lineno, 0, end, len(lines[end - 1])), "")
+        elif isinstance(node, ast.IfExp):
+            kept = [name in _read(side, method) for side in (node.body, node.orelse)]
+            if kept in ([True, False], [False, True]):
+                yield put(node, site.text(node.orelse if kept[0] else node.body))
 
 
-def _read(node: ast.AST, method: Method) -> set[str]:
+def _read(node: ast.AST, method: MethodNode) -> set[str]:
     return {
         _attribute(each, method)
         for each in ast.walk(node)
@@ -131,82 +141,46 @@ def _read(node: ast.AST, method: Method) -> set[str]:
     }
 
 
-def _hands_back(node: ast.If, method: Method, name: str) -> bool:
+def _hands_back(node: ast.If, method: MethodNode, name: str) -> bool:
     """Return whether a condition does nothing but hand back what is kept."""
     (first, *more) = node.body
     back = isinstance(first, ast.Return) and first.value is not None
     return back and not more and not node.orelse and name in _read(first, method)
 
 
-def _body_alone(
-    site: Site, node: ast.If, body: list[ast.stmt]
-) -> Iterator[Replacement]:
-    """Yield the replacement of a condition by the statements of one of its branches."""
-    lines, column = site.source.lines, node.col_offset
-    first, last = body[0], body[-1]
-    if lines[node.lineno - 1][:column].strip():
-        return  # an `elif`, or other statements on its line
-    end = last.end_lineno or last.lineno
-    rows = [lines[first.lineno - 1][first.col_offset :]]
-    deeper = first.col_offset - column
-    for row in lines[first.lineno : end]:
-        rows.append(row[deeper:] if not row[:deeper].strip() else row)
-    tail = len(lines[end - 1].rstrip(b"\r\n")) - (last.end_col_offset or 0)
-    text = b"".join(rows).rstrip(b"\r\n")
-    kept = text[: len(text) - tail].decode() if tail else text.decode()
-    yield site.source.put(node, kept)
-
-
-def _without(site: Site, node: ast.If) -> Iterator[Replacement]:
-    lines = site.source.lines
-    if lines[node.lineno - 1][: node.col_offset].strip():
-        return
-    if len(site.source.block(node)) == 1:
-        return
-    end = node.end_lineno or node.lineno
-    yield Replacement(site.source.file, node.lineno, 0, end, len(lines[end - 1]), "")
-
-
 def _written_out(
-    site: Site, methods: list[Method], name: str, *, full: bool
+    site: Site, methods: list[MethodNode], name: str, *, full: bool
 ) -> Iterator[Replacement]:
     """Yield what writes, where an attribute is read, what it is computed from.
 
     A number spread over the batch, `full((n,), number)`, is a tensor then: `full` asks for
     `tensor.expand((n,))`.
     """
-    source = site.source
-    text = _computed(site, methods, name)
+    source, text = site.source, _computed(site, methods, name)
     if text is None:
         return
-    for method in methods:
-        if any(name in _stored(node, method) for node in ast.walk(method)):
+    readers = (m for m in methods if name not in dict(_stores(m)))
+    for method, node in ((m, n) for m in readers for n in ast.walk(m)):
+        read = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+        if not read or _attribute(node, method) != name:
             continue
-        for node in ast.walk(method):
-            read = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
-            if not read or _attribute(node, method) != name:
-                continue
-            around: ast.AST = source.parents[node]
-            minus = isinstance(around, ast.UnaryOp) and isinstance(around.op, ast.USub)
-            spread = source.parents[around] if minus else around
-            if full and isinstance(spread, ast.Call) and call_name(spread) in _FULL:
-                size = site.text(spread.args[0])
-                sign = "-" if minus else ""
-                yield source.put(spread, f"{sign}{text}.expand({size})")
-            else:
-                yield source.put(node, text)
+        around = source.parents[node]
+        spread = source.parents[around] if is_minus(around) else around
+        if full and isinstance(spread, ast.Call) and call_name(spread) in _FULL:
+            sign = "-" if is_minus(around) else ""
+            size = site.text(spread.args[0])
+            yield source.put(spread, f"{sign}{text}.expand({size})")
+        else:
+            yield source.put(node, text)
 
 
-def _computed(site: Site, methods: list[Method], name: str) -> str | None:
+def _computed(site: Site, methods: list[MethodNode], name: str) -> str | None:
     """Return what an attribute is made of when the layer is built, in its attributes."""
-    for method in methods:
-        if method.name != "__init__":
-            continue
+    for method in (method for method in methods if method.name == "__init__"):
+        stores = _stores(method)
+        plain = [(attribute, _plain(site, made)) for attribute, made in stores]
         held = {
-            held_value.id: f"{_owner(method)}.{attribute}"
-            for node in ast.walk(method)
-            for attribute, made in _stored(node, method).items()
-            if isinstance(held_value := _plain(site, made), ast.Name)
+            v.id: f"{_owner(method)}.{a}" for a, v in plain if isinstance(v, ast.Name)
         }
         locals_ = {
             target.id: node.value
@@ -215,18 +189,14 @@ def _computed(site: Site, methods: list[Method], name: str) -> str | None:
             for target in node.targets
             if isinstance(target, ast.Name)
         }
-        for node in ast.walk(method):
-            stored = _stored(node, method).get(name)
-            if stored is None:
-                continue
-            value = _plain(site, stored)
+        for value in (value for attribute, value in plain if attribute == name):
             if isinstance(value, ast.Name):
                 value = _plain(site, locals_.get(value.id, value))
             if not any(isinstance(n, ast.Call | ast.BinOp) for n in ast.walk(value)):
                 continue
-            text = _CUTS.sub("", as_atom(site, value))
-            for local, attribute in held.items():
-                text = re.sub(rf"(?<![\w.]){local}(?!\w)", attribute, text)
+            text = _CUTS.sub("", site.as_atom(value))
+            for local, where in held.items():
+                text = re.sub(rf"(?<![\w.]){local}(?!\w)", where, text)
             return text
     return None
 
@@ -234,30 +204,28 @@ def _computed(site: Site, methods: list[Method], name: str) -> str | None:
 def _plain(site: Site, node: ast.expr) -> ast.expr:
     """Return a value without what makes a number of it, or a parameter."""
     while True:
-        name = call_name(node)
+        inner = site.argument_of(node)
         if isinstance(node, ast.Attribute) and node.attr == "data":
-            node = node.value
-            continue
-        if not isinstance(node, ast.Call):
-            return node
-        inner = argument_of(site, node)
-        wraps = name in (*_CUTTING, *_AS_NUMBER) or name == "Parameter"
-        if name == "Parameter" and node.args:
+            inner = node.value
+        elif (
+            isinstance(node, ast.Call) and call_name(node) == "Parameter" and node.args
+        ):
             inner = node.args[0]
-        if inner is None or not wraps:
+        elif call_name(node) not in (*_CUTTING, *_AS_NUMBER, "Parameter"):
+            return node
+        if inner is None:
             return node
         node = inner
 
 
 def _called_first(
-    site: Site, methods: list[Method], names: list[str]
+    site: Site, methods: list[MethodNode], names: list[str]
 ) -> Iterator[Change]:
     """Yield edits that make the call whose result is handed back."""
     writers = {
         method.name: name
         for method in methods
-        for node in ast.walk(method)
-        for name in _stored(node, method)
+        for name, _ in _stores(method)
         if name in names and method.name != "__init__"
     }
     lines = site.source.lines
@@ -274,11 +242,7 @@ def _called_first(
             continue
         for writer, name in writers.items():
             if name in reads:
-                indent = " " * first.col_offset
                 called = owner if writer == "forward" else f"{owner}.{writer}"
-                text = f"{called}({given})\n{indent}"
-                place = Replacement(
-                    site.source.file, first.lineno, first.col_offset,
-                    first.lineno, first.col_offset, text,
-                )  # fmt: skip
+                text = f"{called}({given})\n{' ' * first.col_offset}"
+                place = site.inserted(first.lineno, first.col_offset, text)
                 yield Change(0.3, (place,))

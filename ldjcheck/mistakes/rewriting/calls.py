@@ -1,52 +1,39 @@
-"""Edits of a call: a logarithm, an absolute value, an exponential, a mean for a sum."""
+"""Edits of a call: a logarithm, an absolute value, a mean for a sum, what cuts a gradient."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.rewriting.wording import (
-    argument_of,
-    as_atom,
-    is_sum,
-    kept_in_place,
-)
+from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision import call_name
+from ldjcheck.revision.text import is_sum
 from ldjcheck.torch_ops import BOUNDED
-
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.rewriting.sites import Change, Site
 
 _LOGS = ("log", "log1p", "log2", "log10")
 _ABSOLUTES = ("abs", "absolute", "fabs")
+_CUTTING = ("detach", "detach_", "item")
 
 
 def unwrapped(site: Site, *names: str) -> Iterator[Change]:
     """Yield every call of one of these names, with its argument in its place."""
     for node in site.expressions:
-        if isinstance(node, ast.Call) and call_name(node).rstrip("_") in names:
-            inner = argument_of(site, node)
-            if inner is not None:
-                yield site.put(node, kept_in_place(site, node, inner), 0.0)
+        inner = site.argument_of(node)
+        if call_name(node).rstrip("_") in names and inner is not None:
+            yield site.put(node, site.kept(node, inner), 0.0)
 
 
 def without_abs(site: Site) -> Iterator[Change]:
     """Yield edits that drop an absolute value, or take it before the logarithm."""
     yield from unwrapped(site, *_ABSOLUTES)
-    for node in site.expressions:
-        if not isinstance(node, ast.Call) or call_name(node) not in _ABSOLUTES:
-            continue
-        log = argument_of(site, node)
-        if not isinstance(log, ast.Call) or call_name(log) not in _LOGS:
-            continue
-        inner = argument_of(site, log)
+    for node, log in site.calls(*_ABSOLUTES):
+        inner = site.argument_of(log) if call_name(log) in _LOGS else None
         if inner is None:
             continue
+        assert isinstance(log, ast.Call)
         for index, text in enumerate(_absolute(site, inner)):
-            swapped = f"{text}.log()"
-            if inner in log.args:
-                swapped = f"{site.text(log.func)}({text})"
+            of_tensor = inner not in log.args
+            swapped = f"{text}.log()" if of_tensor else f"{site.text(log.func)}({text})"
             yield site.put(node, swapped, 0.02 + index / 100)
 
 
@@ -63,37 +50,25 @@ def without_bound(site: Site) -> Iterator[Change]:
 def with_abs(site: Site) -> Iterator[Change]:
     """Yield edits that take the logarithm of an absolute value."""
     yield from slogdets(site)
-    for node in site.expressions:
-        if not isinstance(node, ast.Call) or call_name(node) not in _LOGS:
-            continue
-        inner = argument_of(site, node)
-        if inner is None:
-            continue
+    for node, inner in site.calls(*_LOGS):
         for part in ast.walk(inner):
             if isinstance(part, ast.expr) and part in site.terms:
                 for index, text in enumerate(_absolute(site, part)):
                     yield site.put(part, text, 0.1 * (part is not inner) + index / 50)
-        if call_name(node) == "log1p":
-            plain = site.text(node.func)[: -len("log1p")] + "log"
-            if site.text(node.func).startswith(("torch", "np", "math")):
-                text = f"{plain}(abs(1 + {site.text(inner)}))"
-                yield site.put(node, text, 0.3)
+        function = site.text(node.func)
+        if function.startswith(("torch", "np", "math")) and call_name(node) == "log1p":
+            plain = function.removesuffix("1p")
+            yield site.put(node, f"{plain}(abs(1 + {site.text(inner)}))", 0.3)
 
 
 def with_log(site: Site) -> Iterator[Change]:
     """Yield edits that take the logarithm of something that lacks one."""
     for node in site.expressions:
+        inner = site.argument_of(node)
         if call_name(node) in ("abs", "absolute"):
-            inner = argument_of(site, node)  # type: ignore[arg-type]  # a call
-            if inner is not None and call_name(inner) == "det":
-                matrix = argument_of(site, inner)  # type: ignore[arg-type]  # likewise
-                if matrix is not None:
-                    text = f"torch.slogdet({site.text(matrix)})[1]"
-                    yield site.put(node, text, 0.0)
-        elif call_name(node) == "det":
-            matrix = argument_of(site, node)  # type: ignore[arg-type]  # likewise
-            if matrix is not None:
-                yield site.put(node, f"torch.slogdet({site.text(matrix)})[1]", 0.05)
+            yield from _slogdet(site, node, inner, 0.0)
+        else:
+            yield from _slogdet(site, node, node, 0.05)
     for node in site.terms:
         if isinstance(node, ast.UnaryOp):
             continue
@@ -114,40 +89,38 @@ def summed(site: Site) -> Iterator[Change]:
     """Yield edits that sum where there is a mean."""
     for node in site.expressions:
         if isinstance(node, ast.Call) and call_name(node) in ("mean", "nanmean"):
-            text = site.text(node.func)
-            name = call_name(node)
-            yield site.put(node.func, text[: -len(name)] + "sum", 0.0)
+            yield site.renamed(node, "sum", 0.0)
 
 
 def slogdets(site: Site) -> Iterator[Change]:
     """Yield edits that take log|det| at once: a determinant may be negative, or underflow."""
     for node in site.expressions:
-        if not isinstance(node, ast.Call):
-            continue
-        inner: ast.expr | None = node
-        if call_name(node) == "log":
-            inner = argument_of(site, node)
-            if isinstance(inner, ast.Call) and call_name(inner) in _ABSOLUTES:
-                inner = argument_of(site, inner)
-            if not isinstance(inner, ast.Call) or call_name(inner) != "det":
-                continue
-        elif call_name(node) != "logdet":
-            continue
-        assert isinstance(inner, ast.Call)
-        matrix = argument_of(site, inner)
-        if matrix is not None:
-            yield site.put(node, f"torch.slogdet({site.text(matrix)})[1]", 0.0)
+        if call_name(node) == "logdet":
+            yield from _slogdet(site, node, node, 0.0, "logdet")
+        elif call_name(node) == "log":
+            inner = site.argument_of(node)
+            if inner is not None and call_name(inner) in _ABSOLUTES:
+                inner = site.argument_of(inner)
+            yield from _slogdet(site, node, inner, 0.0)
+
+
+def _slogdet(
+    site: Site, node: ast.expr, of: ast.expr | None, cost: float, name: str = "det"
+) -> Iterator[Change]:
+    """Yield what takes log|det| in a node's place, of what a determinant is taken of."""
+    matrix = None if of is None or call_name(of) != name else site.argument_of(of)
+    if matrix is not None:
+        yield site.put(node, f"torch.slogdet({site.text(matrix)})[1]", cost)
 
 
 def _absolute(site: Site, node: ast.expr) -> Iterator[str]:
     parent = site.parent(node)
-    method = (
+    if (
         isinstance(parent, ast.Attribute)
         and call_name(site.parent(parent)) in _LOGS
         and parent.value is node
-    )
-    if method:
-        yield f"{as_atom(site, node)}.abs()"
+    ):
+        yield f"{site.as_atom(node)}.abs()"
     elif "torch" in site.modules.values():
         yield f"torch.abs({site.text(node)})"
     yield f"abs({site.text(node)})"
@@ -158,25 +131,43 @@ def _logarithms(site: Site, node: ast.expr) -> Iterator[str]:
 
     That of an exponential is its argument.
     """
-    if isinstance(node, ast.Call) and call_name(node) == "exp":
-        inner = argument_of(site, node)
-        if inner is not None:
-            yield kept_in_place(site, node, inner)
-    text = site.text(node)
-    source = "".join(ast.unparse(site.function))
-    positive = call_name(node) in ("abs", "exp", "softplus", "sigmoid", "diag")
-    styles = []
-    if "torch" in site.modules.values():
-        styles.append(f"torch.log({text})")
-    styles.append(f"{as_atom(site, node)}.log()")
+    inner = site.argument_of(node)
+    if call_name(node) == "exp" and inner is not None:
+        yield site.kept(node, inner)
+    text, atom, source = site.text(node), site.as_atom(node), ast.unparse(site.function)
+    modules = site.modules.values()
+    styles = [f"torch.log({text})"] if "torch" in modules else []
+    styles.append(f"{atom}.log()")
     if "torch.log(" not in source and ".log()" in source:
         styles.reverse()
     for module in ("np", "numpy", "math"):
-        if module in site.modules.values():
+        if module in modules:
             front = f"{module}.log(" in source
             styles.insert(0 if front else len(styles), f"{module}.log({text})")
     yield from styles
+    positive = call_name(node) in ("abs", "exp", "softplus", "sigmoid", "diag")
     if not positive and not is_sum(node):
-        if "torch" in site.modules.values():
+        if "torch" in modules:
             yield f"torch.log(torch.abs({text}))"
-        yield f"{as_atom(site, node)}.abs().log()"
+        yield f"{atom}.abs().log()"
+
+
+def uncut(site: Site) -> Iterator[Change]:
+    """Yield the statement without one `detach`, `.data`, `.item()` or `no_grad`."""
+    for node in site.expressions:
+        inner = site.argument_of(node)
+        if call_name(node) in _CUTTING and inner is not None:
+            yield site.put(node, site.kept(node, inner), 0.0)
+        elif isinstance(node, ast.Call) and call_name(node) == "grad" and node.args:
+            if all(k.arg != "create_graph" for k in node.keywords):
+                text = site.text(node)[:-1].rstrip().rstrip(",")
+                yield site.put(node, f"{text}, create_graph=True)", 0.0)
+        elif isinstance(node, ast.Attribute) and node.attr == "data":
+            yield site.put(node, site.kept(node, node.value), 0.0)
+    around = site.parent(site.statement)
+    if isinstance(around, ast.With) and len(around.items) == 1:
+        cutting = ("no_grad", "inference_mode", "set_grad_enabled")
+        cuts = call_name(around.items[0].context_expr) in cutting
+        if cuts and around.body[0].lineno == around.lineno + 1:
+            text = site.dedented(around.body, around.col_offset)
+            yield site.put(around, text, 0.1)

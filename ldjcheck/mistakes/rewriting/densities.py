@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import argument_of, as_factor, is_sum
 from ldjcheck.revision import call_name
+from ldjcheck.revision.text import is_sum, names_in
 
 
 def normalised(site: Site) -> Iterator[Change]:
@@ -16,7 +16,7 @@ def normalised(site: Site) -> Iterator[Change]:
 
     The constant of the normal density, or the log of a scale that the function divides by.
     """
-    lacking = [*_constants(site), *_log_scales(site)]
+    lacking = [_constant(site), *_log_scales(site)]
     for value in _entries(site):
         text = site.text(value)
         for index, term in enumerate(lacking):
@@ -39,21 +39,17 @@ def _entries(site: Site) -> Iterator[ast.expr]:
         return
     if isinstance(statement, ast.Assign):
         yield statement.value
-    for node in site.expressions:
-        if isinstance(node, ast.Call) and call_name(node) == "sum":
-            inner = argument_of(site, node)
-            if isinstance(inner, ast.BinOp):
-                yield inner
+    yield from (inner for _, inner in site.calls("sum") if isinstance(inner, ast.BinOp))
 
 
-def _constants(site: Site) -> Iterator[str]:
-    for module, pi in (("math", "math.pi"), ("numpy", "numpy.pi")):
-        name = site.modules.get(module)
-        if name is not None:
-            yield f"0.5 * {name}.log(2 * {pi.replace(module, name)})"
-            return
+def _constant(site: Site) -> str:
+    """Return the logarithm that the normal density of one entry takes off."""
+    for module in ("math", "numpy"):
+        if module in site.modules:
+            name = site.modules[module]
+            return f"0.5 * {name}.log(2 * {name}.pi)"
     torch = site.modules.get("torch", "torch")
-    yield f"0.5 * {torch}.log({torch}.tensor(2 * {torch}.pi))"
+    return f"0.5 * {torch}.log({torch}.tensor(2 * {torch}.pi))"
 
 
 def _log_scales(site: Site) -> Iterator[str]:
@@ -62,21 +58,18 @@ def _log_scales(site: Site) -> Iterator[str]:
     for node in site.inside:
         if not isinstance(node, ast.Call) or call_name(node) != "exp":
             continue
-        inner = argument_of(site, node)
+        inner = site.argument_of(node)
         while isinstance(inner, ast.UnaryOp):
             inner = inner.operand
         if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Mult):
             sides = (inner.left, inner.right)
-            whole = (s for s in sides if not _is_number(s))
+            bare = (s.operand if isinstance(s, ast.UnaryOp) else s for s in sides)
+            pairs = zip(sides, bare, strict=True)
+            whole = (s for s, b in pairs if not isinstance(b, ast.Constant))
             inner = next(whole, None)
         if inner is not None:
-            found.setdefault(as_factor(site, inner))
+            found.setdefault(site.as_factor(inner))
     yield from found
-
-
-def _is_number(node: ast.expr) -> bool:
-    bare = node.operand if isinstance(node, ast.UnaryOp) else node
-    return isinstance(bare, ast.Constant)
 
 
 def of_what_leaves(site: Site) -> Iterator[Change]:
@@ -107,8 +100,9 @@ def of_what_leaves(site: Site) -> Iterator[Change]:
                 text = site.text(term)
                 other = re.sub(rf"(?<![\w.]){known}\b(?!\s*=[^=])", name, text)
                 more = f"- {other[1:]}" if other.startswith("-") else f"+ {other}"
-                if _is_taken_off(site, term):
-                    more = f"- {other}"
+                around = site.parent(term)
+                if is_sum(around) and isinstance(around.op, ast.Sub):
+                    more = f"- {other}" if around.right is term else more
                 added = site.put(term, f"{text} {more}", index / 50)
                 yield Change(added.cost, (*named, *added.replacements))
 
@@ -133,9 +127,7 @@ def _of_all(site: Site, returned: ast.expr) -> Iterator[Change]:
 
 def _bases(site: Site) -> list[str]:
     """Return what a file's classes ask for densities, or for samples, as they write that."""
-    home: ast.AST = site.function
-    while home in site.source.parents:
-        home = site.source.parents[home]
+    *_, home = site.function, *site.source.around(site.function)
     asked = (
         site.text(node.func.value)
         for node in ast.walk(home)
@@ -149,7 +141,7 @@ def _bases(site: Site) -> list[str]:
 
 def _beside(site: Site, returned: ast.expr) -> list[str]:
     """Return the names that are assigned together with what is returned: z, ldj = ..."""
-    names = {node.id for node in ast.walk(returned) if isinstance(node, ast.Name)}
+    names = names_in(returned)
     found: dict[str, None] = {}
     for node in site.inside:
         if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Store):
@@ -181,14 +173,3 @@ def _is_term(site: Site, node: ast.expr) -> bool:
     if isinstance(around, ast.Assign | ast.AugAssign | ast.Return):
         return around.value is node
     return is_sum(around)
-
-
-def _is_taken_off(site: Site, node: ast.expr) -> bool:
-    around = site.parent(node)
-    if isinstance(around, ast.AugAssign):
-        return False
-    return (
-        isinstance(around, ast.BinOp)
-        and isinstance(around.op, ast.Sub)
-        and around.right is node
-    )

@@ -1,27 +1,20 @@
-"""Edits of a factor: dropped, changed, or written where it is missing."""
+"""Edits of a factor: dropped, changed, or written where it is missing, as a count is."""
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from ldjcheck.mistakes.rewriting.counts import counts_for
+from ldjcheck.mistakes.rewriting import calls, reductions, signs
 from ldjcheck.mistakes.rewriting.sites import COUNTING, Change, Kind, Site
-from ldjcheck.mistakes.rewriting.wording import (
-    alone,
-    argument_of,
-    as_atom,
-    as_factor,
-    is_product,
-    is_sum,
-    kept_in_place,
-    product_in_place,
-    without_statement,
-)
+from ldjcheck.records import Multiplier
 from ldjcheck.revision import Replacement, call_name
+from ldjcheck.revision.text import is_product, is_sum
+
+_ONE = Multiplier(family="number")
+_TENSORS = 3  # names of tensors that are tried
 
 
 def dropped(site: Site) -> Iterator[Change]:
@@ -30,17 +23,12 @@ def dropped(site: Site) -> Iterator[Change]:
     if isinstance(statement, ast.AugAssign) and isinstance(
         statement.op, ast.Mult | ast.Div
     ):
-        yield _without_factor(site, statement.value, without_statement(site, statement))
+        yield _without_factor(site, statement.value, site.gone())
     for node in site.expressions:
-        if not isinstance(node, ast.BinOp) or not is_product(node):
-            continue
-        sides = [(node.left, node.right)]
-        if isinstance(node.op, ast.Mult):
-            sides.append((node.right, node.left))
-        elif not isinstance(node.op, ast.Div):
-            continue
-        for kept, lost in sides:
-            yield _without_factor(site, lost, alone(site, node, kept))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+            yield _without_factor(site, node.right, site.alone(node, node.left))
+            if isinstance(node.op, ast.Mult):
+                yield _without_factor(site, node.left, site.alone(node, node.right))
 
 
 def _without_factor(site: Site, lost: ast.expr, shorter: Replacement) -> Change:
@@ -52,24 +40,20 @@ def _without_factor(site: Site, lost: ast.expr, shorter: Replacement) -> Change:
 def literals(site: Site) -> Iterator[Change]:
     """Yield edits that take away a number, or one of two equal terms."""
     yield from doubled(site)
-    for change in dropped(site):
-        if change.kind == "literal":
-            yield change
+    yield from (change for change in dropped(site) if change.kind == "literal")
 
 
 def exponents(site: Site) -> Iterator[Change]:
     """Yield sums inside a logarithm with what a power leaves in front of its derivative."""
-    for call in site.expressions:
-        if not isinstance(call, ast.Call) or call_name(call) not in ("log", "log1p"):
-            continue
-        inner = argument_of(site, call)
-        for node in () if inner is None else ast.walk(inner):
-            parent = site.parent(node)
-            if not isinstance(node, ast.expr) or not is_sum(parent) or is_sum(node):
-                continue
-            for number in ("2", "3"):
-                text = f"{number} * {as_factor(site, node)}"
-                yield site.put(node, text, 0.09)
+    for _, inner in site.calls("log", "log1p"):
+        for node in ast.walk(inner):
+            if (
+                isinstance(node, ast.expr)
+                and is_sum(site.parent(node))
+                and not is_sum(node)
+            ):
+                for number in ("2", "3"):
+                    yield site.put(node, f"{number} * {site.as_factor(node)}", 0.09)
 
 
 def by_rounds(site: Site) -> Iterator[Change]:
@@ -79,34 +63,35 @@ def by_rounds(site: Site) -> Iterator[Change]:
         around = site.parent(around)
     if not isinstance(around, ast.For) or not isinstance(around.target, ast.Name):
         return
-    number = around.target.id
     for node in site.terms:
         if is_sum(site.parent(node)) and not is_sum(node):
             for sign in ("/", "*"):
-                text = f"{as_factor(site, node)} {sign} {number}"
-                yield site.put(node, product_in_place(site, node, text), 0.09)
+                text = f"{site.as_factor(node)} {sign} {around.target.id}"
+                yield site.put(node, site.in_place(node, text), 0.09)
 
 
 def by_number(site: Site) -> Iterator[Change]:
     """Yield edits that multiply a term by a number such as `2`, `-1/2` or `3/2`."""
-    number = _number(site.multiplier)
+    number = None if site.multiplier is None else site.multiplier.plain
     if number is None:
         return
     yield from doubled(site)
     yield from of_another(site)
     for node in site.expressions:
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-            value = node.value * float(number)
-            if value == node.value or isinstance(node.value, bool):
-                continue
-            parent = site.parent(node)
-            power = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)
-            if power and value == 1:
-                assert isinstance(parent, ast.BinOp)
-                text = kept_in_place(site, parent, parent.left)
-                yield site.put(parent, text, 0.14, "literal")
-            elif value != 1 or not is_product(parent):
-                yield site.put(node, _written(value), 0.15, "number")
+        written = node.value if isinstance(node, ast.Constant) else None
+        if not isinstance(written, int | float) or isinstance(written, bool):
+            continue
+        value, parent = written * float(number), site.parent(node)
+        if value == written:
+            continue
+        if (
+            value == 1
+            and isinstance(parent, ast.BinOp)
+            and isinstance(parent.op, ast.Pow)
+        ):
+            yield site.put(parent, site.kept(parent, parent.left), 0.14, "literal")
+        elif value != 1 or not is_product(parent):
+            yield site.put(node, _written(value), 0.15, "number")
     yield from dropped(site)
     for node in site.expressions:
         if _is_count(site, node):
@@ -137,12 +122,31 @@ def of_another(site: Site) -> Iterator[Change]:
                 yield Change(0.09 + index / 1000, changes)
 
 
-def by_count(site: Site, label: str) -> Iterator[Change]:
+def counted(site: Site) -> Iterator[Change]:
+    """Yield edits that multiply a term by the count that its explanation asks for."""
+    explanation, multiplier = site.explanation, site.multiplier or _ONE
+    if multiplier.sign < 0:
+        # Each edit of the count, beside every one that turns a sign.
+        turns = list(signs.operators(site))
+        for count in by_count(site, multiplier):
+            for turn in turns:
+                both = count.replacements + turn.replacements
+                yield replace(count, cost=count.cost + turn.cost, replacements=both)
+        return
+    yield from calls.summed(site)
+    yield from by_count(site, multiplier)
+    if explanation is None or not explanation.constant:
+        yield from reductions.over_events(site)
+
+
+def by_count(site: Site, multiplier: Multiplier) -> Iterator[Change]:
     """Yield edits that make a term count as often as it should, such as `dims` times."""
-    if "/" in label:
+    scaled = multiplier.number.denominator > 1 or multiplier.base < 0
+    divides = scaled or bool(multiplier.below)
+    if divides:
         yield from _not_off_by_one(site)
         yield from dropped(site)
-    counts, others = list(counts_for(site, label)), list(counts_for(site, "any"))
+    others = list(counts_for(site, None))
     for node in site.expressions:
         if not _is_count(site, node):
             continue
@@ -150,15 +154,17 @@ def by_count(site: Site, label: str) -> Iterator[Change]:
         for index, sign in enumerate("-+" if not _is_literal(node) else ""):
             text = f"({site.text(node)} {sign} 1)"
             yield site.put(node, text, 0.4 + 0.01 * index, "count")
+        kind: Kind = "" if _is_literal(node) else "count"
         for index, text in enumerate(others):
             if text != site.text(node):
                 factor = f"({text})" if " * " in text or " - " in text else text
-                kind: Kind = "" if _is_literal(node) else "count"
                 yield site.put(node, factor, 0.3 + 0.01 * index, kind)
-    for index, text in enumerate(counts):
+    is_product = not (multiplier.is_scaled or multiplier.below)
+    known = multiplier.above if is_product else ()
+    for index, text in enumerate(counts_for(site, known)):
         for change in _times(site, text, None):
             yield replace(change, cost=change.cost + 0.01 * index)
-    if "/" not in label:
+    if not divides:
         yield from dropped(site)
 
 
@@ -166,28 +172,25 @@ def _not_off_by_one(site: Site) -> Iterator[Change]:
     """Yield counts such as `x.shape[1] - 1` without the one."""
     for node in site.expressions:
         if (
-            isinstance(node, ast.BinOp)
-            and isinstance(node.op, ast.Add | ast.Sub)
+            is_sum(node)
             and isinstance(node.right, ast.Constant)
             and node.right.value == 1
             and is_product(site.parent(node))
         ):
-            text = kept_in_place(site, node, node.left)
-            yield site.put(node, text, 0.05, "count")
+            yield site.put(node, site.kept(node, node.left), 0.05, "count")
 
 
 def _without_batch(site: Site, node: ast.expr) -> Iterator[Change]:
     """Yield a count over one axis less: `prod(s[1:])`, `x[0].numel()`."""
     for part in ast.walk(node):
-        if call_name(part) == "prod" and isinstance(part, ast.Call) and part.args:
-            inner = part.args[0]
-            for axes in ast.walk(inner):
+        if not isinstance(part, ast.Call):
+            continue
+        if call_name(part) == "prod" and part.args:
+            for axes in ast.walk(part.args[0]):
                 if isinstance(axes, ast.Name | ast.Attribute | ast.Call):
                     yield _one_axis_less(site, axes, "[1:]")
-        elif call_name(part) == "numel" and isinstance(part, ast.Call):
-            owner = part.func
-            if isinstance(owner, ast.Attribute):
-                yield _one_axis_less(site, owner.value, "[0]")
+        elif call_name(part) == "numel" and isinstance(part.func, ast.Attribute):
+            yield _one_axis_less(site, part.func.value, "[0]")
 
 
 def _one_axis_less(site: Site, node: ast.expr, index: str) -> Change:
@@ -198,33 +201,32 @@ def _one_axis_less(site: Site, node: ast.expr, index: str) -> Change:
     around = site.parent(node)
     if isinstance(around, ast.Subscript) and around.value is node:
         node = around
+    text = f"{site.as_atom(node)}{index}"
     if isinstance(node, ast.Subscript):
         inner, taken = site.text(node.value), node.slice
         if isinstance(taken, ast.Slice) and taken.upper is None and taken.step is None:
             first = taken.lower
             if isinstance(first, ast.Constant) and isinstance(first.value, int):
                 text = f"{inner}[{first.value + 1}:]"
-                return site.put(node, text, 0.2, "count")
         elif isinstance(taken, ast.Constant) and index == "[0]":
             text = f"{inner}[{site.text(taken)}, 0]"
-            return site.put(node, text, 0.2, "count")
-    return site.put(node, f"{as_atom(site, node)}{index}", 0.2, "count")
+    return site.put(node, text, 0.2, "count")
 
 
 def by_log_base(site: Site) -> Iterator[Change]:
     """Yield edits that take the natural logarithm where another one is taken."""
     yield from natural(site)
     yield from dropped(site)
-    found = re.fullmatch(r"(-?)(1/)?ln (\d+)", site.multiplier)
-    if found is None:
+    found = site.multiplier
+    if found is None or not found.base or found.above or found.below:
         return
+    sign = "-" if found.sign < 0 else ""
     for module in ("math", "np", "numpy"):
         if module in site.modules.values():
-            sign, over, base = found.groups()
-            text = f"{module}.log({base})"
+            text = f"{'/' if found.base < 0 else '*'} {module}.log({abs(found.base)})"
             for node in site.terms:
-                body = f"{sign}{as_factor(site, node)} {'/' if over else '*'} {text}"
-                yield site.put(node, product_in_place(site, node, body), 0.8)
+                body = f"{sign}{site.as_factor(node)} {text}"
+                yield site.put(node, site.in_place(node, body), 0.8)
 
 
 def natural(site: Site) -> Iterator[Change]:
@@ -234,8 +236,7 @@ def natural(site: Site) -> Iterator[Change]:
             continue
         name = call_name(node)
         if name.rstrip("_") in ("log2", "log10"):
-            new = site.text(node.func)[: -len(name)] + "log" + "_" * name.endswith("_")
-            yield site.put(node.func, new, 0.0)
+            yield site.renamed(node, "log" + "_" * name.endswith("_"), 0.0)
         if name == "log" and len(node.args) == 2:
             inner = site.text(node.args[0])
             yield site.put(node, f"{site.text(node.func)}({inner})", 0.05)
@@ -246,34 +247,32 @@ def doubled(site: Site) -> Iterator[Change]:
     for node in site.expressions:
         if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add):
             continue
-        right = ast.unparse(node.right)
-        if right == ast.unparse(node.left) or (
-            isinstance(node.left, ast.BinOp) and right == ast.unparse(node.left.right)
-        ):
-            yield site.put(node, kept_in_place(site, node, node.left), 0.0, "literal")
+        right, left = ast.unparse(node.right), node.left
+        last = left.right if isinstance(left, ast.BinOp) else left
+        if right in (ast.unparse(left), ast.unparse(last)):
+            yield site.put(node, site.kept(node, left), 0.0, "literal")
 
 
 def _times(site: Site, text: str, number: Fraction | None) -> Iterator[Change]:
     """Yield every term multiplied by a text, a plain number in front."""
+    kind: Kind = "count" if number is None else "number"
     for node in site.terms:
         parent = site.parent(node)
         if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow | ast.Mod):
             continue
-        term, cost = as_factor(site, node), 0.5
+        cost = 0.5
         if isinstance(parent, ast.Attribute | ast.Call):
             cost = 0.55  # what is made of it may be multiplied as well
-        if is_product(parent) and isinstance(parent, ast.BinOp):
+        if is_product(parent):
             cost = 0.6  # the product around it takes the factor as well
             if parent.right is node:
                 continue
-        if number is None:
-            body = f"{term} * {text}"
-        elif number.numerator == 1 and number.denominator > 1:
-            body = f"{term} / {number.denominator}"
-        else:
-            body = f"{text} * {term}"
-        kind: Kind = "count" if number is None else "number"
-        yield site.put(node, product_in_place(site, node, body), cost, kind)
+        body = f"{site.as_factor(node)} * {text}"
+        if number is not None and number.numerator == 1 and number.denominator > 1:
+            body = f"{site.as_factor(node)} / {number.denominator}"
+        elif number is not None:
+            body = f"{text} * {site.as_factor(node)}"
+        yield site.put(node, site.in_place(node, body), cost, kind)
 
 
 def _is_count(site: Site, node: ast.expr) -> bool:
@@ -281,31 +280,127 @@ def _is_count(site: Site, node: ast.expr) -> bool:
         return call_name(node) in COUNTING
     if isinstance(node, ast.Subscript):
         return isinstance(node.value, ast.Attribute)
-    parent = site.parent(node)
-    simple = isinstance(node, ast.Name | ast.Attribute | ast.Constant)
-    return ((simple or _is_literal(node)) and is_product(parent)) or (
-        is_product(node)
-        and any(
-            _is_count(site, part)
-            for part in (node.left, node.right)  # type: ignore[attr-defined]  # a product
-            if isinstance(part, ast.Call | ast.Subscript)
-        )
+    simple = isinstance(node, ast.Name | ast.Attribute) or _is_literal(node)
+    if simple and is_product(site.parent(node)):
+        return True
+    return is_product(node) and any(
+        _is_count(site, part)
+        for part in (node.left, node.right)
+        if isinstance(part, ast.Call | ast.Subscript)
     )
 
 
 def _is_literal(node: ast.AST) -> bool:
     """Return whether a number is written, or a product of some: 784, 28 * 28."""
-    if isinstance(node, ast.BinOp) and is_product(node):
+    if is_product(node):
         return _is_literal(node.left) and _is_literal(node.right)
     return isinstance(node, ast.Constant)
 
 
-def _number(label: str) -> Fraction | None:
-    try:
-        return Fraction(label)
-    except ValueError:
-        return None
-
-
 def _written(value: float) -> str:
     return str(int(value)) if value == int(value) else f"{value:.12g}"
+
+
+_AXES = {"B": (0,), "C": (1, 2), "H": (2, 3), "W": (3, 4), "T": (2, 1)}
+"""On which axes a size stands: the usual one, then that of a video, or of (T, C)."""
+
+
+def counts_for(site: Site, count: Sequence[str] | None) -> Iterator[str]:
+    """Yield expressions for a count, a product of sizes, such as `dims` or `H`, `W`.
+
+    None asks for any that there are. What the function itself writes comes first. Only
+    sizes of tensors are used: a number that happens to fit is no count.
+    """
+    names, is_any = _tensor_names(site), count is None
+    sizes = tuple(count or ())
+    yield from site.unused
+    if is_any or sizes == ("dims",):
+        yield from _written_here(site)
+    yield from _unpacked(site, count)
+    if sizes in (("dims-1",), ("dims+1",)):
+        for text in _dims(site, names):
+            yield f"({text} {sizes[0][4]} 1)"
+    for name in names if is_any or sizes == ("dims",) else ():
+        yield from _dims(site, [name])
+        if not is_any:  # where each entry of the ldj is of one axis
+            yield f"{name}.shape[-1]"
+    if is_any or sizes in (("H", "W"), ("T",)):
+        yield from _spatial(site, names, over_places=sizes != ("T",))
+    if is_any or sizes == ("T", "H", "W"):
+        yield from (f"{name}.shape[2:].numel()" for name in names)
+    single = "C" if is_any else sizes[0] if len(sizes) == 1 else ""
+    for axis in _AXES.get(single, ()):
+        yield from (f"{name}.shape[{axis}]" for name in names)
+    if len(sizes) == 2 and sizes != ("H", "W") and {*sizes} <= {*"CHW"}:
+        for name in names:
+            yield " * ".join(f"{name}.shape[{_AXES[size][0]}]" for size in sizes)
+    if sizes == ("active dims",):
+        for name in dict.fromkeys(_masks(site)):
+            yield f"{name}.sum()"
+            yield f"(1 - {name}).sum()"
+
+
+def _unpacked(site: Site, count: Sequence[str] | None) -> Iterator[str]:
+    """Yield the name of one size where the function unpacks a shape: `b, c, h, w = ...`."""
+    for node in site.inside:
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if not isinstance(node, ast.Assign) or not isinstance(target, ast.Tuple):
+            continue
+        axes = [ast.unparse(name) for name in target.elts]
+        letters = {5: "BCTHW", 4: "BCHW", 3: "BCT"}.get(len(axes))
+        if not letters or not ast.unparse(node.value).endswith((".shape", ".size()")):
+            continue
+        if count is None:
+            yield from axes[1:]
+        elif count and {*count} <= {*letters}:
+            yield " * ".join(axes[letters.index(size)] for size in count)
+
+
+def _dims(site: Site, names: list[str]) -> Iterator[str]:
+    for name in names:
+        if "numpy" in site.modules:
+            yield f"{site.modules['numpy']}.prod({name}.shape[1:])"
+        elif "math" in site.modules:
+            yield f"{site.modules['math']}.prod({name}.shape[1:])"
+        yield f"{name}[0].numel()"
+
+
+def _spatial(site: Site, names: list[str], *, over_places: bool) -> Iterator[str]:
+    if {"h", "w"} <= set(site.names):
+        yield "h * w"
+    if {"H", "W"} <= set(site.names):
+        yield "H * W"
+    for name in names:
+        if over_places:
+            yield f"{name}.shape[2] * {name}.shape[3]"
+        yield f"{name}.shape[2]"
+
+
+def _written_here(site: Site) -> list[str]:
+    """Return the counts that the same function already takes, in its own words."""
+    calls = (n for n in site.inside if call_name(n) in ("prod", "numel"))
+    texts = map(ast.unparse, calls)
+    return list(dict.fromkeys(text for text in texts if len(text) < 50))
+
+
+def _tensor_names(site: Site) -> list[str]:
+    """Return the names that are likely to hold the batch, the likeliest first."""
+    inside: dict[str, None] = {}
+    for node in site.inside:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            measured = node.attr in ("shape", "numel", "size", "reshape", "view")
+            if measured and node.value.id in site.names:
+                inside.setdefault(node.value.id)
+    names = list(dict.fromkeys([*inside, *site.parameters]))[:_TENSORS]
+    # Where the function takes its first item, a name is that of a list of tensors.
+    items = {
+        ast.unparse(node) for node in site.inside if isinstance(node, ast.Subscript)
+    }
+    return [f"{name}[0]" if f"{name}[0]" in items else name for name in names]
+
+
+def _masks(site: Site) -> Iterator[str]:
+    for node in site.inside:
+        text = ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
+        if "mask" in text.lower() or text.endswith((".b", ".active")):
+            yield text

@@ -6,13 +6,13 @@ import ast
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import as_factor, is_product, product_in_place
-from ldjcheck.revision import Replacement, call_name
+from ldjcheck.revision import call_name
+from ldjcheck.revision.text import is_product
 
 _NAMES = 8  # other names that are tried for one name
 _AXES = 4  # of which any may be meant
 _OTHER = {"sign": "logabsdet", "logabsdet": "sign"}
-_COMPARED = {
+_COMPARED: dict[type[ast.cmpop], tuple[str, str, str]] = {
     ast.Lt: ("<", ">", ">="), ast.Gt: (">", "<", "<="), ast.LtE: ("<=", ">=", ">"),
     ast.GtE: (">=", "<=", "<"),
 }  # fmt: skip
@@ -26,7 +26,8 @@ def other_names(site: Site) -> Iterator[Change]:
         if isinstance(node, ast.Name) and node.id in site.names:
             uses.setdefault(node.id, []).append(node)
     for old, nodes in uses.items():
-        for index, new in enumerate(_nearest(site, old)[:_NAMES]):
+        others = [name for name in site.names if name not in (old, "self", "cls")]
+        for index, new in enumerate(others[:_NAMES]):
             every = tuple(site.source.put(node, new) for node in nodes)
             yield Change(0.1 + 0.02 * index, every)
             if len(nodes) > 1:
@@ -44,27 +45,18 @@ def other_parts(site: Site) -> Iterator[Change]:
     for node in site.expressions:
         if isinstance(node, ast.Attribute) and node.attr in _OTHER:
             yield site.put(node, f"{site.text(node.value)}.{_OTHER[node.attr]}", 0.1)
-        axis = _axis(node)
-        if axis is not None:
+        axis: ast.expr | None = None
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
+            axis = node.slice if node.value.attr == "shape" else None
+        elif isinstance(node, ast.Call) and call_name(node) == "size" and node.args:
+            axis = node.args[0]
+        if isinstance(axis, ast.Constant):  # in x.shape[axis], or x.size(axis)
             for index, other in enumerate(n for n in range(_AXES) if n != axis.value):
                 yield site.put(axis, str(other), 0.2 + index / 50)
-        elif (
-            isinstance(node, ast.Subscript)
-            and isinstance(node.value, ast.Call)
-            and isinstance(node.slice, ast.Constant)
-            and node.slice.value in (0, 1)
-        ):
-            yield site.put(node.slice, str(1 - node.slice.value), 0.1)
-
-
-def _axis(node: ast.expr) -> ast.Constant | None:
-    """Return the axis in x.shape[axis], or x.size(axis)."""
-    found: ast.expr | None = None
-    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
-        found = node.slice if node.value.attr == "shape" else None
-    elif isinstance(node, ast.Call) and call_name(node) == "size" and node.args:
-        found = node.args[0]
-    return found if isinstance(found, ast.Constant) else None
+        elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call):
+            part = node.slice
+            if isinstance(part, ast.Constant) and part.value in (0, 1):
+                yield site.put(part, str(1 - part.value), 0.1)
 
 
 def other_order(site: Site) -> Iterator[Change]:
@@ -102,9 +94,9 @@ def masked(site: Site) -> Iterator[Change]:
             loose = any(f" {sign} " in other for sign in "+-")
             text = f"({other})" if loose else other
             for node in site.terms:
-                body = f"{as_factor(site, node)} * {text}"
+                body = f"{site.as_factor(node)} * {text}"
                 cost = 0.2 + index / 50 + 0.1 * (other != factor)
-                yield site.put(node, product_in_place(site, node, body), cost)
+                yield site.put(node, site.in_place(node, body), cost)
 
 
 def _comparing(site: Site) -> Iterator[str]:
@@ -119,18 +111,15 @@ def _comparing(site: Site) -> Iterator[str]:
 def other_conditions(site: Site) -> Iterator[Change]:
     """Yield the statement with a condition turned around, or its two outcomes swapped."""
     for node in site.expressions:
-        if isinstance(node, ast.Compare) and len(node.ops) == 1:
-            for kind, (old, turned, denied) in _COMPARED.items():
-                if type(node.ops[0]) is kind:
-                    span = site.source.between(node.left, node.comparators[0])
-                    text = site.source.at(*span)
-                    # Where the map asks the same, its other branch is what is denied.
-                    new = denied if _is_asked_elsewhere(site, node) else turned
-                    if text.count(old) == 1:
-                        change = Replacement(
-                            site.source.file, *span, text.replace(old, new)
-                        )
-                        yield Change(0.1, (change,))
+        if isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARED:
+            old, turned, denied = _COMPARED[type(node.ops[0])]
+            span = site.source.between(node.left, node.comparators[0])
+            text = site.source.at(*span)
+            # Where the map asks the same, its other branch is what is denied.
+            new = denied if _is_asked_elsewhere(site, node) else turned
+            if text.count(old) == 1 and len(node.ops) == 1:
+                change = site.source.put_at(span, text.replace(old, new))
+                yield Change(0.1, (change,))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
             yield site.put(node, site.text(node.operand), 0.1)
         if isinstance(node, ast.Call) and len(node.args) == 3:
@@ -148,9 +137,3 @@ def _is_asked_elsewhere(site: Site, node: ast.Compare) -> bool:
     text = ast.unparse(node)
     alike = [n for n in site.inside if isinstance(n, ast.Compare)]
     return sum(ast.unparse(each) == text for each in alike) > 1
-
-
-def _nearest(site: Site, old: str) -> list[str]:
-    """Return the other names of the function, parameters and the last assigned first."""
-    skipped = {old, "self", "cls"}
-    return [name for name in site.names if name not in skipped]

@@ -1,4 +1,4 @@
-"""Where an edit may stand: the statements of the ldj's own arithmetic, the blamed first."""
+"""Where an edit may stand, the blamed statement first, and how it is written there."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Literal
 
 from ldjcheck.cells import cell_file
-from ldjcheck.records import Explanation, Location, Span
+from ldjcheck.records import Explanation, Location, Multiplier, Span
 from ldjcheck.revision import Live, Replacement, SourceText, call_name
-from ldjcheck.revision.text import span_of
+from ldjcheck.revision.text import is_product, is_sum, names_in, span_of
 
 _NEVER = (
     ast.Slice, ast.Starred, ast.JoinedStr, ast.FormattedValue, ast.Yield,
@@ -23,6 +23,9 @@ _NEVER = (
 
 COUNTING = {"numel", "nelement", "size", "len", "prod", "dim", "count_nonzero"}
 """What a count is taken by."""
+
+_LOOSE, _SUM, PRODUCT, _UNARY, _POWER, _NUMBER, _ATOM = range(7)
+"""How closely an expression binds, the loosest first."""
 
 Kind = Literal["", "count", "literal", "number"]
 
@@ -59,10 +62,9 @@ class Site:
         return None if self.explanation is None else self.explanation.operand
 
     @property
-    def multiplier(self) -> str:
-        """What the blamed term must be multiplied by, such as `dims`; empty if nothing."""
-        found = None if self.explanation is None else self.explanation.multiplier
-        return "" if found is None else found.label
+    def multiplier(self) -> Multiplier | None:
+        """What the blamed term must be multiplied by, where it is known."""
+        return None if self.explanation is None else self.explanation.multiplier
 
     @cached_property
     def function(self) -> ast.AST:
@@ -109,6 +111,12 @@ class Site:
                 found.setdefault(node.id)
         return list(found)
 
+    @cached_property
+    def parameters(self) -> list[str]:
+        """The names of what the function is given, the layer itself apart."""
+        given = [node.arg for node in self.inside if isinstance(node, ast.arg)]
+        return [name for name in given if name not in ("self", "cls")]
+
     @property
     def unused(self) -> list[str]:
         """The names that the function assigns and never reads, throwaways left out."""
@@ -140,7 +148,7 @@ class Site:
         """Return the change that puts a text in the place of a node."""
         return Change(cost, (self.source.put(node, text),), kind)
 
-    def swap(
+    def operator(
         self, first: ast.AST, second: ast.AST, old: str, new: str
     ) -> Replacement | None:
         """Return the replacement of an operator that stands between two nodes."""
@@ -155,30 +163,170 @@ class Site:
         if len(found) != 1:
             return None
         row_number, at = found[0]
-        return Replacement(
-            self.source.file, row_number, at, row_number, at + len(old), new
+        return self.source.put_at((row_number, at, row_number, at + len(old)), new)
+
+    def turned(self, node: ast.AST) -> Replacement | None:
+        """Return what makes a plus of a minus, or a minus of it: of a sum, or of `+=`."""
+        if isinstance(node, ast.Assign):
+            node = node.value
+        if is_sum(node):
+            first, second = node.left, node.right
+        elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add | ast.Sub):
+            first, second = node.target, node.value
+        else:
+            return None
+        return self.operator(first, second, *signs_of(node))
+
+    def argument_of(self, node: ast.AST | None) -> ast.expr | None:
+        """Return what a function or a method is applied to; None of what is no call."""
+        if not isinstance(node, ast.Call):
+            return None
+        if isinstance(node.func, ast.Attribute) and not self._is_module(
+            node.func.value
+        ):
+            return node.func.value
+        return node.args[0] if node.args else None
+
+    def calls(self, *names: str) -> Iterator[tuple[ast.Call, ast.expr]]:
+        """Yield the calls of one of these names, each with what it is applied to."""
+        for node in self.expressions:
+            if isinstance(node, ast.Call) and call_name(node) in names:
+                inner = self.argument_of(node)
+                if inner is not None:
+                    yield node, inner
+
+    def renamed(self, call: ast.Call, new: str, cost: float) -> Change:
+        """Return the change that calls another function of the same module, or tensor."""
+        text = self.text(call.func).removesuffix(call_name(call))
+        return self.put(call.func, text + new, cost)
+
+    # --- brackets where they are needed, and no others -----------------------------------
+
+    def as_factor(self, node: ast.expr) -> str:
+        """Return a node's source, fit to stand in a product, or behind a minus."""
+        text = self.text(node)
+        return f"({text})" if binding_of(node) < PRODUCT else text
+
+    def as_atom(self, node: ast.expr) -> str:
+        """Return a node's source, fit to have `.method()` written after it."""
+        text = self.text(node)
+        return f"({text})" if binding_of(node) < _ATOM else text
+
+    def in_place(self, node: ast.expr, text: str, binding: int = PRODUCT) -> str:
+        """Return a text, bracketed as the place of `node` demands: a product's, if no other."""
+        bare = binding >= self._demanded(node) or self.is_bracketed(node)
+        return text if bare else f"({text})"
+
+    def kept(self, node: ast.expr, part: ast.expr) -> str:
+        """Return a part's source, bracketed so that it can stand where the whole stood."""
+        return self.in_place(node, self.text(part), binding_of(part))
+
+    def alone(self, node: ast.expr, part: ast.expr) -> Replacement:
+        """Return what puts a part in the place of the whole; it may need no brackets then.
+
+        A statement that would give a name to what bears it already is taken out.
+        """
+        if ast.unparse(self.statement) == f"{ast.unparse(part)} = {ast.unparse(node)}":
+            return self.gone()
+        span = span_of(node)
+        if binding_of(part) == _ATOM:
+            span = self._without_brackets(node)
+        return self.source.put_at(span, self.kept(node, part))
+
+    def gone(self) -> Replacement:
+        """Return the replacement that takes the statement out, its line with it."""
+        source, statement = self.source, self.statement
+        line, column, end_line, end = span_of(statement)
+        row, last = source.lines[line - 1], source.lines[end_line - 1]
+        before, after = row[:column], last[end:]
+        if len(source.block(statement)) == 1:
+            return source.put(statement, "pass")
+        if not before.strip() and not after.split(b"#")[0].strip():
+            # The whole line goes, its end included, so that no empty one is left.
+            return source.put_at((line, 0, end_line, len(last)), "")
+        if after.lstrip().startswith(b";"):
+            rest = after.lstrip()[1:].lstrip(b" \t")
+            end += len(after) - len(rest)
+            return source.put_at((line, column, end_line, end), "")
+        kept = before.rstrip().rstrip(b";").rstrip()
+        return source.put_at((line, len(kept), end_line, end), "")
+
+    def is_bracketed(self, node: ast.expr) -> bool:
+        """Return whether the source has brackets of its own around an expression."""
+        lines = self.source.lines
+        line, column, end_line, end = span_of(node)
+        before = b"".join(lines[max(0, line - 4) : line - 1]) + lines[line - 1][:column]
+        after = lines[end_line - 1][end:] + b"".join(lines[end_line : end_line + 3])
+        if not (before.rstrip().endswith(b"(") and after.lstrip().startswith(b")")):
+            return False
+        parent = self.parent(node)
+        return not isinstance(parent, ast.Call) or [node] != [
+            *parent.args, *(k.value for k in parent.keywords),
+        ]  # fmt: skip
+
+    def _without_brackets(self, node: ast.expr) -> tuple[int, int, int, int]:
+        """Return the span of an expression, with brackets around it on its line."""
+        line, column, end_line, end = span_of(node)
+        row = self.source.lines[line - 1]
+        before, after = row[:column].rstrip(), row[end:]
+        bare = line != end_line or not before.endswith(b"(")
+        if bare or not self.is_bracketed(node):
+            return line, column, end_line, end
+        gap = len(after) - len(after.lstrip())
+        return line, len(before) - 1, end_line, end + gap + 1
+
+    def _demanded(self, node: ast.expr) -> int:
+        """Return how closely what stands in a node's place must bind, to need no brackets."""
+        parent = self.parent(node)
+        if isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node:
+            return _ATOM
+        if isinstance(parent, ast.UnaryOp):
+            return PRODUCT
+        if not isinstance(parent, ast.BinOp):
+            return _LOOSE
+        if isinstance(parent.op, ast.Pow):
+            return _NUMBER if parent.left is node else _UNARY
+        if is_product(parent):
+            return PRODUCT + (parent.right is node)
+        return (
+            PRODUCT if isinstance(parent.op, ast.Sub) and parent.right is node else _SUM
         )
+
+    def _is_module(self, node: ast.expr) -> bool:
+        """Return whether an expression names a module, such as `torch` or `torch.linalg`."""
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        if not isinstance(node, ast.Name) or node.id in self.names:
+            return False
+        return node.id in self.source.imported
 
     def beside(self, text: str) -> list[Replacement]:
         """Return the insertions of a statement after and before the site's own."""
-        statement, source = self.statement, self.source
-        line, column = statement.lineno, statement.col_offset
-        row = source.lines[line - 1]
-        if row[:column].strip():
+        source = self.source
+        line, column, end_line, end = span_of(self.statement)
+        indent, row = (
+            source.lines[line - 1][:column].decode(),
+            source.lines[end_line - 1],
+        )
+        if indent.strip() or row[end:].split(b"#")[0].strip():
             return []  # other statements share the line
-        end_line = statement.end_lineno or line
-        end = statement.end_col_offset or 0
-        if source.lines[end_line - 1][end:].split(b"#")[0].strip():
-            return []
-        indent = row[:column].decode()
-        last = len(source.lines[end_line - 1].rstrip(b"\r\n"))
-        after = Replacement(
-            source.file, end_line, last, end_line, last, f"\n{indent}{text}"
-        )
-        before = Replacement(
-            source.file, line, column, line, column, f"{text}\n{indent}"
-        )
-        return [after, before]
+        last = len(row.rstrip(b"\r\n"))
+        return [
+            self.inserted(end_line, last, f"\n{indent}{text}"),
+            self.inserted(line, column, f"{text}\n{indent}"),
+        ]
+
+    def inserted(self, line: int, column: int, text: str) -> Replacement:
+        """Return the insertion of a text."""
+        return self.source.put_at((line, column, line, column), text)
+
+    def dedented(self, block: Sequence[ast.stmt], column: int) -> str:
+        """Return the text of some statements as it reads from another column on."""
+        (line, begin, *_), (*_, end_line, end) = span_of(block[0]), span_of(block[-1])
+        text, deeper = self.source.at(line, begin, end_line, end), begin - column
+        first, *rows = text.splitlines(keepends=True)
+        bare = (row if row[:deeper].strip() else row[deeper:] for row in rows)
+        return "".join((first, *bare))
 
     def _is_callee(self, node: ast.AST) -> bool:
         parent = self.source.parents[node]
@@ -204,6 +352,27 @@ class Site:
 
     def _is_operand(self, node: ast.AST) -> bool:
         return self.operand is not None and ast.unparse(node) == _plain(self.operand)
+
+
+def signs_of(node: ast.BinOp | ast.AugAssign) -> tuple[str, str]:
+    """Return the operator of a sum as it is written, and the other one."""
+    return ("+", "-") if isinstance(node.op, ast.Add) else ("-", "+")
+
+
+def binding_of(node: ast.expr) -> int:
+    """Return how closely an expression binds."""
+    if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript):
+        return _ATOM
+    if isinstance(node, ast.BinOp):
+        if isinstance(node.op, ast.Pow):
+            return _POWER
+        return PRODUCT if is_product(node) else _SUM
+    if isinstance(
+        node,
+        ast.IfExp | ast.Lambda | ast.BoolOp | ast.Compare | ast.NamedExpr | ast.Tuple,
+    ):
+        return _LOOSE
+    return _UNARY if isinstance(node, ast.UnaryOp) else _NUMBER
 
 
 def _plain(text: str) -> str:
@@ -252,14 +421,11 @@ def sites_for(
             note(here, statement, 0.1 * off)
             functions.append(here.function_of(statement))
         if not functions:  # the head of a block is blamed
-            around = [
-                f for f in here.functions if f.lineno <= blamed.line < _lines(f)[1]
-            ]
+            line = blamed.line
+            around = [f for f in here.functions if f.lineno <= line < _lines(f)[1]]
             functions += around[-1:]
     for index, span in enumerate(() if explanation is None else explanation.spans):
-        source = live.sources.get(span.file)
-        for statement in () if source is None else source.statements.get(span.line, ()):
-            assert source is not None
+        for source, statement in live.statements(span.file, span.line):
             note(source, statement, 0.2 + index / 50)
             functions.append(source.function_of(statement))
     for statement, (rank, source) in [*ranks.items()]:
@@ -271,10 +437,7 @@ def sites_for(
                 for statement in here.statements.get(line, ()):
                     note(here, statement, 1 + min(abs(line - blamed.line), 99) / 100)
     for span in touched:
-        source = live.sources.get(span.file)
-        if source is None:
-            continue
-        for statement in source.statements.get(span.line, ()):
+        for source, statement in live.statements(span.file, span.line):
             function = source.function_of(statement)
             near = function in functions
             distance = abs(span.line - blamed.line) if blamed is not None else 0
@@ -282,9 +445,8 @@ def sites_for(
             for node in _returns(source, function):
                 note(source, node, 3 + (not near))
     if here is not None:
-        for function in functions:
-            for node in _returns(here, function):
-                note(here, node, 3)
+        for node in (node for f in functions for node in _returns(here, f)):
+            note(here, node, 3)
     ordered = sorted(ranks.items(), key=lambda item: item[1][0])
     return [
         Site(source, statement, rank, explanation)
@@ -295,14 +457,14 @@ def sites_for(
 
 def _counted_in(source: SourceText, statement: ast.stmt) -> Iterator[ast.Assign]:
     """Yield where the counts that a statement names are taken, which no tape records."""
-    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    names = names_in(statement)
     for node in source.nodes_of(source.function_of(statement)):
         if not isinstance(node, ast.Assign) or node is statement:
             continue
         stored = {t.id for t in node.targets if isinstance(t, ast.Name)}
-        parts = [*ast.walk(node.value)]
-        counts = any(call_name(part) in COUNTING for part in parts) or any(
-            isinstance(part, ast.Attribute) and part.attr == "shape" for part in parts
+        counts = any(
+            call_name(part) in COUNTING or getattr(part, "attr", "") == "shape"
+            for part in ast.walk(node.value)
         )
         if counts and stored & names:
             yield node
@@ -317,9 +479,7 @@ def _lines(node: ast.AST) -> tuple[int, int]:
 
 def _returns(source: SourceText, function: ast.AST) -> Iterator[ast.Return]:
     for node in ast.walk(function):
-        returns = isinstance(node, ast.Return) and node.value is not None
-        if returns and node in source.parents:
-            assert isinstance(node, ast.Return)
+        if isinstance(node, ast.Return) and node.value and node in source.parents:
             yield node
 
 

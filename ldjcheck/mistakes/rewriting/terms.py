@@ -1,66 +1,51 @@
-"""Edits that take a term away, or put one number in the place of another."""
+"""Edits of whole terms: taken away, put in the place of another, or added where one lacks."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
+from ldjcheck.mistakes.rewriting.factors import counts_for
+from ldjcheck.mistakes.rewriting.signs import added_to
 from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import (
-    alone,
-    as_factor,
-    is_sum,
-    without_statement,
-)
-from ldjcheck.revision import Replacement, call_name
+from ldjcheck.revision import call_name
+from ldjcheck.revision.text import is_sum, names_in
 
 _ZEROS = ("zeros", "new_zeros", "zeros_like")
+_MOST = 12  # terms that are tried at one place
 
 
 def taken_away(site: Site) -> Iterator[Change]:
     """Yield every sum without one of its parts, and the code without the statement."""
-    statement = site.statement
-    if isinstance(statement, ast.AugAssign | ast.Assign | ast.Expr):
-        yield Change(0.1, (without_statement(site, statement),))
+    if isinstance(site.statement, ast.AugAssign | ast.Assign | ast.Expr):
+        yield Change(0.1, (site.gone(),))
     yield from shorter_sums(site)
 
 
 def shorter_sums(site: Site) -> Iterator[Change]:
     """Yield every sum without one of its parts."""
-    for node in site.expressions:
-        if not isinstance(node, ast.BinOp) or not is_sum(node):
-            continue
-        if _is_running_total(site, node):
-            assert isinstance(site.statement, ast.stmt)
-            yield Change(0.04, (without_statement(site, site.statement),))
-            continue
-        yield Change(0.05, (alone(site, node, node.left),))
-        if isinstance(node.op, ast.Add):
-            yield Change(0.06, (alone(site, node, node.right),))
-        else:
-            yield site.put(node, f"-{as_factor(site, node.right)}", 0.06)
-
-
-def _is_running_total(site: Site, node: ast.BinOp) -> bool:
-    """Return whether a statement adds one term to a name: without it, nothing is left."""
     statement = site.statement
-    return (
-        isinstance(statement, ast.Assign)
-        and statement.value is node
-        and ast.unparse(node.left) in [ast.unparse(t) for t in statement.targets]
-    )
+    total = added_to(statement) if isinstance(statement, ast.Assign) else None
+    for node in site.expressions:
+        if not is_sum(node):
+            continue
+        if total is not None and site.parent(node) is statement:
+            yield Change(0.04, (site.gone(),))  # one term is all that it adds to a name
+            continue
+        yield Change(0.05, (site.alone(node, node.left),))
+        if isinstance(node.op, ast.Add):
+            yield Change(0.06, (site.alone(node, node.right),))
+        else:
+            yield site.put(node, f"-{site.as_factor(node.right)}", 0.06)
 
 
 def zero_for_one(site: Site) -> Iterator[Change]:
     """Yield edits that start from zero instead of one."""
     for node in site.expressions:
-        if isinstance(node, ast.Call) and call_name(node).startswith(
-            ("ones", "new_ones")
-        ):
-            text = site.text(node.func)
-            name = call_name(node)
-            new = text[: -len(name)] + name.replace("ones", "zeros")
-            yield site.put(node.func, new, 0.0)
+        name = call_name(node)
+        if isinstance(node, ast.Call) and name.startswith(("ones", "new_ones")):
+            yield site.renamed(node, name.replace("ones", "zeros"), 0.0)
         elif isinstance(node, ast.Constant) and site.text(node) in ("1", "1.0"):
             yield site.put(node, site.text(node).replace("1", "0"), 0.1)
     yield from shorter_sums(site)
@@ -68,37 +53,26 @@ def zero_for_one(site: Site) -> Iterator[Change]:
 
 def added_to_total(site: Site) -> Iterator[Change]:
     """Yield edits that add to the total where it is overwritten."""
-    statement, source = site.statement, site.source
-    parameters = [
-        node.arg
-        for node in site.inside
-        if isinstance(node, ast.arg) and node.arg not in ("self", "cls")
-    ]
+    statement = site.statement
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         target = statement.targets[0]
         if isinstance(target, ast.Name):
-            if target.id in parameters and call_name(statement.value) in _ZEROS:
-                yield Change(0.0, (without_statement(site, statement),))
-                yield Change(0.005, (_where_none(site, statement, target.id),))
-            swapped = site.swap(target, statement.value, "=", "+=")
-            text = _plus(site, target.id, statement.value)
-            yield Change(0.01, (source.put(statement.value, text),))
+            if target.id in site.parameters and call_name(statement.value) in _ZEROS:
+                yield Change(0.0, (site.gone(),))
+                inside = f"{' ' * statement.col_offset}    {site.text(statement)}"
+                yield site.put(statement, f"if {target.id} is None:\n{inside}", 0.005)
+            yield site.put(
+                statement.value, _plus(site, target.id, statement.value), 0.01
+            )
+            swapped = site.operator(target, statement.value, "=", "+=")
             if swapped is not None:
                 yield Change(0.1, (swapped,))
         elif isinstance(target, ast.Tuple):
             yield from _kept_apart(site, target)
     for node in site.terms:
-        for index, name in enumerate(parameters[1:4]):
+        for index, name in enumerate(site.parameters[1:4]):
             if site.text(node) != name:
                 yield site.put(node, _plus(site, name, node), 0.2 + index / 20)
-
-
-def _where_none(site: Site, statement: ast.Assign, total: str) -> Replacement:
-    """Return the replacement that starts a total at zero where none was passed."""
-    row = site.source.lines[statement.lineno - 1]
-    indent = row[: statement.col_offset].decode()
-    inside = f"{indent}    {site.text(statement)}"
-    return site.source.put(statement, f"if {total} is None:\n{inside}")
 
 
 def _kept_apart(site: Site, target: ast.Tuple) -> Iterator[Change]:
@@ -111,19 +85,210 @@ def _kept_apart(site: Site, target: ast.Tuple) -> Iterator[Change]:
         and node.lineno < target.lineno
     }
     for element in target.elts[1:]:
-        if not isinstance(element, ast.Name) or element.id not in before:
-            continue
-        name = f"step_{element.id}"
-        if name in site.names:
-            continue
-        apart = site.source.put(element, name)
-        for place in site.beside(f"{element.id} = {element.id} + {name}")[:1]:
-            yield Change(0.02, (apart, place))
+        total = element.id if isinstance(element, ast.Name) else ""
+        if total in before and f"step_{total}" not in site.names:
+            apart = site.source.put(element, f"step_{total}")
+            for place in site.beside(f"{total} = {total} + step_{total}")[:1]:
+                yield Change(0.02, (apart, place))
 
 
 def _plus(site: Site, total: str, node: ast.expr) -> str:
     """Return a total with a term added to it, or taken off where the term has a minus."""
-    text = as_factor(site, node)
+    text = site.as_factor(node)
     if text.startswith("-"):
         return f"{total} - {text[1:].lstrip()}"
     return f"{total} + {text}"
+
+
+def added(site: Site) -> Iterator[Change]:
+    """Yield edits that add a term after a step, before it, or where the ldj is returned."""
+    yield from _kept_of_sublayer(site)
+    terms = list(dict.fromkeys(_terms(site)))[:_MOST]
+    total = total_of(site)
+    for index, term in enumerate(terms):
+        for sign in ("+", "-"):
+            cost = 0.1 + index / 20 + 0.01 * (sign == "-")
+            if total is not None and not isinstance(site.statement, ast.Return):
+                written = _added_to(site, total, sign, term)
+                for place in site.beside(written):
+                    yield Change(cost, (place,))
+            elif isinstance(site.statement, ast.Return):
+                value = _returned(site.statement)
+                if value is not None:
+                    text = f"{site.text(value)} {sign} {_operand(term)}"
+                    yield site.put(value, text, cost)
+
+
+def instead(site: Site) -> Iterator[Change]:
+    """Yield edits that put a term where the ldj is set to zero, or is lost."""
+    statement = site.statement
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        for index, term in enumerate(_terms(site)):
+            for sign in ("", "-"):
+                text = f"{sign}{_operand(term) if sign else term}"
+                yield site.put(statement.value, text, 0.1 + index / 20)
+    yield from added(site)
+
+
+def total_of(site: Site) -> str | None:
+    """Return the name under which a function hands back its ldj."""
+    for node in site.inside:
+        value = _returned(node)
+        if isinstance(value, ast.Name):
+            return value.id
+    return None
+
+
+def _returned(node: ast.AST) -> ast.expr | None:
+    value = node.value if isinstance(node, ast.Return) else None
+    if isinstance(value, ast.Tuple):
+        return value.elts[1] if len(value.elts) == 2 else None
+    return value  # of a method that computes the ldj alone
+
+
+def _terms(site: Site) -> Iterator[str]:
+    """Yield the terms that may be missing: of the step itself, or as written elsewhere.
+
+    What is worked out and then not used comes first.
+    """
+    yield from site.unused
+    yield from _of_constant(site, site.operand)
+    block = site.source.block(site.statement)
+    for statement in (site.statement, *(s for s in block if s is not site.statement)):
+        if isinstance(statement, ast.Assign):
+            yield from _of_step(site, statement.value)
+    yield from _elsewhere(site)
+
+
+def _of_constant(site: Site, operand: str | None) -> Iterator[str]:
+    """Yield the logarithm of a constant, for every dim, or of each where none is summed."""
+    inner = _logged(operand or "")
+    if inner is None:
+        return
+    logarithm = _logarithm(site, inner)
+    for count in list(dict.fromkeys(counts_for(site, ("dims",))))[:3]:
+        yield f"{logarithm} * {count}"
+    yield logarithm
+
+
+def _logarithm(site: Site, number: str) -> str:
+    """Return how the source at hand would write the log of a number: by what it imports."""
+    tree = ast.parse(number, mode="eval").body
+    half = ""
+    if call_name(tree) == "sqrt" and isinstance(tree, ast.Call):
+        half, tree = "0.5 * ", tree.args[0]
+    names = names_in(tree)
+    inner = ast.unparse(tree)
+    for module in ("math", "numpy", "torch"):
+        name = site.modules.get(module)
+        if name is None:
+            continue
+        inner = re.sub(r"\bmath\.", f"{name}.", inner)
+        if module == "torch" and names <= {"math"}:
+            inner = f"{name}.tensor({inner})"
+        return f"{half}{name}.log({inner})"
+    return f"{half}torch.log({inner})"
+
+
+def _logged(operand: str) -> str | None:
+    """Return what the operand is the logarithm of; None where it is no logarithm.
+
+    A name may begin with "log", and a sum may begin and end with one.
+    """
+    found = re.fullmatch(r"log(?:\((.*)\)|\|(.*)\|)", operand, re.DOTALL)
+    if found is None:
+        return None
+    inner = found[1] or found[2] or ""
+    try:
+        ast.parse(inner, mode="eval")
+    except SyntaxError:
+        return None
+    return inner
+
+
+def _of_step(site: Site, value: ast.expr) -> Iterator[str]:
+    """Yield the log-derivative of a plain step, summed over the event."""
+    inner = site.argument_of(value)
+    if isinstance(value, ast.Call) and inner is None:
+        return
+    if inner is not None:
+        text, minus = site.text(inner), site.as_factor(inner)
+        file = b"".join(site.source.lines).decode()
+        called = (f for f in ("F", "nn.functional") if re.search(rf"\b{f}\.", file))
+        softplus = f"{next(called, 'torch.nn.functional')}.softplus"
+        derivatives = {
+            "exp": site.as_atom(inner),
+            "log": f"(-torch.log({text}))",
+            "sinh": f"torch.log(torch.cosh({text}))",
+            "sigmoid": f"(-{softplus}({minus}) - {softplus}(-{minus}))",
+            "tanh": f"torch.log(1 - torch.tanh({text}) ** 2)",
+        }
+        if call_name(value) in derivatives:
+            yield f"{derivatives[call_name(value)]}.flatten(1).sum(1)"
+    products = [
+        node
+        for node in ast.walk(value)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div)
+    ]
+    for product in products[:2]:
+        for side in (product.right, product.left):
+            argument = site.argument_of(side)
+            if call_name(side) == "exp":
+                if argument is not None:
+                    yield f"{site.as_atom(argument)}.sum()"
+                    yield f"{site.as_atom(argument)}.flatten(1).sum(1)"
+            elif not isinstance(side, ast.Constant):
+                yield f"torch.log(torch.abs({site.text(side)})).sum()"
+
+
+def _elsewhere(site: Site) -> Iterator[str]:
+    """Yield the terms that the same class adds to its total elsewhere."""
+    home: ast.AST = site.function
+    while home in site.source.parents and not isinstance(home, ast.ClassDef):
+        home = site.source.parents[home]
+    total = total_of(site)
+    for node in ast.walk(home):
+        if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == total:
+            yield site.text(node.value)
+        made = node.value if isinstance(node, ast.Assign) else node
+        if is_sum(made) and made is not node and ast.unparse(made.left) == total:
+            yield site.text(made.right)
+
+
+def _kept_of_sublayer(site: Site) -> Iterator[Change]:
+    """Yield edits that keep the ldj of a sublayer which is thrown away."""
+    statement, total = site.statement, total_of(site)
+    made = statement.value if isinstance(statement, ast.Assign) else None
+    if not isinstance(statement, ast.Assign) or not isinstance(made, ast.Call):
+        return
+    for target in statement.targets:
+        if not isinstance(target, ast.Tuple) or len(target.elts) != 2:
+            continue
+        lost = target.elts[1]
+        if not isinstance(lost, ast.Name) or not lost.id.startswith("_"):
+            continue
+        name = f"{call_name(made).strip('_')}_{total or 'ldj'}"
+        kept = site.source.put(lost, name)
+        if total is not None:
+            for place in site.beside(_added_to(site, total, "+", name))[:1]:
+                yield Change(0.0, (kept, place))
+        for node in site.inside:
+            value = _returned(node)
+            if value is not None:
+                text = f"{site.text(value)} + {name}"
+                yield Change(0.01, (kept, site.source.put(value, text)))
+
+
+def _added_to(site: Site, total: str, sign: str, term: str) -> str:
+    """Return the statement that adds a term, as the function writes such statements."""
+    in_place = any(
+        isinstance(node, ast.AugAssign) and ast.unparse(node.target) == total
+        for node in site.inside
+    )
+    if in_place:
+        return f"{total} {sign}= {term}"
+    return f"{total} = {total} {sign} {_operand(term)}"
+
+
+def _operand(term: str) -> str:
+    return f"({term})" if is_sum(ast.parse(term, mode="eval").body) else term

@@ -104,7 +104,7 @@ def _index_of_point(value: Value) -> int | None:
 
 def _name_of_neighbour(value: Value, steps: int) -> str | None:
     """Return how to say where it belongs; None where it is at no point that has one."""
-    from ldjcheck.mistakes.engine.source.statements import own_place  # it loads torch
+    from ldjcheck.mistakes.engine.places import own_place
 
     at = _index_of_point(value)
     if at is None:
@@ -115,7 +115,7 @@ def _name_of_neighbour(value: Value, steps: int) -> str | None:
 
 
 def _name_of_point(trace: Trace, index: int, user: Node) -> str:
-    from ldjcheck.mistakes.engine.source.statements import own_place  # it loads torch
+    from ldjcheck.mistakes.engine.places import own_place
 
     if index == 0:
         return "the input of the layer"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import NOTHING_REPORTED
-from ldjcheck.mistakes.rewriting import missing
+from ldjcheck.mistakes.rewriting import terms
 from ldjcheck.records import Explanation
 
 
@@ -55,7 +55,7 @@ RULE = Rule(
     severity="error",
     summary="0 is reported where the ldj is not 0",
     page=PAGE,
-    claims=(Claim(NOTHING_REPORTED, when=_is_forward, mend=(missing.instead,)),),
+    claims=(Claim(NOTHING_REPORTED, when=_is_forward, mend=(terms.instead,)),),
     tell="The log-determinant is forgotten: the layer reports 0.",
     derived=True,
 )

@@ -11,7 +11,7 @@ from edits import students
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.mistakes.rewriting.ranks import over_all_axes
+from ldjcheck.mistakes.rewriting.reductions import over_all_axes
 from ldjcheck.revision import Replacement, read_source
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import ldjcheck
-from ldjcheck.mistakes.rewriting.missing import _logged
+from ldjcheck.mistakes.rewriting.terms import _logged
 from mistakes.mending.layers import built, loaded, mended, written
 
 if TYPE_CHECKING:

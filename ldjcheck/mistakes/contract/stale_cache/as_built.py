@@ -9,10 +9,9 @@ import torch
 
 from ldjcheck.mistakes.engine.closeness import fits, is_constant, same
 from ldjcheck.mistakes.engine.kinds import AS_BUILT
-from ldjcheck.mistakes.engine.source.places import location_of
-from ldjcheck.mistakes.engine.source.statements import ldj_statement
+from ldjcheck.mistakes.engine.places import ldj_statement
 from ldjcheck.records import Diagnosis, Explanation
-from ldjcheck.tape import Trace
+from ldjcheck.tape import Trace, location_of
 
 _LEAST = 1e-3  # nats: a layer that is the identity as built proves nothing
 

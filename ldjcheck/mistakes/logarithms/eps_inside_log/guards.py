@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ldjcheck.mistakes.engine.arithmetic.targets import Target, value_node
-from ldjcheck.mistakes.engine.case import Case, target_location
+from ldjcheck.mistakes.engine.case import Case, Target, target_location, value_node
 from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG_AND_MAP
 from ldjcheck.records import Explanation

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
-from ldjcheck.mistakes.engine.kinds import (
-    DIMS_LEFT_OUT,
-    NORMALISER,
-    OVERWRITTEN,
-    PART_UNACCOUNTED,
-    STEP_UNACCOUNTED,
-)
-from ldjcheck.mistakes.rewriting import calls, missing, points, terms
+from ldjcheck.mistakes.engine import kinds
+from ldjcheck.mistakes.rewriting import calls, points, terms
 from ldjcheck.records import Explanation, Finding, Location
 
 if TYPE_CHECKING:
@@ -27,20 +21,20 @@ _WHOLE, _MOST = 1e-4, 1000  # how well an integral is known, and what is a count
 
 
 def _tell(e: Explanation) -> str:
-    if DIMS_LEFT_OUT.holds(e):
+    if kinds.DIMS_LEFT_OUT.holds(e):
         return f"The log-determinant leaves out {e.detail}."
-    if NORMALISER.holds(e):
+    if kinds.NORMALISER.holds(e):
         what = f"log(2 pi) / 2 for {e.detail}"
         return f"The constant of the normal density is left out: {what}."
-    if OVERWRITTEN.holds(e) and e.sublayers:
+    if kinds.OVERWRITTEN.holds(e) and e.sublayers:
         return "The flow keeps only the log-determinant of its last sublayer."
     if e.whole and e.within:
         return f"Sublayer {e.within} reports no log-determinant at all."
     if e.sublayers:
         return f"The flow leaves out {named(e)}."
-    if OVERWRITTEN.holds(e):
+    if kinds.OVERWRITTEN.holds(e):
         return "Only the last of several log-determinants is kept; the others are lost."
-    times = f"{e.detail} * " if PART_UNACCOUNTED.holds(e) and e.detail else ""
+    times = f"{e.detail} * " if kinds.PART_UNACCOUNTED.holds(e) and e.detail else ""
     what = f"`{times}{e.operand}`" if e.operand else "a step of the map"
     return f"The log-determinant leaves out {what}."
 
@@ -102,14 +96,16 @@ RULE = Rule(
     explanations=_explanations,
     claims=(
         Claim(
-            STEP_UNACCOUNTED,
-            mend=(missing.added, terms.added_to_total, calls.with_log),
+            kinds.STEP_UNACCOUNTED,
+            mend=(terms.added, terms.added_to_total, calls.with_log),
             difference="-(log|det| of that step)",
         ),
-        Claim(OVERWRITTEN, mend=(missing.added, terms.added_to_total)),
-        Claim(PART_UNACCOUNTED, mend=(missing.added, points.masked, calls.with_log)),
-        Claim(NORMALISER, mend=(missing.added,)),
-        Claim(DIMS_LEFT_OUT, mend=(calls.without_slice,)),
+        Claim(kinds.OVERWRITTEN, mend=(terms.added, terms.added_to_total)),
+        Claim(
+            kinds.PART_UNACCOUNTED, mend=(terms.added, points.masked, calls.with_log)
+        ),
+        Claim(kinds.NORMALISER, mend=(terms.added,)),
+        Claim(kinds.DIMS_LEFT_OUT, mend=(calls.without_slice,)),
     ),
     tell=_tell,
     derived=True,

@@ -8,10 +8,9 @@ from torch import Tensor
 
 from ldjcheck.mistakes.engine.closeness import SOMETHING, fits, is_constant
 from ldjcheck.mistakes.engine.kinds import DIMS_LEFT_OUT
-from ldjcheck.mistakes.engine.source.places import location_of
-from ldjcheck.mistakes.engine.source.statements import ldj_statement
+from ldjcheck.mistakes.engine.places import ldj_statement
 from ldjcheck.records import Explanation
-from ldjcheck.tape import Trace
+from ldjcheck.tape import Trace, location_of
 
 _CLEAR = 1e-6
 _AXES = {1: ("dim",), 2: ("row", "column"), 3: ("channel", "row", "column")}

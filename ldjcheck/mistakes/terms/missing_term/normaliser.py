@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from ldjcheck.mistakes.engine.closeness import fits, is_constant
 from ldjcheck.mistakes.engine.kinds import NORMALISER
-from ldjcheck.mistakes.engine.source.places import location_of
-from ldjcheck.mistakes.engine.source.statements import ldj_statement
+from ldjcheck.mistakes.engine.places import ldj_statement
 from ldjcheck.records import Explanation
-from ldjcheck.tape import Trace
+from ldjcheck.tape import Trace, location_of
 
 _EACH = math.log(2 * math.pi) / 2
 

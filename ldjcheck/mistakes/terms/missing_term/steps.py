@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.closeness import (
     SOMETHING,
     adds_something,
@@ -16,31 +17,20 @@ from ldjcheck.mistakes.engine.closeness import (
     is_constant,
     same,
 )
-from ldjcheck.mistakes.engine.kinds import (
-    MORE_STEPS,
-    OVERWRITTEN,
-    PART_ONLY_BELOW,
-    PART_UNACCOUNTED,
-    SCALING_UNACCOUNTED,
-    STEP_UNACCOUNTED,
-)
-from ldjcheck.mistakes.engine.ledger.scalings import scalings_of
-from ldjcheck.mistakes.engine.source.places import (
-    location_of,
-    logged,
-    operand_of_step,
-    source_text,
-)
-from ldjcheck.mistakes.engine.source.statements import (
+from ldjcheck.mistakes.engine.pairing import scalings_of
+from ldjcheck.mistakes.engine.places import (
     largest_step,
     ldj_statement,
+    logged,
     missing_statement,
+    operand_of_step,
+    source_text,
     statement_of,
 )
 from ldjcheck.mistakes.terms.missing_term.left_out import left_out
 from ldjcheck.mistakes.terms.missing_term.normaliser import normaliser_left_out
 from ldjcheck.records import Explanation
-from ldjcheck.tape import Node, Place, Trace
+from ldjcheck.tape import Node, Place, Trace, location_of
 
 
 def step_explanations(
@@ -54,7 +44,7 @@ def step_explanations(
     dropped = list(_overwritten(traces))
     yield from dropped
     yield from normaliser_left_out(traces)
-    if not any(e.cost < PART_ONLY_BELOW for e in (*found, *steps, *dropped)):
+    if not any(e.cost < kinds.PART_ONLY_BELOW for e in (*found, *steps, *dropped)):
         yield from _missing_scalings(traces)
         yield from left_out(traces)
         yield from _missing_parts(traces)
@@ -69,7 +59,7 @@ def _missing_scalings(traces: Sequence[Trace]) -> Iterator[Explanation]:
             for trace, amount in zip(traces, scaling.amounts, strict=True)
         ):
             place = missing_statement(traces[0], scaling.node)
-            yield SCALING_UNACCOUNTED.explanation(
+            yield kinds.SCALING_UNACCOUNTED.explanation(
                 constant=is_constant(scaling.amounts),
                 location=location_of(place or ldj_statement(traces[0])),
                 operand=logged(scaling.operand),
@@ -93,8 +83,8 @@ def _missing_steps(traces: Sequence[Trace]) -> Iterator[Explanation]:
                 for trace, total in zip(traces, sums, strict=True)
             ):
                 moving = sum(moves[first:last])
-                yield STEP_UNACCOUNTED.explanation(
-                    more=MORE_STEPS * (moving - 1),
+                yield kinds.STEP_UNACCOUNTED.explanation(
+                    more=kinds.MORE_STEPS * (moving - 1),
                     constant=is_constant(sums),
                     location=location_of(_carrying(traces[0], first, last)),
                     operand=operand_of_step(traces, first, last),
@@ -131,7 +121,7 @@ def _overwritten(traces: Sequence[Trace]) -> Iterator[Explanation]:
             for trace, runs in zip(traces, executions, strict=True)
         ):
             place = statement_of(traces[0], node) or node.place
-            yield OVERWRITTEN.explanation(
+            yield kinds.OVERWRITTEN.explanation(
                 location=location_of(place),
                 operand=source_text(node.place),
             )
@@ -185,7 +175,7 @@ def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
                 if users
                 else missing_statement(traces[0], node) or ldj_statement(traces[0])
             )
-            yield PART_UNACCOUNTED.explanation(
+            yield kinds.PART_UNACCOUNTED.explanation(
                 location=location_of(place),
                 operand=_written(key[1], source_text(node.place)),
                 detail=None if abs(quotient) == 1.0 else f"{quotient:+g}",

@@ -29,7 +29,7 @@ def _seen(e: Explanation) -> Iterator[str]:
 
 def _edits(use: Use) -> Iterator[ValueEdit]:
     """Yield: without a bound."""
-    from ldjcheck.mistakes.engine.source.places import source_text
+    from ldjcheck.mistakes.engine.places import source_text
 
     if use.operation in BOUNDED:
         words = source_text(use.made.place) or f"`{use.operation}`"

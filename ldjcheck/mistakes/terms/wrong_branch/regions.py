@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ldjcheck.mistakes.engine.arithmetic.targets import (
+from ldjcheck.mistakes.engine import kinds
+from ldjcheck.mistakes.engine.case import (
     Item,
     Target,
     edited,
@@ -15,15 +16,9 @@ from ldjcheck.mistakes.engine.arithmetic.targets import (
     value_node,
 )
 from ldjcheck.mistakes.engine.closeness import ADDS_UP, fits
-from ldjcheck.mistakes.engine.kinds import (
-    OTHER_CONDITION,
-    OTHER_CONDITION_WRITTEN,
-    REGION,
-)
-from ldjcheck.mistakes.engine.source.places import location_of, source_text
-from ldjcheck.mistakes.engine.source.statements import ldj_statement, place_of
+from ldjcheck.mistakes.engine.places import ldj_statement, place_of, source_text
 from ldjcheck.records import Explanation, Location
-from ldjcheck.tape import Node, Trace
+from ldjcheck.tape import Node, Trace, location_of
 from ldjcheck.torch_ops import BOUNDED
 
 # A region is spoken of where so many of all samples are right, or where a condition tells
@@ -66,7 +61,11 @@ def _other_conditions(
                     if _agrees(traces, target, conditions, index, negated, edit):
                         node = user_node(target.first)
                         written = edit is _as_condition
-                        kind = OTHER_CONDITION_WRITTEN if written else OTHER_CONDITION
+                        kind = (
+                            kinds.OTHER_CONDITION_WRITTEN
+                            if written
+                            else kinds.OTHER_CONDITION
+                        )
                         yield kind.explanation(
                             location=location_of(node.place),
                             operand=source_text(conditions[0][index].place),
@@ -139,7 +138,7 @@ def _right_regions(
         if _one_size_has_both(traces, where, wrong & ~where):
             widest, found = count, words
     if found is not None:
-        yield REGION.explanation(
+        yield kinds.REGION.explanation(
             location=_branch(traces[0]),
             detail=found,
             size=50,

@@ -1,29 +1,128 @@
-"""Which statement to point at: the one that its author would have to change."""
+"""Where in the user's source an operation stands, and which statement to point at."""
 
 from __future__ import annotations
 
 import ast
 import itertools
 import linecache
-from collections.abc import Collection, Sequence
+import types
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from numbers import Real
 
+from ldjcheck import torch_ops as ops
 from ldjcheck.calling.results import parts_of
-from ldjcheck.mistakes.engine.arithmetic.linear_part import same_terms_chain
-from ldjcheck.records import Location
+from ldjcheck.records import Location, Span
+from ldjcheck.revision.text import span_of, targets_of
 from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
 from ldjcheck.tape.linear import linear_positions
-from ldjcheck.torch_ops import (
-    ADD,
-    DIVIDE,
-    FACTORIES,
-    MULTIPLY,
-    NEGATE,
-    REDUCE,
-    SUBTRACT,
-)
-from ldjcheck.tracebacks import nearest_own
+from ldjcheck.tracebacks import home_of, is_own, nearest_own
+
+
+def spans_of(node: Node) -> tuple[Span, ...]:
+    """Return where an operation stands in the target's own, in the innermost call first."""
+    home = home_of(tuple(place.file for place in reversed(node.places)))
+    return tuple(
+        Span(file=p.file, line=p.line, end_line=p.end_line, function=p.function)
+        for p in node.places
+        if is_own(p.file, home)
+    )
+
+
+def source_text(place: Place | None) -> str | None:
+    """Return the source of the expression at a place, on one line."""
+    if place is None:
+        return None
+    lines = [
+        linecache.getline(place.file, n) for n in range(place.line, place.end_line + 1)
+    ]
+    if not lines or not lines[0]:
+        return None
+    encoded = [line.encode() for line in lines]
+    encoded[-1] = encoded[-1][: place.end_column]
+    encoded[0] = encoded[0][place.column :]
+    text = b" ".join(part.strip() for part in encoded).decode(errors="replace")
+    return " ".join(text.split()) or None
+
+
+def argument_text(node: Node, position: object) -> str | None:
+    """Return the source of one argument of an operation, where it can be told."""
+    text = source_text(node.place)
+    if text is None or not isinstance(position, int):
+        return None
+    try:
+        statement = ast.parse(text).body[0]
+    except (SyntaxError, IndexError):
+        return None
+    found: list[ast.expr] = []
+    if isinstance(statement, ast.AugAssign):
+        found = [statement.target, statement.value]
+    elif isinstance(statement, ast.Expr):
+        expression = statement.value
+        if isinstance(expression, ast.BinOp):
+            found = [expression.left, expression.right]
+            if _is_swapped(node, expression):
+                found = found[::-1]
+        elif isinstance(expression, ast.Call):
+            owner = expression.func
+            found = list(expression.args)
+            if isinstance(owner, ast.Attribute) and _is_method(node):
+                found = [owner.value, *found]
+    if node.name in ("__radd__", "__rmul__", "__rsub__", "__rtruediv__"):
+        found = found[::-1]
+    return ast.unparse(found[position]) if position < len(found) else None
+
+
+def _is_swapped(node: Node, expression: ast.BinOp) -> bool:
+    """Return whether the source has the number first, where the operation has it second.
+
+    `2 * z` and `z * 2` are one call. The tensor is what ends where its own operation does,
+    else what is a mere name beside something longer.
+    """
+    tensor, place = node.args[0], node.place
+    second = node.args[1] if len(node.args) > 1 else None
+    is_tensor = isinstance(second, Node) and second.name != "number"
+    if len(node.args) < 2 or is_tensor or place is None:
+        return False
+    left, right = expression.left, expression.right
+    if isinstance(tensor, Node) and tensor.place is not None:
+        inner = source_text(tensor.place)
+        if inner is not None and tensor.place.line == place.line:
+            sides = [
+                ast.unparse(ast.parse(inner)) == ast.unparse(s) for s in (left, right)
+            ]
+            if any(sides):
+                return sides[1]
+    if isinstance(left, ast.Constant) or isinstance(right, ast.Constant):
+        return isinstance(left, ast.Constant)
+    return isinstance(right, ast.Name) and not isinstance(left, ast.Name)
+
+
+def _is_method(node: Node) -> bool:
+    """Return whether an operation was called on the tensor, not through a module."""
+    return isinstance(
+        node.function, (types.MethodDescriptorType, types.WrapperDescriptorType)
+    )
+
+
+def operand_of_step(traces: Sequence[Trace], first: int, last: int) -> str | None:
+    """Return what a step adds to the ldj, in its source's words: `log(1 - self.alpha)`."""
+    step = max(
+        traces[0].steps[first:last], key=lambda s: float(s.logdet.abs().max())
+    ).end
+    if step.name in ("mul", "__mul__", "__rmul__", "mul_", "__imul__"):
+        carriers = [i for i, a in enumerate(step.args) if isinstance(a, Node)]
+        others = [i for i in (0, 1) if i not in carriers]
+        if others:
+            return logged(argument_text(step, others[0]))
+    if step.name in ("div", "__truediv__", "div_", "__itruediv__", "true_divide"):
+        return logged(argument_text(step, 1))
+    return source_text(step.place)
+
+
+def logged(text: str | None) -> str | None:
+    """Return how a factor enters the ldj, in the words of its source."""
+    return None if text is None else f"log({text})"
 
 
 def place_of(trace: Trace, node: Node) -> Place | None:
@@ -57,6 +156,29 @@ def statement_of(trace: Trace, node: Node) -> Place | None:
     return next(reversed(open_ or places), None)
 
 
+def same_terms_chain(trace: Trace, node: Node) -> Iterator[Node]:
+    """Yield the node and, inwards, those that hold the very same terms."""
+    while True:
+        yield node
+        parts = [node.argument(position) for position in linear_positions(node)]
+        parts = [part for part in parts if not _is_nothing(part)]
+        if len(parts) != 1:
+            return
+        part = parts[0]
+        if part not in trace.own_set and part.name not in ops.FACTORIES:
+            return
+        node = part
+
+
+def _is_nothing(node: Node) -> bool:
+    """Return whether a part is the incoming total or zero: it holds no term."""
+    while node.name in ops.LINEAR and node.args and isinstance(node.args[0], Node):
+        if not node.value.any():
+            return True
+        node = node.args[0]
+    return node.name == "incoming" or not bool(node.value.any())
+
+
 def is_known_right(trace: Trace, location: Location | None) -> bool:
     """Return whether a place is in code that was checked, and is right."""
     if location is None:
@@ -69,30 +191,35 @@ def factor_statement(trace: Trace, node: Node, factor: float) -> Place | None:
 
     For -1 that is a minus sign. Of several places it is the outermost.
     """
-    for inner in uses_towards(trace, node):
-        user, position = inner
+    for user, position in uses_towards(trace, node):
         if factor == -1.0:
-            minus = user.name in NEGATE or (
-                user.name in SUBTRACT and position == (0 if "rsub" in user.name else 1)
+            minus = user.name in ops.NEGATE or (
+                user.name in ops.SUBTRACT
+                and position == (0 if "rsub" in user.name else 1)
             )
             if minus:
                 return place_of(trace, user)
-        elif user.name in MULTIPLY:
-            others = [a for i, a in enumerate(user.args[:2]) if i != position]
-            if others and _is_number(others[0], factor):
+        elif user.name in ops.MULTIPLY:
+            number = _number(other_factor(user, position))
+            if number is not None and abs(number - factor) < 1e-12:
                 return place_of(trace, user)
     return None
+
+
+def other_factor(user: Node, position: object) -> object:
+    """Return what a product, or a quotient, has beside one of its two sides."""
+    others = [a for i, a in enumerate(user.args[:2]) if i != position]
+    return others[0] if len(others) == 1 else None
 
 
 def written_count(trace: Trace, node: Node) -> float:
     """Return by what number, all in all, the source multiplies these terms."""
     count = 1.0
     for user, position in uses_towards(trace, node):
-        others = [a for i, a in enumerate(user.args[:2]) if i != position]
-        number = _number(others[0]) if len(others) == 1 else None
-        if number and user.name in MULTIPLY:
+        number = _number(other_factor(user, position))
+        if number and user.name in ops.MULTIPLY:
             count *= number
-        elif number and user.name in DIVIDE and position == 0:
+        elif number and user.name in ops.DIVIDE and position == 0:
             count /= number
     return count
 
@@ -100,7 +227,7 @@ def written_count(trace: Trace, node: Node) -> float:
 def is_times(trace: Trace, count: int) -> bool:
     """Return whether the ldj, or a term of it, is multiplied by this number by itself."""
     return any(
-        node.name in MULTIPLY
+        node.name in ops.MULTIPLY
         and any(isinstance(a, Real) and float(a) == count for a in node.args[:2])
         for node in trace.own
     )
@@ -114,8 +241,12 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
     """
     uses = uses_towards(trace, node)
     for user, position in uses:
-        others = [a for i, a in enumerate(user.args[:2]) if i != position]
-        if user.name in MULTIPLY and others and not isinstance(others[0], Node):
+        other = other_factor(user, position)
+        if (
+            user.name in ops.MULTIPLY
+            and other is not None
+            and not isinstance(other, Node)
+        ):
             return place_of(trace, user)
     meeting = [user for user, _ in uses if len(linear_positions(user)) > 1]
     return place_of(trace, meeting[-1]) if meeting else None
@@ -124,9 +255,9 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
 def reducing_statement(trace: Trace) -> Place | None:
     """Return where the ldj is reduced for the last time, or should have been."""
     node = trace.ldj
-    while node is not None and node in trace.own_set and node.name in NEGATE:
+    while node is not None and node in trace.own_set and node.name in ops.NEGATE:
         node = next(iter(node.parents), None)
-    if node is not None and node in trace.own_set and node.name in REDUCE:
+    if node is not None and node in trace.own_set and node.name in ops.REDUCE:
         return place_of(trace, node)
     return _returned_name(trace) or ldj_statement(trace)
 
@@ -171,7 +302,7 @@ def forgotten_statement(trace: Trace) -> Place | None:
         return ldj_statement(trace)
     ldj = trace.ldj
     calls = {place.call for place in ldj.places} if ldj is not None else set()
-    if ldj is not None and ldj.name in FACTORIES and ldj.index > step.index:
+    if ldj is not None and ldj.name in ops.FACTORIES and ldj.index > step.index:
         made, stepped = ldj.place, step.place
         if made is not None and stepped is not None and made.call == stepped.call:
             return made  # zeros that are made when the step is done are the ldj
@@ -193,7 +324,8 @@ def missing_statement(trace: Trace, node: Node) -> Place | None:
     """
     handing = {place.call for own in trace.own for place in own.places}
     step = next((p for p in node.places if p.call in handing), node.place)
-    if any(own.name in ADD | SUBTRACT and _adds_to_incoming(own) for own in trace.own):
+    sums = (own for own in trace.own if own.name in ops.ADD | ops.SUBTRACT)
+    if any(parent.name == "incoming" for own in sums for parent in own.parents):
         return step
     apart = not any(place.call in handing for place in node.places)
     alone = _only_statement(trace, linear=apart)
@@ -233,10 +365,6 @@ def _is_made_for(trace: Trace, line: Place, step: Place | None) -> bool:
     )
 
 
-def _adds_to_incoming(node: Node) -> bool:
-    return any(parent.name == "incoming" for parent in node.parents)
-
-
 def _makers(trace: Trace) -> set[int]:
     """Return the calls in which a term is made, or a step of the map is run."""
     calls = {step.end.place.call for step in trace.steps if step.end.place is not None}
@@ -268,8 +396,7 @@ def uses_towards(trace: Trace, node: Node) -> Sequence[tuple[Node, object]]:
             path.pop()
         return False
 
-    found = descend(trace.ldj)
-    if not found:
+    if not descend(trace.ldj):
         return []
     chain = list(same_terms_chain(trace, node))
     below = [
@@ -279,11 +406,6 @@ def uses_towards(trace: Trace, node: Node) -> Sequence[tuple[Node, object]]:
         if outer.argument(position) is inner
     ]
     return [*path, *below]
-
-
-def _is_number(value: object, factor: float) -> bool:
-    number = _number(value)
-    return number is not None and abs(number - factor) < 1e-12
 
 
 def _number(value: object) -> float | None:
@@ -318,18 +440,15 @@ def _returned_name(trace: Trace, call: Place | None = None) -> Place | None:
         and node.name == outermost.function
         and node.lineno <= outermost.line <= (node.end_lineno or node.lineno)
     ]
-    ran = {p.line for n in trace.nodes for p in n.places if p.call == outermost.call}
     if not functions:
         return None
+    ran = {p.line for n in trace.nodes for p in n.places if p.call == outermost.call}
     statement = _ldj_assignment(functions[-1], ran, _records(tree))
     if statement is None:
         return None
+    line, column, end_line, end_column = span_of(statement)
     return replace(
-        outermost,
-        line=statement.lineno,
-        end_line=statement.end_lineno or statement.lineno,
-        column=statement.col_offset,
-        end_column=statement.end_col_offset or 0,
+        outermost, line=line, end_line=end_line, column=column, end_column=end_column
     )
 
 
@@ -363,7 +482,7 @@ def _ldj_assignment(
         and node not in passed_by
         and node.lineno < last.lineno
         and (isinstance(node, ast.Assign) or node.lineno in ran)
-        and any(_assigns(target, name.id) for target in _assigned(node))
+        and name.id in [ast.unparse(target) for target in targets_of(node)]
     ]
     return max(assignments, key=lambda node: node.lineno, default=last)
 
@@ -406,11 +525,3 @@ def _passed_by(function: ast.FunctionDef, ran: set[int]) -> set[ast.AST]:
         if taken.count(True) == 1:
             found.update(arms[taken.index(False)])
     return found
-
-
-def _assigned(node: ast.Assign | ast.AugAssign) -> list[ast.expr]:
-    return node.targets if isinstance(node, ast.Assign) else [node.target]
-
-
-def _assigns(target: ast.expr, name: str) -> bool:
-    return isinstance(target, ast.Name) and target.id == name

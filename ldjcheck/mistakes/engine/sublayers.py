@@ -9,22 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from torch import Tensor
 
+from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.closeness import same
-from ldjcheck.mistakes.engine.kinds import (
-    LEFT_OUT_BY_FLOW,
-    OVERWRITTEN_BY_FLOW,
-    TIMES_IN_FLOW,
-    TWICE_IN_FLOW,
-)
 from ldjcheck.records import Direction, Explanation, Multiplier, SublayerLine
 from ldjcheck.tape import FlowParts, Part, location_of
 
-_ONCE_FOR = {-1.0: "-1", 2.0: "1/2", 0.5: "2", 3.0: "1/3", -2.0: "-1/2"}
-"""How often a sublayer may be counted, and what its ldj must then be multiplied by."""
+_TIMES = (1.0, 0.0, -1.0, 2.0, 0.5, 3.0, -2.0)  # how often a sublayer may be counted
 _ROUNDED = 1e-5  # nats: what constants that were made in float32 leave open
 _BESIDE = 1e-3  # of the flow's own mistake
 
@@ -65,7 +60,7 @@ def sublayer_lines(
     Innermost sublayers stand by themselves; what is left is the own lines of those around
     them, and of the flow, and is left out where it is nothing.
     """
-    lines = []
+    rows: list[tuple[str, str, tuple[Tensor, Tensor], bool]] = []
     for index, part in enumerate(seen.parts):
         has_parts = any(p.outer == index for p in seen.parts)
         exact, counted = _own(seen, index)
@@ -74,29 +69,21 @@ def sublayer_lines(
             continue
         if has_parts and index in blamed.miscounted:
             exact, counted = part.exact, part.counted
-        lines.append(_line(direction, part.path, part.kind, exact, counted, is_blamed))
+        rows.append((part.path, part.kind, (exact, counted), is_blamed))
     exact, counted = _own(seen, None)
     if not (same(exact, 0 * exact) and same(counted, 0 * counted)):
         off = not same(counted, exact)
-        lines.append(_line(direction, "", "its own lines", exact, counted, off))
-    return tuple(lines)
-
-
-def _line(
-    direction: Direction,
-    path: str,
-    kind: str,
-    exact: Tensor,
-    counted: Tensor,
-    off: bool,
-) -> SublayerLine:
-    return SublayerLine(
-        direction=direction,
-        sublayer=path.removeprefix(".") or None,
-        type=kind,
-        exact=float(exact[0]),
-        reported=float(counted[0]),
-        is_wrong=off,
+        rows.append(("", "its own lines", (exact, counted), off))
+    return tuple(
+        SublayerLine(
+            direction=direction,
+            sublayer=path.removeprefix(".") or None,
+            type=kind,
+            exact=float(exact[0]),
+            reported=float(counted[0]),
+            is_wrong=off,
+        )
+        for path, kind, (exact, counted), off in rows
     )
 
 
@@ -127,16 +114,11 @@ class _Judge:
         self._count(index)
 
     def _count(self, index: int) -> None:
-        if self._all(index, lambda p: same(p.counted, p.claimed)):
-            return
-        for times in (0.0, *_ONCE_FOR):
-            if self._all(index, lambda p, t=times: same(p.counted, t * p.claimed)):  # type: ignore[misc]  # mypy cannot type the default
-                self.times[index] = times
+        for times in _TIMES:
+            if self._holds(index, lambda _, p, t=times: same(p.counted, t * p.claimed)):  # type: ignore[misc]  # mypy cannot type the default
+                self.times |= {index: times} if times != 1.0 else {}
                 return
         self.unclear.append(index)
-
-    def _all(self, index: int, holds: Callable[[Part], bool]) -> bool:
-        return self._holds(index, lambda _, part: holds(part))
 
     def _holds(self, index: int, holds: Callable[[FlowParts, Part], bool]) -> bool:
         return all(holds(each, each.parts[index]) for each in self._seen)
@@ -149,11 +131,15 @@ class _Judge:
             these = [i for i, t in self.times.items() if t == times]
             all_but_last = len(these) > 1 and these == outermost[:-1]
             if times == 0.0:
-                kind = OVERWRITTEN_BY_FLOW if all_but_last else LEFT_OUT_BY_FLOW
+                kind = (
+                    kinds.OVERWRITTEN_BY_FLOW
+                    if all_but_last
+                    else kinds.LEFT_OUT_BY_FLOW
+                )
             else:
-                kind = TWICE_IN_FLOW if times == 2.0 else TIMES_IN_FLOW
+                kind = kinds.TWICE_IN_FLOW if times == 2.0 else kinds.TIMES_IN_FLOW
             yield kind.explanation(
-                multiplier=_multiplier(times),
+                multiplier=Multiplier.by(1 / Fraction(times)) if times else None,
                 location=location_of(parts[these[0]].caller),
                 sublayers=tuple(parts[i].name for i in these),
             )
@@ -168,13 +154,6 @@ def _is_right(flow: FlowParts, value: Tensor, exact: Tensor) -> bool:
     off = float((value - exact).abs().max())
     whole = float((flow.reported - flow.exact).abs().max())
     return same(value, exact) or off <= min(_ROUNDED, _BESIDE * whole)
-
-
-def _multiplier(times: float) -> Multiplier | None:
-    if times == 0.0:
-        return None
-    family = "sign" if times == -1.0 else "number"
-    return Multiplier(family=family, label=_ONCE_FOR[times])  # type: ignore[arg-type]  # a literal either way
 
 
 def _own(seen: FlowParts, whole: int | None) -> tuple[Tensor, Tensor]:

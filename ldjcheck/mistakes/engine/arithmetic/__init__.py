@@ -1,1 +1,0 @@
-"""The ldj's own arithmetic: its terms, what in it may be edited, and running it again."""

@@ -1,1 +1,0 @@
-"""Edits of the ldj's arithmetic, or of its steps, with which every number agrees."""

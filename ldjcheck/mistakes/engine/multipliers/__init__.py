@@ -1,1 +1,0 @@
-"""What a term must be multiplied by: counts, numbers, and how they grow with size."""

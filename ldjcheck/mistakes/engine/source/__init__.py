@@ -1,1 +1,0 @@
-"""Where in the user's source an operation stands, and which statement to point at."""
