@@ -29,6 +29,7 @@ _COUNTS = {
     rule.RULE.code
     for rule in (
         missing_dims_factor, missing_spatial_factor, wrong_dims_factor, batch_reduced,
+        wrong_multiple,  # as a count looks like at one size
     )
 }  # fmt: skip
 _SIZES = (6, 7)  # of that axis: both must be right
@@ -38,8 +39,7 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
     """Yield the layer as unproven, where a count is all that is wrong, and not with more."""
     subject, result = outcome.subject, outcome.result
     grave = {finding.code for finding in result.findings if finding.severity == "error"}
-    counts = grave - {wrong_multiple.RULE.code}  # as a count looks like at one size
-    if result.status != "fail" or not counts or not counts <= _COUNTS:
+    if result.status != "fail" or not grave or not grave <= _COUNTS:
         return
     shape = subject.bench.shape
     if subject.asked.shape or not shape or subject.bench.options.context:

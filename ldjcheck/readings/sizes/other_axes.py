@@ -1,6 +1,7 @@
-"""Maps that are right at one number of axes, and wrong at the one that was tried.
+"""Elementwise maps that are right at one number of axes, and wrong at the one that was tried.
 
-A number of axes at which a layer is right, whatever their sizes, is the one that is meant.
+Where its own facts say nothing of sizes, a number of axes at which a layer is right, whatever
+their sizes, is the one that is meant.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ _SIZES = 2  # at which a number of axes must be right to be the one that is mean
 
 
 def propose(seen: Measured) -> Iterator[Reading]:
-    """Yield the layer at the number of axes at which it is right, if it is at any.
+    """Yield the layer at the number of axes at which an elementwise map is right, if any.
 
-    Only of one that is wrong. An elementwise map whose own facts say nothing of sizes is
-    tried with channels and with pixels, and a map of vectors at several places.
+    Only of one that is wrong, whose own facts say nothing of sizes: a number of axes at which
+    it is right, whatever their sizes, is the one that is meant.
     """
     bench, asked = seen.subject.bench, seen.subject.asked
-    if not seen.is_wrong or not is_open(seen.subject):
+    held = sizes_held(bench.layer.obj) & {*bench.shape}
+    if not seen.is_wrong or held or not is_open(seen.subject):
+        return
+    if not is_elementwise(seen.comparison):
         return
     shapes: tuple[Shape, ...] = (PLACES, WIDTH), (PLACES, HEIGHT, WIDTH)
-    held = sizes_held(bench.layer.obj) & {*bench.shape}
-    if held or not is_elementwise(seen.comparison):
-        shapes = ((PLACES, *bench.shape),) if len(bench.shape) == 1 else ()
     for shape in (s for s in shapes if len(s) != len(bench.shape)):
         told = f"{shape}: at {bench.shape}, of other axes, it is wrong"
         for there in read_anew(bench.layer, replace(asked, shape=((None, shape),))):
