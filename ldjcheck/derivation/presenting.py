@@ -31,6 +31,12 @@ _FRESH = 9001  # how far the seeds of a verification are from those of the deriv
 _BY_CHANCE = "it is off for events of other ranks, or with other numbers held"
 
 
+_INSTEAD = (
+    "ldjcheck.exact_ldj gives the value at small sizes; at large ones the trace of a power "
+    "series, or of the ODE, is estimated with random vectors"
+)
+
+
 def _ways(mapped: MapSubject, comparison: Comparison) -> list[Way]:
     first = comparison.measurement.measured[0]
     back = mapped.subject.bench.calls.inverse
@@ -148,12 +154,6 @@ def _of_the_rest(after: Comparison) -> Iterator[str]:
         elif verdict.check.status not in ("pass", "not-available"):
             yield f"{verdict.direction}: {verdict.check.status}"
         yield from (f"{verdict.direction}: {fault}" for fault in verdict.faults)
-
-
-_INSTEAD = (
-    "ldjcheck.exact_ldj gives the value at small sizes; at large ones the trace of a power "
-    "series, or of the ODE, is estimated with random vectors"
-)
 
 
 def _steps_of(program: Program, direction: Direction) -> Iterator[DerivedStep]:

@@ -33,6 +33,13 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 }  # fmt: skip
 
 
+_CODE = "LDJ301"
+_MOST = 100_000  # operations that are run again, with values in the place of others
+_EDITS = 16  # of one line, each run as a whole check
+_CLOSE = 1e-7
+_REST = "with the right value there, the rest of the way back lands on x"
+
+
 def turned_back(site: Site) -> Iterator[Change]:
     """Yield edits of a statement of a way back, the plainest first."""
     nodes = site.expressions
@@ -65,13 +72,6 @@ def _undoing(node: ast.expr) -> Iterator[tuple[int, ast.expr]]:
                 node.func.value, UNDOES[node.func.attr], ast.Load()
             )
             yield 3, ast.Call(function, node.args, node.keywords)
-
-
-_CODE = "LDJ301"
-_MOST = 100_000  # operations that are run again, with values in the place of others
-_EDITS = 16  # of one line, each run as a whole check
-_CLOSE = 1e-7
-_REST = "with the right value there, the rest of the way back lands on x"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,6 +34,15 @@ _EXACT = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)  # what a formula keeps
 _FEW = 40  # operations of a formula that is written out
 
 
+_SHAPED = frozenset(
+    {
+        "view", "reshape", "unsqueeze", "squeeze", "expand", "expand_as", "flatten",
+        "getitem", "broadcast_to", "chunk", "split", "select", "narrow", "unbind", "t",
+        "T", "transpose", "permute",
+    }
+)  # fmt: skip
+
+
 class NoFormulaError(Exception):
     """A value has no formula; `node` is the operation that has none."""
 
@@ -469,15 +478,6 @@ def is_masked(node: Node) -> bool:
         and mask.value.dtype == torch.bool
         and mask.value.shape == whole.value.shape
     )
-
-
-_SHAPED = frozenset(
-    {
-        "view", "reshape", "unsqueeze", "squeeze", "expand", "expand_as", "flatten",
-        "getitem", "broadcast_to", "chunk", "split", "select", "narrow", "unbind", "t",
-        "T", "transpose", "permute",
-    }
-)  # fmt: skip
 
 
 def moment_of(execution: Execution, clock: int) -> Moment | None:

@@ -26,6 +26,11 @@ from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
 from ldjcheck.tape.linear import is_fixed
 
+_NAMES = ("input", "running_mean", "running_var", "weight", "bias", "training",
+          "momentum", "eps")  # fmt: skip
+_WHY = "scales every channel by weight / sqrt(running_var + eps)"
+_DEEP = 6
+
 
 def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     """Yield the term of a step that multiplies by one matrix.
@@ -105,11 +110,6 @@ def _flat(matrix: Node) -> Node:
     return node if node.value.dim() == 2 else matrix
 
 
-_NAMES = ("input", "running_mean", "running_var", "weight", "bias", "training",
-          "momentum", "eps")  # fmt: skip
-_WHY = "scales every channel by weight / sqrt(running_var + eps)"
-
-
 def normalisation(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     """Yield the term of a step that normalises by running statistics.
 
@@ -138,9 +138,6 @@ def normalisation(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[T
             size=len(variance.value), axis=1,
         )
     ]  # fmt: skip
-
-
-_DEEP = 6
 
 
 def log_abs_dets(

@@ -39,6 +39,12 @@ _NORMS = ("norm", "linalg_norm", "linalg_vector_norm")
 _WHY = "adds what depends on one number of the sample: by the matrix determinant lemma"
 
 
+_TURNED = ("t", "T", "mT", "transpose")
+_ADDS_LAYER = (
+    "adds a hidden layer: its Jacobian is the identity and a product of matrices"
+)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Direction:
     """The one number r, what lies between it and the output, and dr/dx, entry by entry."""
@@ -201,12 +207,6 @@ def _with_slope(
             factor = f.Turned(factor)
         return _Direction(root, inside, before, slope * factor)
     raise NoFormulaError(root, f"`{name}` of the whole sample")
-
-
-_TURNED = ("t", "T", "mT", "transpose")
-_ADDS_LAYER = (
-    "adds a hidden layer: its Jacobian is the identity and a product of matrices"
-)
 
 
 def hidden_layer(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:

@@ -31,6 +31,9 @@ from ldjcheck.revision import Replacement
 from ldjcheck.revision.text import MethodNode, first_of, names_in, span_of
 from ldjcheck.tape import Node
 
+_CLOSE = 1e-6
+_FRESH = ("ld", "log_det", "layer_ldj", "step_ldj", "part_ldj")  # names of an ldj
+
 
 def line_for(
     call: Recorded, formulas: Formulas, home: Home, statement: ast.stmt,
@@ -90,10 +93,6 @@ def _moments(
     if is_within(first):
         found.append(("before", moments[first]))
     return found
-
-
-_CLOSE = 1e-6
-_FRESH = ("ld", "log_det", "layer_ldj", "step_ldj", "part_ldj")  # names of an ldj
 
 
 def is_right(call: Recorded, home: Home) -> bool:

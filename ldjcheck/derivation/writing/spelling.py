@@ -21,6 +21,9 @@ _SHORT = 72  # characters of a line that carries several terms
 _CALLED = 25  # characters that a call inside of a word is worth
 
 
+_LONGEST = 90  # characters of a derivative that is quoted
+
+
 class UnspeakableError(Exception):
     """A value cannot be written where a term has to stand."""
 
@@ -197,9 +200,6 @@ def _tensor_of_shape(scope: Scope, term: Term) -> str:
 def _is_costly(word: str) -> bool:
     """Return whether a word computes something: what it is made of is tried first."""
     return "(" in word
-
-
-_LONGEST = 90  # characters of a derivative that is quoted
 
 
 def said_of(formulas: Formulas, terms: Sequence[Term], scope: Scope, line: int) -> str:

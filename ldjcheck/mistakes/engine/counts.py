@@ -19,6 +19,15 @@ from ldjcheck.tape import Trace
 _NOTHING = 1e-9  # an entry of the Jacobian that is no dependence
 
 
+_NUMBERS = tuple(
+    Multiplier(family="number", number=Fraction(text))
+    for text in ("1", "2", "1/2", "3", "1/3", "4", "1/4", "3/2", "2/3")
+)
+_BASES = tuple(Multiplier(family="log-base", base=base) for base in (2, -2, 10, -10))
+_SMALL, _LARGEST = 3, 1_000_000  # smaller ones are plain numbers
+_SEVERAL = 3  # sizes that tell a count of one size from a number that fits by chance
+
+
 def names_of_axes(
     traces: Sequence[Trace], shapes: Sequence[Shape]
 ) -> tuple[str, ...] | None:
@@ -60,15 +69,6 @@ def _mixes(trace: Trace, shape: Shape) -> tuple[bool, bool]:
 def _off_diagonal(matrix: Tensor) -> bool:
     eye = torch.eye(len(matrix), dtype=torch.bool)
     return bool((matrix.masked_fill(eye, 0.0) > _NOTHING).any())
-
-
-_NUMBERS = tuple(
-    Multiplier(family="number", number=Fraction(text))
-    for text in ("1", "2", "1/2", "3", "1/3", "4", "1/4", "3/2", "2/3")
-)
-_BASES = tuple(Multiplier(family="log-base", base=base) for base in (2, -2, 10, -10))
-_SMALL, _LARGEST = 3, 1_000_000  # smaller ones are plain numbers
-_SEVERAL = 3  # sizes that tell a count of one size from a number that fits by chance
 
 
 @dataclass(frozen=True, slots=True)

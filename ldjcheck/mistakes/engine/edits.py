@@ -47,6 +47,8 @@ from ldjcheck.tape import Node, Trace, ancestors, location_of
 from ldjcheck.tape.linear import linear_positions
 from ldjcheck.torch_ops import ADD, DIVIDE, MULTIPLY, SUBTRACT
 
+_COUNTS = ("dims", "spatial", "active", "shape")
+
 
 def is_spelled_out(trace: Trace, node: Node, needed: float) -> bool | None:
     """Return whether what a term must be rid of is a number in the source, or a count.
@@ -96,9 +98,6 @@ def _is_literal(text: str | None, number: float) -> bool:
         and float(side.value) == number
         for side in sides
     )
-
-
-_COUNTS = ("dims", "spatial", "active", "shape")
 
 
 def whole_multiple(case: Case) -> Iterator[Explanation]:

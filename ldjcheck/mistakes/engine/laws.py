@@ -21,6 +21,9 @@ from ldjcheck.numerics.tolerance import CHANCE, common_factor
 from ldjcheck.records import Diagnosis, Explanation, Law, LawPoint, Multiplier, Verdict
 from ldjcheck.tape import Trace, location_of
 
+_BOUND = 4.0  # standard errors of the factor
+_FACTORS = (-1.0, 2.0, 0.5)  # by which an estimate may be off
+
 
 def whole_laws(
     traces: Sequence[Trace], laws: Sequence[WholeLaw]
@@ -92,10 +95,6 @@ def _expression(explanation: Explanation, difference: str) -> str | None:
         factor = factor.replace("1 - -", "1 + ")
         return f"{factor} * {term}"
     return difference.replace("{term}", term) or None
-
-
-_BOUND = 4.0  # standard errors of the factor
-_FACTORS = (-1.0, 2.0, 0.5)  # by which an estimate may be off
 
 
 def diagnose_estimate(verdict: Verdict) -> Diagnosis:

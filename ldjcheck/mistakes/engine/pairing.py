@@ -20,6 +20,8 @@ from ldjcheck.records import Location
 from ldjcheck.tape import Node, Place, Trace, location_of
 from ldjcheck.torch_ops import DIVIDE, MULTIPLY
 
+_GROUP, _MOST = 3, 8  # parts that may be one together, and of how many
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
@@ -81,8 +83,6 @@ def _multiplications(trace: Trace) -> Iterator[tuple[Node, int]]:
         if len(fixed) == 1:
             yield node, fixed[0]
 
-
-_GROUP, _MOST = 3, 8  # parts that may be one together, and of how many
 
 Amounts = list["torch.Tensor"]  # one (batch,) per trace
 

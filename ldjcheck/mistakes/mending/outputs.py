@@ -44,6 +44,11 @@ _VALUES = 12  # the last that the call made, as large as its input
 _NAMES = 8  # that are put in the place of the input's, each run once
 
 
+_SUMMED = 2  # edits of a mean, each verified by integrals
+_NORMALISED = 60  # others, each run once
+_COUNTED = 24  # terms for what a model splits off, each run once
+
+
 def with_outputs(
     findings: tuple[Finding, ...], comparison: Comparison, bench: Bench, plans: Plans
 ) -> tuple[Finding, ...]:
@@ -180,11 +185,6 @@ def _at(where: Location, site: Site) -> Location:
     return replace(
         where, line=statement.lineno, column=statement.col_offset + 1, text=text
     )
-
-
-_SUMMED = 2  # edits of a mean, each verified by integrals
-_NORMALISED = 60  # others, each run once
-_COUNTED = 24  # terms for what a model splits off, each run once
 
 
 def with_densities(

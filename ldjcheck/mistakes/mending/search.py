@@ -41,6 +41,21 @@ ANYTHING: tuple[Way, ...] = (
 """What is tried where the diagnosis cannot say more, or what it said did not help."""
 
 
+MOST = 480  # candidates that are run, most of them at one input
+MOST_OF_ONE = 120  # candidates for one explanation
+RIVALS = 40
+VERIFIED = 4  # candidates that are measured anew
+LEAST = 24  # candidates that are run however long the layer takes
+WORK = 60_000  # operations of small tensors in all: longer layers are given fewer tries
+_EXPLANATIONS = 5  # ways to explain that are looked at
+_ALIKE = 3
+_SITES = 30
+_COUNTS = ("dims", "spatial", "active", "shape")
+_EACH = 80  # edits that are tried for each of two mistakes
+_PAIRS = 12  # pairs of edits that are run together
+_NEAR = 1e-6  # relative to the largest part: two changes that cancel the difference
+
+
 def claims_on(explanation: Explanation) -> tuple[Claim, ...]:
     """Return the claims of all mistakes on explanations of this kind."""
     claims = (claim for rule in RULES for claim in rule.claims)
@@ -60,18 +75,6 @@ def is_lacking(explanation: Explanation) -> bool:
 def is_counting(explanation: Explanation) -> bool:
     """Return whether a count is wrong that a plain number may stand for."""
     return any(claim.kind.counting for claim in claims_on(explanation))
-
-
-MOST = 480  # candidates that are run, most of them at one input
-MOST_OF_ONE = 120  # candidates for one explanation
-RIVALS = 40
-VERIFIED = 4  # candidates that are measured anew
-LEAST = 24  # candidates that are run however long the layer takes
-WORK = 60_000  # operations of small tensors in all: longer layers are given fewer tries
-_EXPLANATIONS = 5  # ways to explain that are looked at
-_ALIKE = 3
-_SITES = 30
-_COUNTS = ("dims", "spatial", "active", "shape")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,10 +223,6 @@ def is_contested(live: Live, question: Question, change: Change) -> bool:
     rivals = [c for c in candidates(live, question) if c.kind == other][:RIVALS]
     return any(live.tried(c.replacements, rehearsal.agrees) for c in rivals)
 
-
-_EACH = 80  # edits that are tried for each of two mistakes
-_PAIRS = 12  # pairs of edits that are run together
-_NEAR = 1e-6  # relative to the largest part: two changes that cancel the difference
 
 Found = list[tuple[Question, Change]]
 

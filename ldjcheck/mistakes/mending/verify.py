@@ -43,6 +43,9 @@ _OF_VALUES = (
 )  # fmt: skip
 
 
+_ALIKE = 0.1  # of a difference: what is left of it is no other one
+
+
 def agrees_at(
     bench: Bench,
     probes: Sequence[Probe],
@@ -144,9 +147,6 @@ def _values(node: ast.AST) -> Iterator[str]:
     for each in inner:
         if isinstance(each, ast.Constant) and type(each.value) in (int, float):
             yield repr(each.value)
-
-
-_ALIKE = 0.1  # of a difference: what is left of it is no other one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

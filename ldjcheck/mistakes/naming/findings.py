@@ -35,6 +35,15 @@ RAISED = layer_raised.RULE.code
 _SEVERITIES = ("error", "unproven", "warning", "note")
 
 
+_IMAGE = 28 * 28  # dims of the smallest image anyone trains on
+_NOTHING = 1e-9  # bits per dimension
+_FEW = 6  # samples that a factor of all of them is read off
+_SOME = 1e-3  # nats: of less no proportion is one
+_SAME = 1e-9  # relative: a number that is the same for all samples
+_VARIES = 1.5  # times: what is constant is in proportion to everything
+_NEARLY = 0.1
+
+
 def name_findings(
     comparison: Comparison, diagnoses: Sequence[Diagnosis] | None = ()
 ) -> tuple[Finding, ...]:
@@ -76,15 +85,6 @@ def within_sublayer(finding: Finding, name: str) -> Finding:
     """Return a finding about a sublayer by itself as one about the flow that holds it."""
     message = f"In sublayer {name}: {finding.message[0].lower()}{finding.message[1:]}"
     return replace(finding, message=message)
-
-
-_IMAGE = 28 * 28  # dims of the smallest image anyone trains on
-_NOTHING = 1e-9  # bits per dimension
-_FEW = 6  # samples that a factor of all of them is read off
-_SOME = 1e-3  # nats: of less no proportion is one
-_SAME = 1e-9  # relative: a number that is the same for all samples
-_VARIES = 1.5  # times: what is constant is in proportion to everything
-_NEARLY = 0.1
 
 
 def value_findings(

@@ -15,6 +15,12 @@ _SPOILS = ("LDJ211", "LDJ209", "LDJ208", "LDJ207")
 _SPOILED = ("LDJ1", "LDJ301", "LDJ302", "LDJ304", "LDJ4")
 
 
+_LAWLESS = {"LDJ111", "LDJ116", "LDJ120", "LDJ199"}
+"""Names of a difference that any number, set against an ldj, may have."""
+_OF_AN_LDJ = {"LDJ201", "LDJ202", "LDJ210", "LDJ501"}
+"""Alone, they are found only where the numbers, put right, add up to the exact ldj."""
+
+
 def numbers_count(verdict: Verdict) -> bool:
     """Return whether a direction's numbers are evidence of a mistake in its formula."""
     seen = verdict.behaviour
@@ -60,12 +66,6 @@ def _explains(cause: Finding, other: Finding) -> bool:
     if other.code in ("LDJ110", "LDJ119", "LDJ303"):
         return True
     return other.code == "LDJ114" and cause.location == other.location is not None
-
-
-_LAWLESS = {"LDJ111", "LDJ116", "LDJ120", "LDJ199"}
-"""Names of a difference that any number, set against an ldj, may have."""
-_OF_AN_LDJ = {"LDJ201", "LDJ202", "LDJ210", "LDJ501"}
-"""Alone, they are found only where the numbers, put right, add up to the exact ldj."""
 
 
 def follows_a_law(result: Result) -> bool:

@@ -17,6 +17,10 @@ _ONE = Multiplier(family="number")
 _TENSORS = 3  # names of tensors that are tried
 
 
+_AXES = {"B": (0,), "C": (1, 2), "H": (2, 3), "W": (3, 4), "T": (2, 1)}
+"""On which axes a size stands: the usual one, then that of a video, or of (T, C)."""
+
+
 def dropped(site: Site) -> Iterator[Change]:
     """Yield every product and quotient with one factor taken away."""
     statement = site.statement
@@ -299,10 +303,6 @@ def _is_literal(node: ast.AST) -> bool:
 
 def _written(value: float) -> str:
     return str(int(value)) if value == int(value) else f"{value:.12g}"
-
-
-_AXES = {"B": (0,), "C": (1, 2), "H": (2, 3), "W": (3, 4), "T": (2, 1)}
-"""On which axes a size stands: the usual one, then that of a video, or of (T, C)."""
 
 
 def counts_for(site: Site, count: Sequence[str] | None) -> Iterator[str]:

@@ -13,6 +13,11 @@ _FAR = -2.5  # what callers return is far from what is blamed, and a likely plac
 _AXES = ("1", "[1, 2]", "[1, 2, 3]", "-1", "[-1, -2]")
 
 
+_SUMS = ("sum", "mean")
+_ONE_AXIS = [["1"], ["-1"], ["[1]"], ["(1,)"], ["[-1]"], ["(-1,)"]]
+_FLAT, _ALL = ".flatten(1)", "[0].numel()"
+
+
 def over_events(site: Site) -> Iterator[Change]:
     """Yield edits that let a sum leave the batch alone."""
     for node in site.expressions:
@@ -136,11 +141,6 @@ def _helpers(site: Site) -> Iterator[str]:
     """Yield what the file calls its own function that sums over the event."""
     calls = site.source.calls.get("sum_except_batch", ())
     yield from dict.fromkeys(ast.unparse(node.func) for node in calls)
-
-
-_SUMS = ("sum", "mean")
-_ONE_AXIS = [["1"], ["-1"], ["[1]"], ["(1,)"], ["[-1]"], ["(-1,)"]]
-_FLAT, _ALL = ".flatten(1)", "[0].numel()"
 
 
 def over_all_axes(
