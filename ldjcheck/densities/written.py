@@ -84,7 +84,7 @@ def written_out(
     with torch.no_grad(), torch._C.DisableTorchFunction():
         sum_ = DensityTerms(node, source, atoms, factor, len(x))
         made = [found for each in results if (found := heard.find(each)) is not None]
-        sum_.of_map = ancestors(*made)
+        sum_.of_map = ancestors(*made, node) if made else set()
         sum_.results = [each for each in made if each not in (source, node)]
         handed = ((heard.find(z), heard.find(ldj)) for z, ldj in pairs)
         sum_.handed = {z: ldj for z, ldj in handed if z is not None and ldj is not None}
