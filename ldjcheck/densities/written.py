@@ -84,7 +84,7 @@ def written_out(
     with torch.no_grad(), torch._C.DisableTorchFunction():
         sum_ = DensityTerms(node, source, atoms, factor, len(x))
         made = [found for each in results if (found := heard.find(each)) is not None]
-        sum_.of_map = ancestors(*made)
+        sum_.of_map = ancestors(*made, node) if made else set()
         sum_.results = [each for each in made if each not in (source, node)]
         handed = ((heard.find(z), heard.find(ldj)) for z, ldj in pairs)
         sum_.handed = {z: ldj for z, ldj in handed if z is not None and ldj is not None}
@@ -312,6 +312,8 @@ def _handed_back(sum_: DensityTerms, z: Node) -> Base | None:
     others = {each for each in sum_.results if each is not z}
     if not terms or any(others & ancestors(term) for term in terms):
         return None
+    if _is_conditional(sum_, z, terms):  # its mass is another at each sample
+        return None
     mass = sum_.log_mass(z, terms)
     if mass is None:
         return None
@@ -319,6 +321,19 @@ def _handed_back(sum_: DensityTerms, z: Node) -> Base | None:
     nearest = sorted(beside, key=lambda term: abs(term.index - z.index))
     chosen = _constants(sum_, z, *mass, nearest)
     return Base(z, terms, mass[0]) if chosen is None else Base(z, (*terms, *chosen))
+
+
+def _is_conditional(sum_: DensityTerms, z: Node, terms: Sequence[Node]) -> bool:
+    """Return whether x enters terms by another way than through z."""
+    waiting, seen = list(terms), {z}
+    while waiting:
+        node = waiting.pop()
+        if node is sum_.source:
+            return True
+        if node not in seen:
+            seen.add(node)
+            waiting += node.parents
+    return False
 
 
 def _settled(sum_: DensityTerms, parts: Sequence[Base]) -> list[Base]:

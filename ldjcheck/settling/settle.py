@@ -184,7 +184,10 @@ def runs(bench: Bench, shape: Shape) -> bool:
         return True
     with Spreads(bench.batch) as here:
         tried(bench)
-    return not there.seen - here.seen and there.unread <= here.unread
+    seen, known = there.seen, here.seen
+    if len(shape) != len(bench.shape):  # then axes cannot be told by their numbers
+        seen, known = {(at, 0) for at, _ in seen}, {(at, 0) for at, _ in known}
+    return not seen - known and there.unread <= here.unread
 
 
 def _tells_more(quality: Quality, settled: Settled) -> bool:

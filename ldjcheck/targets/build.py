@@ -9,7 +9,6 @@ import sys
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from ldjcheck.calling.results import source_of
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.signature import lack, misfit, needs_arguments
@@ -76,11 +75,14 @@ def _is_made(value: Any) -> bool:
     if first is None or first.name in DATA_NAMES:
         return first is None
     is_data = first.default is first.empty and first.annotation not in _NUMBERS
-    return not (is_data and _returns_pairs(value))
+    return not (is_data and _owner(value) is None and _returns_pairs(value))
 
 
 def _returns_pairs(function: FunctionType) -> bool:
     """Return whether all that a function itself returns, by its source, is several things."""
+    # With it comes torch, which slips do not need.
+    from ldjcheck.calling.results import source_of
+
     tree = source_of(function)
     nodes: list[ast.AST] = (
         [] if tree is None else list(ast.iter_child_nodes(tree.body[0]))

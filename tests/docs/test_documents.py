@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import configparser
 import doctest
+import json
 import os
 import re
 import shlex
@@ -59,6 +60,7 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OWN_FOLDER = "<!-- runs in a copy of examples -->"
 UNRUN: dict[str, Callable[[str], object]] = {
     "py": ast.parse,
+    "json": json.loads,
     "toml": tomllib.loads,
     "yaml": yaml.safe_load,
     "ini": lambda text: configparser.ConfigParser().read_string(text),

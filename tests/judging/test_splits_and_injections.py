@@ -110,6 +110,13 @@ class OfImages(Split):
         log_p = -(z**2) / 2 - math.log(2 * math.pi) / 2
         return (log_p - self.scaled * log_std).sum(dim=[1, 2, 3])
 
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        if not reverse:
+            return super().forward(z, ldj)
+        mean, log_std = self.net(z).chunk(2, dim=1)
+        dropped = mean + torch.randn_like(mean) * torch.exp(log_std)
+        return torch.cat([z, dropped], dim=1), ldj - self.log_p(z, dropped)
+
 
 @pytest.mark.slow
 def test_a_split_of_many_dims_is_proved_on_smaller_images() -> None:

@@ -22,11 +22,12 @@ _WHY = "its batch is the second axis, (time, batch, channels)"
 def propose(seen: Measured) -> Iterator[Reading]:
     """Yield the layer with the batch as the second axis, where it is right so.
 
-    Only of what is wrong with the batch first, and of no shape or context that was given.
+    Only of what is wrong with the batch first, or whose samples meet then, and of no shape
+    or context that was given.
     """
     subject = seen.subject
     bench, asked = subject.bench, subject.asked
-    odd = any(verdict.form is not None for verdict in seen.comparison.verdicts)
+    odd = any(v.form or v.behaviour.coupling for v in seen.comparison.verdicts)
     if (
         not (seen.is_wrong or odd)
         or bench.calls.parts

@@ -64,6 +64,7 @@ _SIZES_OF_OTHERS = frozenset((
 ))  # fmt: skip
 _NUMBER_OF = frozenset({"n", "num", "nr", "number", "of", "total"})
 _FACTORS = 3  # square matrices that may act on the sides of one
+_FEW = 16  # entries of an axis beside others of our own choice
 _SHAPE_WORDS = ("shape", "size", "dims")
 
 
@@ -131,7 +132,7 @@ def guess_shapes(
     known = layer if around is None else around
     ours = ((tuple(map(_Free, shape)), why) for shape, why in _defaults(event_dim))
     # What has one entry along an axis says least: of one dim, all counts are alike.
-    told = [*_from_facts(known), *ours]
+    told = [*_from_facts(known), *ours, *_features_last(known)]
     for found, why in sorted(told, key=lambda each: _may_be_spread(each[0])):
         shape = tuple(int(size) for size in found)  # NumPy's numbers among them
         if event_dim is not None and len(shape) < event_dim:
@@ -253,6 +254,28 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
         ):  # of vectors that are held as images of one pixel
             for size in (2 * item.in_features, item.in_features):
                 yield (size, 1, 1), f"a Linear takes {item.in_features} features"
+
+
+def _features_last(layer: Any) -> Iterator[tuple[Shape, str]]:
+    """Yield, for when all else raises, images and sequences whose last axis is a size held.
+
+    Or is the product of two numbers that one object holds, as groups and their widths.
+    """
+    for item in reachable(layer):
+        sizes = _integers(item)
+        held = {f"{name} = {n}": n for name, n in sizes.items()}
+        held |= {
+            f"{k!r} ends so": t.shape[-1] for k, t in _named_tensors(item) if t.dim()
+        }
+        for why, size in held.items():
+            if 1 < size <= _FEW:
+                yield (HEIGHT, WIDTH, size), why
+                yield (size, size, 2), why
+        for (one, n), (other, m) in itertools.combinations(sizes.items(), 2):
+            if n > 1 < m and n * m <= SMALL:
+                yield from _of_size(n * m, f"{one} times {other}")
+    for size in (2, 3):
+        yield (LENGTH, size), "runs at this size; the layer's own facts say nothing"
 
 
 def _matrices(items: list[Any]) -> Iterator[tuple[Shape, str]]:
@@ -466,7 +489,7 @@ def _of_size(size: int, why: str) -> Iterator[tuple[Shape, str]]:
     size = _One(1) if size == 1 else size
     if size >= 1:
         yield (size,), why
-        if size <= 16:
+        if size <= _FEW:
             yield (size, HEIGHT, WIDTH), why
             yield (size, LENGTH), why
             yield (LENGTH, size), why
