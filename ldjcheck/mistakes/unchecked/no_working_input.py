@@ -22,9 +22,9 @@ PAGE = Page(
             """,
         command="ldjcheck flow.py:Grid",
         prints="""
-            None of the 47 input shapes that I tried works.
+            None of the 49 input shapes that I tried works.
 
-            (4,), (6,), (2,) and 44 more: RuntimeError: shape '[3, 33, 7]' is invalid for
+            (4,), (6,), (2,) and 46 more: RuntimeError: shape '[3, 33, 7]' is invalid for
             input of size 12, in line 8
             Say the shape of one sample, without the batch: --shape 1,4,4
             """,
