@@ -62,7 +62,7 @@ class Judge:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.answers: dict[str, Answer] = {}
+        self.answers: dict[tuple[str, str], Answer] = {}
 
     def compare_rewrite(self, subject: Subject, kind: str) -> Row:
         """Return whether a subject is judged alike when it is rewritten in one way."""
@@ -88,13 +88,14 @@ class Judge:
         )
 
     def _of(self, subject: Subject) -> Answer:
-        if subject.name not in self.answers:
+        key = subject.name, subject.text  # several twins have one title
+        if key not in self.answers:
             module = loaded(subject.text, self.folder)
             numbers = range(1, subject.text.count("\n") + 2)
             own = {number: frozenset({number}) for number in numbers}
             answer = _answer(module, subject.target, subject.options, own)
-            self.answers[subject.name] = answer
-        return self.answers[subject.name]
+            self.answers[key] = answer
+        return self.answers[key]
 
 
 def compare_answers(before: Answer, after: Answer) -> str:
