@@ -26,3 +26,16 @@ def test_a_fold_of_a_thirtieth_is_found_under_each_seed(seed: int) -> None:
     report = ldjcheck.check(Waves(2.0), shape=(2,), seed=seed)
     assert [f.code for f in report.findings] == ["LDJ304"]
     assert ldjcheck.check(Waves(0.9), shape=(2,), seed=seed).status == "pass"
+
+
+class Creased(nn.Module):
+    """The volume is kept everywhere, and space is turned over beyond -2."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.where(x > -2, x, -x - 4), torch.zeros(len(x))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fold_that_keeps_the_volume_is_found_as_well(seed: int) -> None:
+    report = ldjcheck.check(Creased(), shape=(2,), seed=seed)
+    assert [f.code for f in report.findings] == ["LDJ304"]
