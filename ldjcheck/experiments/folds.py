@@ -28,16 +28,22 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
         return
     shop = replace(bench, behaviour=False)
     draws = {(probe.draw, probe.shape): probe for probe in so_far.probes}
-    many = _MANY
-    if not any(_has_both_signs(each.forward) for each in so_far.sides):
+    folded = any(_has_both_signs(each.forward) for each in so_far.sides)
+    if not folded:
         if learnable(bench.layer.obj) or not _may_fold(so_far.sides[0]):
             return
-        draws, many = {(0, ()): so_far.probes[0]}, _CROWD
+        draws = {(0, ()): so_far.probes[0]}
     for probe in draws.values():
         crowd = replace(
-            probe, batch=many, region="usual", same_context=bool(bench.options.context)
+            probe,
+            batch=_MANY if folded else _CROWD,
+            region="usual",
+            same_context=bool(bench.options.context),
         )
-        yield Further(by=EXPERIMENT.name, sides=measure_sides(shop, crowd))
+        sides = measure_sides(shop, crowd)
+        # Where nothing folds, less is known of a crowd than of the samples before.
+        if folded or _has_both_signs(sides.forward):
+            yield Further(by=EXPERIMENT.name, sides=sides)
 
 
 def _may_fold(sides: Sides) -> bool:
