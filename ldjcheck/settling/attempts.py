@@ -12,6 +12,7 @@ from ldjcheck.errors import CannotCheckError, NoBaseError
 from ldjcheck.records import Calls, Domain, Shape
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.settling.guesses.corrections import all_corrected
 from ldjcheck.tracebacks import without_numbers
 
 _SHOWN = 8  # lines of what was tried; the rest is more of the same
@@ -34,6 +35,15 @@ class Lessons:
         self._vain: set[Hashable] = set()
         self._doubled: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
         self._single: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
+        self._about_sizes: dict[tuple[Shape, str], None] = {}
+
+    def note_sizes(self, shape: Shape, error: LayerRaisedError) -> None:
+        """Note what was said of the sizes at an event shape."""
+        self._about_sizes[shape, str(error)] = None
+
+    def shapes_asked_for(self, limit: int) -> dict[Shape, Shape]:
+        """Return at most `limit` shapes that failures ask for, each with the one that did."""
+        return all_corrected(self._about_sizes, limit)
 
     def is_met_in_any_domain(
         self, given: Hashable, domain: Domain, error: LayerRaisedError
@@ -103,9 +113,12 @@ class Failures:
         once = (id(calls), shape, domain, str(error))
         known = once in self._known
         given = shape, bench.options.context
-        known |= self.lessons.is_met_in_any_domain(given, domain, error)
+        if not isinstance(error.error, NoBaseError):  # elsewhere there may be one
+            known |= self.lessons.is_met_in_any_domain(given, domain, error)
         self._known.add(once)
         self._raised.append((shape, describe(domain), error))
+        if error.is_about_sizes:
+            self.lessons.note_sizes(shape, error)
         self.lessons.failed(calls, given, error.trail, promoted=bench.promote)
         return known
 

@@ -364,3 +364,29 @@ def test_what_was_found_at_one_size_is_not_the_mass_at_another(
         exact = (2 - torch.tanh(flat) ** 2).log().sum(1)
         exact = exact + sum(s.sum() for s in model.log_s) * size[1] * size[2]
         assert torch.allclose(returned.ldj, exact)
+
+
+def squashed(counted: float) -> Callable[[Tensor], Tensor]:
+    """The density of an action in (-2, 3), whose mean follows from a state of its own."""
+    torch.manual_seed(0)
+    net, state = nn.Linear(3, 4).double(), torch.randn(1, 3)
+
+    def log_prob(action: Tensor) -> Tensor:
+        mean, log_std = net(state.to(action).expand(len(action), -1)).chunk(2, -1)
+        u = torch.atanh((action - 0.5) / 2.5)
+        log_p = -0.5 * ((u - mean) / log_std.exp()) ** 2 - log_std - HALF_LOG_2PI
+        slope = 2 * (math.log(2) - u - F.softplus(-2 * u)) + counted * math.log(2.5)
+        return (log_p - slope).sum(-1)
+
+    return log_prob
+
+
+@pytest.mark.slow
+def test_a_base_is_looked_for_in_each_domain() -> None:
+    assert ldjcheck.check(squashed(1.0), timeout=300).status == "pass"
+
+
+def test_what_takes_the_form_of_x_does_not_depend_on_it() -> None:
+    for counted, status in ((1.0, "pass"), (0.5, "fail")):
+        report = ldjcheck.check(squashed(counted), shape=(2,), kind="model")
+        assert report.status == status, report
