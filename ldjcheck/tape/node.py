@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.torch_ops import FLAT
+from ldjcheck.torch_ops import FLAT, LIKE
 from ldjcheck.tracebacks import nearest_own
 
 Position = int | str | tuple[int | str, int]
@@ -73,6 +73,11 @@ class Node:
         if not self.places:
             return None
         return self.places[nearest_own(tuple(p.file for p in self.places))]
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        """The nodes whose numbers it was computed from: some give a form alone."""
+        return self.parents[:1] if self.name in LIKE else self.parents
 
     def inputs(self) -> Iterator[tuple[Position, Node]]:
         """Yield each node argument with its position."""

@@ -72,7 +72,7 @@ def dependents(order: Iterable[Node], source: Node) -> set[Node]:
     for node in order:
         if node is source or node.function is None or not is_differentiable(node):
             continue
-        if any(parent in found for parent in node.parents):
+        if any(parent in found for parent in node.operands):
             found.add(node)
     return found
 
@@ -82,7 +82,7 @@ def descendants(order: Iterable[Node], source: Node) -> set[Node]:
     found = {source}
     for node in order:
         if node.function is not None and any(
-            parent in found for parent in node.parents
+            parent in found for parent in node.operands
         ):
             found.add(node)
     return found

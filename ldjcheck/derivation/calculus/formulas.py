@@ -28,7 +28,7 @@ from ldjcheck.derivation.reading.operands import (
 )
 from ldjcheck.tape import Node
 from ldjcheck.tape.linear import is_fixed
-from ldjcheck.torch_ops import CLAMPS, LIKE, MOVES, SAME, plain_name
+from ldjcheck.torch_ops import CLAMPS, MOVES, SAME, plain_name
 
 _EXACT = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)  # what a formula keeps
 _FEW = 40  # operations of a formula that is written out
@@ -106,14 +106,7 @@ class Formulas:
     @cached_property
     def depending(self) -> frozenset[Node]:
         """The values that depend on the input, by more than its shape or precision."""
-        found = {self.trace.source}
-        for node in self.trace.order:
-            if node not in self.trace.depending:
-                continue
-            parents = node.parents[:1] if node.name in LIKE else node.parents
-            if any(parent in found for parent in parents):
-                found.add(node)
-        return frozenset(found)
+        return frozenset(self.trace.depending)
 
     def _those(self, holds: Callable[[Leaf], bool]) -> frozenset[Symbol]:
         return frozenset(s for s, leaf in self.leaves.items() if holds(leaf))
