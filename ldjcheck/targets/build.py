@@ -29,14 +29,15 @@ def build(value: Any, expr: str, source: Source) -> tuple[Any, str]:
     """Return the layer that `value` is or makes, and how a report calls it.
 
     A class is built with no arguments, and a function that needs none is called. A
-    function of data (`f(x)`, `f(z, ldj)`) and a bound method are layers as they are.
+    function of data (`f(x)`, `f(z, ldj)`) and a bound method are layers as they are, and
+    so is a function that a call has made.
 
     Raises:
         CannotCheckError: LDJ003, when arguments are needed; LDJ004, when the outcome
             is no layer whatever one does with it; LDJ005, when building raises.
     """
     name = " ".join(expr.split())
-    if _is_made(value):
+    if _is_made(value, is_result=name.endswith(")")):
         if owner := _owner(value):
             message = f"{name} is a method of {owner}, and no layer by itself."
             typed = name.rpartition(".")[0] or owner
@@ -62,11 +63,23 @@ def build(value: Any, expr: str, source: Source) -> tuple[Any, str]:
 
 def is_no_layer(value: Any) -> bool:
     """Return whether no convention could call the value, whatever one does with it."""
+    if isinstance(value, tuple) and not _is_plain(type(value)):
+        return False
     return isinstance(value, _NO_LAYERS) or _is_array(value)
 
 
-def _is_made(value: Any) -> bool:
-    """Return whether the value makes a layer instead of being one."""
+def _is_plain(kind: type) -> bool:
+    """Return whether a tuple's type has no methods of its own, as a named tuple may have."""
+    own = (vars(each) for each in kind.__mro__ if issubclass(each, tuple))
+    return not any(
+        inspect.isfunction(method) and not name.startswith("_")
+        for each in own
+        for name, method in each.items()
+    )
+
+
+def _is_made(value: Any, *, is_result: bool) -> bool:
+    """Return whether the value, the `is_result` of a call perhaps, makes a layer."""
     if isinstance(value, MethodType):
         return inspect.isclass(value.__self__)  # `Flow.small`, a class method
     if not isinstance(value, FunctionType):
@@ -75,7 +88,9 @@ def _is_made(value: Any) -> bool:
     if first is None or first.name in DATA_NAMES:
         return first is None
     is_data = first.default is first.empty and first.annotation not in _NUMBERS
-    return not (is_data and _owner(value) is None and _returns_pairs(value))
+    if not is_data or _owner(value) is not None:
+        return True
+    return not (is_result or _returns_pairs(value))
 
 
 def _returns_pairs(function: FunctionType) -> bool:
