@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import linecache
 import os
@@ -10,7 +11,7 @@ import sysconfig
 import traceback
 from dataclasses import dataclass
 from dis import opmap
-from types import CodeType, FrameType
+from types import CodeType, FrameType, TracebackType
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _LONGEST = 2000  # characters of a message
@@ -29,6 +30,7 @@ _PLUMBING = (
     "<frozen runpy>",
     f"{os.sep}importlib{os.sep}__init__.py",
 )
+_OF_FLAGS = (ast.Name, ast.UnaryOp, ast.Not, ast.BoolOp, ast.boolop, ast.expr_context)
 
 
 _SLIPS: tuple[tuple[str, str], ...] = (
@@ -164,12 +166,52 @@ def is_of_users(error: BaseException) -> bool:
 
 def is_by_statement(error: BaseException) -> bool:
     """Return whether a `raise` or an `assert` made an error, and no operation that failed."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
+    last = _last_of(error)
     if last is None:
         return False
     return last.tb_frame.f_code.co_code[last.tb_lasti] == opmap["RAISE_VARARGS"]
+
+
+def is_by_flags(error: BaseException) -> bool:
+    """Return whether a statement raised for a flag that it was called with, and no more.
+
+    As `assert not reverse`, or `raise` below `if reverse:`. What was computed, or given
+    beside flags, has no part in it.
+    """
+    last = _last_of(error)
+    if last is None or not is_by_statement(error):
+        return False
+    frame = last.tb_frame
+    test = _test_before(frame.f_code.co_filename, last.tb_lineno)
+    nodes = [] if test is None else list(ast.walk(test))
+    names = [node.id for node in nodes if isinstance(node, ast.Name)]
+    code, held = frame.f_code, frame.f_locals
+    given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    flags = [name in given and isinstance(held.get(name), bool) for name in names]
+    plain = all(isinstance(node, _OF_FLAGS) for node in nodes)
+    return plain and bool(flags) and all(flags)
+
+
+def _test_before(file: str, line: int) -> ast.expr | None:
+    """Return what an `assert` in a line asks, or the nearest `if` around a `raise` there."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except SyntaxError:
+        return None
+    found: ast.expr | None = None
+    for node in ast.walk(tree):  # what is around comes first
+        if isinstance(node, (ast.Assert, ast.If)):
+            inner = node.body if isinstance(node, ast.If) else [node]
+            if any(each.lineno <= line <= (each.end_lineno or line) for each in inner):
+                found = node.test
+    return found
+
+
+def _last_of(error: BaseException) -> TracebackType | None:
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last
 
 
 def _is_library(filename: str) -> bool:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from ldjcheck.tracebacks import (
     advice_on,
+    is_by_flags,
     is_by_statement,
     line_of,
     message_of,
@@ -84,13 +85,15 @@ class LayerRaisedError(FailedCallError):
     def means_absent(self) -> bool:
         """Whether the layer says that it does not offer this direction at all.
 
-        By the type of what it raises; or in words, where its own code raises them, and
-        they speak of the direction and not of what it was given.
+        By the type of what it raises; since a flag was set, and for nothing else; or in
+        words, where its own code raises them, and they speak of the direction and not of
+        what it was given.
         """
         name = type(self.error).__name__
         return (
             isinstance(self.error, NotImplementedError)
             or name.endswith(("NotAvailable", "NotImplemented", "NotSupported"))
+            or is_by_flags(self.error)
             or (is_by_statement(self.error) and _is_refusal(message_of(self.error)))
         )
 

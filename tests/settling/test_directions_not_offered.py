@@ -131,6 +131,42 @@ def test_what_an_operation_cannot_do_is_no_refusal() -> None:
     assert not LayerRaisedError(raised.value).means_absent
 
 
+class LeftForLater(nn.Module):
+    """The way back is to be written; what it asserts before the map is of another kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.linspace(-0.6, 0.5, 3))
+
+    def forward(self, x: Tensor, rev: bool = False) -> Pair:
+        assert not rev, "TODO: way back"
+        return x * self.scale.exp(), self.scale.sum().expand(len(x))
+
+
+class LeftForLaterMean(LeftForLater):
+    def forward(self, x: Tensor, rev: bool = False) -> Pair:
+        y, ldj = super().forward(x, rev)
+        return y, ldj / 3
+
+
+class FailsOnTheWayBack(LeftForLater):
+    def forward(self, x: Tensor, rev: bool = False) -> Pair:
+        far = bool((x.abs() > 100).any())
+        assert not (rev and not far), "nothing is far"
+        return super().forward(x)
+
+
+def test_a_flag_that_is_refused_alone_is_no_way_back() -> None:
+    report = ldjcheck.check(LeftForLater())
+    assert report.status == "pass", report
+    assert "forward only" in str(report)
+    assert ldjcheck.check(LeftForLaterMean()).status == "fail"
+
+
+def test_what_else_is_asserted_on_the_way_back_is_a_fault() -> None:
+    assert ldjcheck.check(FailsOnTheWayBack()).findings[0].code == "LDJ005"
+
+
 class HalfWritten(nn.Module):
     """The way there is right; the way back is left for later."""
 
