@@ -56,6 +56,8 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
         return Returned(y=_last(result, x), ldj=None, bare=True)
     if len(result) == 1:
         return Returned(y=result[0], ldj=None, bare=True)
+    if len(result) == 2 and isinstance(result[1], Mapping):
+        return unpacked({"": result[0], **result[1]}, x, function)
     if len(result) == 2:
         y, ldj = _in_order(result, x, function)
         return Returned(y=_last(y, x), ldj=_one_number(ldj, x))

@@ -279,6 +279,16 @@ def test_output_and_ldj_may_come_back_by_name(
     assert report.status == status, report
 
 
+@pytest.mark.parametrize(("factor", "status"), [(1.0, "pass"), (2.0, "fail")])
+def test_an_ldj_may_stand_in_a_dictionary_beside_the_output(
+    factor: float, status: str
+) -> None:
+    def layer(x: Tensor) -> Any:
+        return x.sinh(), {"logdet": factor * x.cosh().log().sum(1), "x": x}
+
+    assert ldjcheck.check(layer, shape=(4,)).status == status
+
+
 def with_a_flag(x: Tensor, return_logdet: bool = False, *, factor: float = 1.0) -> Any:
     y, ldj = x.sinh(), factor * x.cosh().log().sum(1)
     return (y, ldj) if return_logdet else y
