@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from ldjcheck.judging.checks import ldj_check
 from ldjcheck.numerics.tolerance import says_nothing
 from ldjcheck.records import CheckStatus, Side, Verdict
 
 _CLEAR = 0.05  # nats: an integral off by less may be one that is hard to take
+_TIMES = (2.0, -1.0, 0.5, -2.0, -0.5)  # the volume factor: squared, its sign turned
+_SAME = 1e-6  # relative
 
 
 def resized_verdict(sides: Sequence[Side], faults: tuple[str, ...]) -> Verdict:
@@ -36,8 +40,9 @@ def resized_verdict(sides: Sequence[Side], faults: tuple[str, ...]) -> Verdict:
     agrees = bool(told) and all(side.exact.is_finite and side.agrees for side in told)
     apart = off > _CLEAR and not agrees
     wrong = known.exact.instead == "split" and bool(told) and apart
+    wrong |= known.exact.instead == "volume" and _is_a_multiple(told)
     status: CheckStatus = "pass" if agrees else "fail" if wrong else "unproven"
-    if known.exact.instead == "volume" and not agrees:
+    if known.exact.instead == "volume" and status == "unproven":
         told = []  # another number may be meant
     shown = (
         first.exact.jacobian if known.exact.jacobian is None else known.exact.jacobian
@@ -49,6 +54,18 @@ def resized_verdict(sides: Sequence[Side], faults: tuple[str, ...]) -> Verdict:
         instead=known.exact.instead if told else None,
         ldj_at=first.said.made_at,
         faults=faults,
+    )
+
+
+def _is_a_multiple(sides: Sequence[Side]) -> bool:
+    """Return whether the ldj is a plain multiple of what is exact, which varies, in all."""
+    pairs = [(s.said.ldj, s.exact.ldj) for s in sides if s.said.ldj is not None]
+    if not pairs:
+        return False
+    said, exact = (torch.cat(each).double() for each in zip(*pairs, strict=True))
+    varies = exact.max() - exact.min() > _CLEAR
+    return bool(varies) and any(
+        torch.allclose(said, times * exact, rtol=_SAME, atol=_SAME) for times in _TIMES
     )
 
 

@@ -113,7 +113,11 @@ def _by_numbers(
             *faults,
         )  # no way of reading it gives one value per sample
     if first.exact.is_resizing:
-        return resized_verdict([side for _, side in sides], faults)
+        verdict = resized_verdict([side for _, side in sides], faults)
+        if verdict.instead != "volume" or verdict.check.status != "fail":
+            return verdict
+        usable = tuple(_usable(sides))
+        return replace(verdict, usable=usable, mismatched=True)
     if first.exact.ldj is None or first.exact.allowed is None:
         lost = not _finite(first.y)
         wrong = bool(faults) or (lost and not _saturated(first, measurement))

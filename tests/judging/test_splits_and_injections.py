@@ -221,7 +221,14 @@ def test_a_split_that_claims_nothing_passes() -> None:
 
 def test_an_embedding_passes_by_its_volume_factor_and_is_else_unproven() -> None:
     assert ldjcheck.check(Embedding(0.5), shape=(3,)).status == "pass"
-    assert ldjcheck.check(Embedding(1.0), shape=(3,)).status == "unproven"
+    assert ldjcheck.check(Embedding(0.7), shape=(3,)).status == "unproven"
+
+
+@pytest.mark.parametrize("factor", [1.0, -0.5])
+def test_a_plain_multiple_of_the_volume_factor_is_wrong(factor: float) -> None:
+    report = ldjcheck.check(Embedding(factor), shape=(3,))
+    assert report.status == "fail", report
+    assert {f.code for f in report.findings} & {"LDJ104", "LDJ114"}
 
 
 def test_the_kind_that_is_given_is_the_kind_that_is_told() -> None:
