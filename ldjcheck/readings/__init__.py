@@ -20,6 +20,7 @@ from ldjcheck.readings.claims import (
 )
 from ldjcheck.readings.densities import compensating_density, density, own_density
 from ldjcheck.readings.inputs import (
+    beyond_pole,
     interval_self_map,
     masks,
     several_tensors,
@@ -49,6 +50,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     returned_split.propose,
     bit_depth.propose,
     interval_self_map.propose,
+    beyond_pole.propose,
     sibling_ldj_form.propose,
     masks.propose,
     singleton_axes.propose,
