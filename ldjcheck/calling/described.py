@@ -21,9 +21,7 @@ from ldjcheck.calling.parameter_names import (
     is_total,
     is_way_back,
 )
-from ldjcheck.calling.signature import (
-    caller,
-)
+from ldjcheck.calling.signature import caller
 from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:

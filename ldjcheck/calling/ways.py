@@ -16,9 +16,7 @@ Wrap = Callable[[Tensor], Any]
 
 
 def layer_call(
-    fixed: Mapping[str, Any] | None = None,
-    *,
-    wrap: Wrap | None = None,
+    fixed: Mapping[str, Any] | None = None, *, wrap: Wrap | None = None
 ) -> CallFunction:
     """Return what calls the layer itself, with these arguments besides the input.
 

@@ -30,9 +30,7 @@ from ldjcheck.records import (
     Sides,
 )
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place, is_torchs
@@ -194,9 +192,7 @@ def _measured(bench: Bench, probe: Probe) -> Sides:
     return replace(measured, forward=_clear(forward), inverse=_clear(inverse))
 
 
-def _clear(
-    side: Side,
-) -> Side:
+def _clear(side: Side) -> Side:
     if not side.answered:
         return side
     if side.exact.ldj is None or side.exact.allowed is None or not side.exact.anchored:

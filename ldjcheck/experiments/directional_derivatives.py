@@ -244,10 +244,7 @@ class Slopes:
         return self._together[at]
 
     def _displaced(
-        self,
-        steps: dict[str, Tensor],
-        size: float,
-        value: Callable[[Tensor], _Value],
+        self, steps: dict[str, Tensor], size: float, value: Callable[[Tensor], _Value]
     ) -> _Value:
         moved = [(self._tensors[n], s) for n, s in steps.items() if n != _INPUT]
         saved = [tensor.detach().clone() for tensor, _ in moved]

@@ -32,9 +32,7 @@ from ldjcheck.records import (
     Side,
 )
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.observers.gradient_cuts import Cuts
 from ldjcheck.tape import location_of
 

@@ -29,9 +29,7 @@ from ldjcheck.records import (
     Sides,
 )
 from ldjcheck.running.bench import Bench, oriented
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Outcome
 from ldjcheck.running.snapshot.isolation import learnable

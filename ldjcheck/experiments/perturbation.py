@@ -19,11 +19,7 @@ from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.preimage import MANY, ROUNDED, only_solves
 from ldjcheck.oracle.way_back.round_trip import anywhere, gap_between, tells
-from ldjcheck.records.deadline import (
-    CONFIGURATIONS,
-    TimeIsUpError,
-    while_time_lasts,
-)
+from ldjcheck.records.deadline import CONFIGURATIONS, TimeIsUpError, while_time_lasts
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable

@@ -45,10 +45,7 @@ class _Text:
 
 
 def mark(
-    submission: Submission,
-    rubric: Rubric,
-    models: Mapping[str, Model],
-    warden: Warden,
+    submission: Submission, rubric: Rubric, models: Mapping[str, Model], warden: Warden
 ) -> Marked:
     """Return all facts about one submission; `models` are the reference's, by exercise."""
     facts = Marked(

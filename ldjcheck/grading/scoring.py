@@ -175,10 +175,7 @@ def _in_vain(marked: Sequence[Marked]) -> list[str]:
 
 
 def _grade(
-    marked: Marked,
-    rubric: Rubric,
-    shared: set[_Identity],
-    broken: set[tuple[str, str]],
+    marked: Marked, rubric: Rubric, shared: set[_Identity], broken: set[tuple[str, str]]
 ) -> Grade:
     paid: dict[tuple[object, ...], str] = {}
     exercises, review = [], []

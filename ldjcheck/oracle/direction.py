@@ -14,22 +14,11 @@ from ldjcheck.numerics.tolerance import DIFFERENCED, again, lost_below
 from ldjcheck.oracle import structure
 from ldjcheck.oracle.call import Call, with_value
 from ldjcheck.oracle.derivatives.autograd import Truth, truth_of
-from ldjcheck.oracle.derivatives.jacobian import (
-    NoJacobianError,
-    log_abs_det,
-)
+from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.oracle.error_model import Value
 from ldjcheck.oracle.single_precision import known_in_float32
 from ldjcheck.oracle.structured import by_structure
-from ldjcheck.records import (
-    Behaviour,
-    Coupling,
-    Direction,
-    Options,
-    Said,
-    Side,
-    Sides,
-)
+from ldjcheck.records import Behaviour, Coupling, Direction, Options, Said, Side, Sides
 from ldjcheck.running.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.guard import Frozen

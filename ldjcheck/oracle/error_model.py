@@ -66,11 +66,7 @@ class Value:
 
 
 def allowed_at(
-    value: Value,
-    reported: Tensor | None,
-    base: Outcome,
-    dtype: str,
-    options: Options,
+    value: Value, reported: Tensor | None, base: Outcome, dtype: str, options: Options
 ) -> Tensor:
     """Return the allowed difference of each sample, `(batch,)`, in nats."""
     given = options.atol is not None or options.rtol is not None

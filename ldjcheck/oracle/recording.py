@@ -126,10 +126,7 @@ def record_map(runner: Runner, probe: Probe, side: Side) -> Trace | None:
 
 
 def _recorded(
-    runner: Runner,
-    side: Side,
-    frozen: Frozen,
-    watcher: Watches | None,
+    runner: Runner, side: Side, frozen: Frozen, watcher: Watches | None
 ) -> tuple[Recorder, Outcome]:
     """Return what one more call recorded, and what came of it."""
     recorder = Recorder(frozen.draws)
@@ -250,11 +247,7 @@ def _points(
 
 
 def _steps(
-    order: list[Node],
-    points: tuple[Node, ...],
-    side: Side,
-    *,
-    doubled: bool,
+    order: list[Node], points: tuple[Node, ...], side: Side, *, doubled: bool
 ) -> tuple[Step, ...]:
     batch, dims = len(side.x), side.dims
     by_structure = dims >= LARGE or (dims > FEW and side.exact.jacobian is None)

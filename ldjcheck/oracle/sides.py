@@ -10,10 +10,7 @@ from ldjcheck.errors import NoBaseError
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.records import Direction, Exact, Side
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    LayerRaisedError,
-    UnexpectedReturnError,
-)
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 

@@ -36,19 +36,8 @@ from ldjcheck.records.called import (
 )
 from ldjcheck.records.deadline import Deadline, Stage, TimeIsUpError
 from ldjcheck.records.edit import Derived, DerivedStep, Edit, Location, Obstacle
-from ldjcheck.records.explained import (
-    Diagnosis,
-    Explanation,
-    Family,
-    Multiplier,
-    Span,
-)
-from ldjcheck.records.measured import (
-    Comparison,
-    Measurement,
-    SizeBound,
-    Verdict,
-)
+from ldjcheck.records.explained import Diagnosis, Explanation, Family, Multiplier, Span
+from ldjcheck.records.measured import Comparison, Measurement, SizeBound, Verdict
 from ldjcheck.records.observed import (
     Approximated,
     Evidence,
@@ -59,13 +48,7 @@ from ldjcheck.records.observed import (
     Observation,
     OneSided,
 )
-from ldjcheck.records.portrait import (
-    Cell,
-    Excerpt,
-    GridImage,
-    JacobianMatrix,
-    Portrait,
-)
+from ldjcheck.records.portrait import Cell, Excerpt, GridImage, JacobianMatrix, Portrait
 from ldjcheck.records.probe import Probe, Turned
 from ldjcheck.records.result import (
     Assumption,

@@ -171,11 +171,7 @@ def _cast(base: Outcome, watch: Watch) -> Cast | None:
 
 
 def accumulation_of(
-    runner: Runner,
-    direction: Direction,
-    x: Tensor,
-    frozen: Frozen,
-    base: Outcome,
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
 ) -> Accumulation | None:
     """Return what becomes of more that goes in; None where it comes back as promised."""
     if not runner.calls.accumulates or base.reported is None:

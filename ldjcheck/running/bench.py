@@ -313,10 +313,7 @@ class Bench:
 
     def _moved(self, probe: Probe, warm_up: Tensor) -> Runner:
         runner = self.runner(
-            warm_up=warm_up,
-            draw=probe.draw,
-            scale=probe.scale,
-            seed=probe.seed,
+            warm_up=warm_up, draw=probe.draw, scale=probe.scale, seed=probe.seed
         )
         if probe.shrunk != 1.0:
             _shrink(runner.layer, probe.shrunk, self.fixed)

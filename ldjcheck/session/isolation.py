@@ -80,10 +80,7 @@ Outcome = Finished | Faulted | Died | TimedOut
 
 
 def run_isolated(
-    function: Callable[..., Any],
-    *arguments: Any,
-    timeout: float,
-    tells: bool = False,
+    function: Callable[..., Any], *arguments: Any, timeout: float, tells: bool = False
 ) -> Outcome:
     """Return how `function(*arguments)` ended in a process of its own.
 
@@ -100,10 +97,7 @@ def run_isolated(
 
 
 def start(
-    function: Callable[..., Any],
-    *arguments: Any,
-    timeout: float,
-    tells: bool = False,
+    function: Callable[..., Any], *arguments: Any, timeout: float, tells: bool = False
 ) -> Running:
     """Return a process of its own that runs `function(*arguments)` from now on.
 

@@ -166,10 +166,7 @@ _SIZES = (2.0, 3.0, 0.5, 1.5, 0.25)
 
 
 def flows(
-    *,
-    min_steps: int = 1,
-    max_steps: int = 4,
-    mistakes: Sequence[Mistake] | None = None,
+    *, min_steps: int = 1, max_steps: int = 4, mistakes: Sequence[Mistake] | None = None
 ) -> st.SearchStrategy[RandomFlow]:
     """Return a strategy for flows that take every event shape.
 

@@ -13,13 +13,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.classroom.animal import Animal, load
 from ldjcheck.classroom.lessons import codes_about
-from ldjcheck.classroom.quiz.question import (
-    FILE,
-    NAME,
-    Question,
-    differing,
-    examine,
-)
+from ldjcheck.classroom.quiz.question import FILE, NAME, Question, differing, examine
 from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.classroom.zoo import ANIMALS
 from ldjcheck.mistakes.rewriting.sites import Site

@@ -22,12 +22,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.parameter_names import (
-    Unit,
-    is_density,
-    is_total,
-    unit_of,
-)
+from ldjcheck.calling.parameter_names import Unit, is_density, is_total, unit_of
 from ldjcheck.calling.results import (
     asks_base,
     held_in,

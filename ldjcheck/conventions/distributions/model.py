@@ -354,11 +354,7 @@ def _says_one_number(returned: Returned, total: Tensor) -> bool:
 
 
 def _one_by_one(
-    call: CallFunction,
-    layer: Any,
-    x: Tensor,
-    kwargs: Mapping[str, Any],
-    total: Tensor,
+    call: CallFunction, layer: Any, x: Tensor, kwargs: Mapping[str, Any], total: Tensor
 ) -> Returned | None:
     """Return what a model says of each sample where it says the mean over the batch.
 

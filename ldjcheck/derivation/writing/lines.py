@@ -230,10 +230,7 @@ def ldj_method(call: Recorded) -> tuple[Execution, MethodNode] | None:
 
 
 def method_lines(
-    call: Recorded,
-    formulas: Formulas,
-    execution: Execution,
-    terms: Sequence[Term],
+    call: Recorded, formulas: Formulas, execution: Execution, terms: Sequence[Term]
 ) -> tuple[list[Said], list[Spelled]]:
     """Return each term in the words of the method, and what they are together.
 
@@ -255,10 +252,7 @@ def method_lines(
 
 
 def body_of(
-    call: Recorded,
-    execution: Execution,
-    function: MethodNode,
-    parts: Sequence[Spelled],
+    call: Recorded, execution: Execution, function: MethodNode, parts: Sequence[Spelled]
 ) -> Replacement:
     """Return the replacement of a method's body by the derived ldj."""
     source = call.sources.of(execution)

@@ -6,9 +6,7 @@ import torch
 
 from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Location, Side
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner

@@ -15,9 +15,7 @@ from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Direction, Probe, Side, Stale
 from ldjcheck.running.behaviour import SAME
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
@@ -25,10 +23,7 @@ from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import set_mode
 
 Moment = Literal[
-    "first call",
-    "first call in training",
-    "way back",
-    "call at another input",
+    "first call", "first call in training", "way back", "call at another input"
 ]
 
 _VISIBLE = (

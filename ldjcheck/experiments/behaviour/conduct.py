@@ -22,15 +22,9 @@ from ldjcheck.records import (
     Side,
     StateChange,
 )
-from ldjcheck.running.behaviour import (
-    changes_between_calls,
-    coupling_of,
-    difference,
-)
+from ldjcheck.running.behaviour import changes_between_calls, coupling_of, difference
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch

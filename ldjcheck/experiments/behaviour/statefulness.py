@@ -20,9 +20,7 @@ from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Direction, Probe, Returned, Stale, StateChange
 from ldjcheck.running.behaviour import SAME
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
@@ -76,12 +74,7 @@ class Histories:
     """
 
     def __init__(
-        self,
-        bench: Bench,
-        probe: Probe,
-        way: Direction,
-        x: Tensor,
-        y: Tensor | None,
+        self, bench: Bench, probe: Probe, way: Direction, x: Tensor, y: Tensor | None
     ) -> None:
         self._bench, self._probe, self._way = bench, probe, way
         self._x, self._y = x, y

@@ -13,9 +13,7 @@ from ldjcheck.numerics.numerical_rank import is_clearly_regular
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.records import Direction, Options, Side, Unrepeatable
 from ldjcheck.running.behaviour import SAME, difference
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
@@ -150,10 +148,7 @@ class _Draws:
         if what == "ldj":
             pair = a.reported, b.reported
         return Unrepeatable(
-            what=what,
-            change=difference(*pair),
-            reseeded=True,
-            location=watch.drop,
+            what=what, change=difference(*pair), reseeded=True, location=watch.drop
         )
 
 

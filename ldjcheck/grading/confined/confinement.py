@@ -73,11 +73,7 @@ class Conversation:
         self._questions: queue.Queue[bytes | None] = queue.Queue()
         self._printed, self._count = bytearray(), 0
         # Threads, since nothing here may wait for a process that does not read or write.
-        ends = (
-            (self._listen, incoming),
-            (self._drain, output),
-            (self._say, outgoing),
-        )
+        ends = ((self._listen, incoming), (self._drain, output), (self._say, outgoing))
         self._threads = [
             threading.Thread(target=each, args=(file,), daemon=True)
             for each, file in ends

@@ -77,11 +77,7 @@ def truth_of(
 
 
 def _confirmed(
-    start: FrozenMap,
-    base: Outcome,
-    dtype: str,
-    seed: int,
-    there: Tensor | None = None,
+    start: FrozenMap, base: Outcome, dtype: str, seed: int, there: Tensor | None = None
 ) -> Truth:
     whole_numbers = has_whole_numbers(base.y)
     best: Truth | None = None

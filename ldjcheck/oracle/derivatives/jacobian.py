@@ -69,10 +69,7 @@ def exact_jacobian(
 
 
 def log_abs_det(
-    matrices: Tensor,
-    lost_below: float | None = None,
-    *,
-    pivots: Pivots | None = None,
+    matrices: Tensor, lost_below: float | None = None, *, pivots: Pivots | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return sign and log|det| of each matrix, both `(batch,)`.
 

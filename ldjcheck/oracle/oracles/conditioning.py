@@ -15,9 +15,7 @@ from ldjcheck.numerics.tolerance import blurred
 from ldjcheck.oracle.oracle import Known, Oracle, Question
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Side
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.tape import Trace
 
 _ADDS_UP = 1e-4  # digits are lost: the sum of the steps need not have them all

@@ -15,9 +15,7 @@ import torch
 
 from ldjcheck.oracle.oracle import Known, Oracle, Question
 from ldjcheck.oracle.oracles.drawn_dims import drawn_ldj
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 
 _SAME = 1e-9

@@ -11,10 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ldjcheck.numerics.tolerance import (
-    MACHINE_EPSILON,
-    round_trip_allowed,
-)
+from ldjcheck.numerics.tolerance import MACHINE_EPSILON, round_trip_allowed
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.oracle.noise.slopes import steepest
 from ldjcheck.oracle.oracle import Known, Oracle, Question
@@ -22,9 +19,7 @@ from ldjcheck.oracle.sides import judged_by
 from ldjcheck.oracle.way_back.departed import miss
 from ldjcheck.oracle.way_back.preimage import residual_allowed
 from ldjcheck.records import RoundTrip, Side
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 
@@ -84,10 +79,7 @@ def _known(asked: Question) -> Known | None:
 
 
 def _with_wobble(
-    runner: Runner,
-    inverse: Side,
-    there: Side,
-    taken: Tensor | None,
+    runner: Runner, inverse: Side, there: Side, taken: Tensor | None
 ) -> Tensor | None:
     """Return the allowed difference with what rounding at the point makes of the ldj.
 

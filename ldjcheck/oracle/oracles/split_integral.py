@@ -15,9 +15,7 @@ from ldjcheck.densities.integral import log_integral
 from ldjcheck.numerics.tolerance import says_nothing
 from ldjcheck.oracle.oracle import Known, Oracle, Question
 from ldjcheck.records import Side
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 

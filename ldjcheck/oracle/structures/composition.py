@@ -327,11 +327,7 @@ def _next(
 
 
 def _between(
-    whole: Part,
-    start: Point,
-    end: Point,
-    places: Tensor,
-    calls: Sequence[Passage] = (),
+    whole: Part, start: Point, end: Point, places: Tensor, calls: Sequence[Passage] = ()
 ) -> Part | None:
     """Return what lies between two points; None where the one does not hang on the other."""
     try:

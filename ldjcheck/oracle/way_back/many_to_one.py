@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.numerics.closeness import same
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 

@@ -20,9 +20,7 @@ from ldjcheck.oracle.sides import is_minus, measured_side
 from ldjcheck.oracle.way_back.many_to_one import beyond_noise, has_one_image
 from ldjcheck.oracle.way_back.periodicity import period_of
 from ldjcheck.records import RoundTrip, Side
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 

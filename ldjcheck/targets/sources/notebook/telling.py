@@ -18,11 +18,7 @@ _NAMED = 5  # names of statements that are listed
 
 
 def refuse_unknown(
-    needs: Names,
-    notebook: Notebook,
-    cells: tuple[Cell, ...],
-    source: Source,
-    expr: str,
+    needs: Names, notebook: Notebook, cells: tuple[Cell, ...], source: Source, expr: str
 ) -> None:
     """Raise LDJ002 for a needed name that nothing in the notebook binds."""
     if any(names.imports_all for names in notebook.names):
