@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.api import check
 from ldjcheck.classroom.animal import Animal
 from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Status
-
-if TYPE_CHECKING:
-    from ldjcheck.report import Report
+from ldjcheck.report import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

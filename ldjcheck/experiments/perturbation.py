@@ -7,32 +7,27 @@ numbers say nothing of the layer, so it is looked at again nearer to how it was 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ldjcheck.numerics.tolerance import hides_mistakes
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.preimage import MANY, ROUNDED, only_solves
 from ldjcheck.oracle.way_back.round_trip import anywhere, gap_between, tells
+from ldjcheck.records import Direction, Probe, Side, Sides
 from ldjcheck.records.deadline import CONFIGURATIONS, TimeIsUpError, while_time_lasts
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
-
-    from torch import Tensor
-
-    from ldjcheck.records import Direction, Probe, Side, Sides
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
 
 _BROKEN = 1e-3  # a way back that misses by more after a move is broken, not imprecise
 _ORTHOGONAL = 1e-4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.monitoring.listeners import On
 from ldjcheck.monitoring.monitor import Monitor as _Monitor
@@ -18,12 +18,11 @@ except ModuleNotFoundError as error:
         name="lightning",
     ) from None
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
-    from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
-    from ldjcheck.monitoring.listeners import Look
+from ldjcheck.monitoring.listeners import Look
 
 __all__ = ["Monitor"]
 

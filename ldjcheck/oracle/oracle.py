@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.records import Exact, Probe, RoundTrip, Side
-
-if TYPE_CHECKING:
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.bench import Bench
+from ldjcheck.running.runner import Runner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,14 +22,12 @@ from ldjcheck.records import (
     Unrepeatable,
 )
 from ldjcheck.running.failed_calls import LayerRaisedError
+from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.runner import Outcome, Runner, is_single
 from ldjcheck.running.snapshot.isolation import unharmed
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
-
-if TYPE_CHECKING:
-    from ldjcheck.running.guard import Frozen
-    from ldjcheck.running.runner import Outcome, Runner
 
 SAME = {
     "float64": 1e-9,
@@ -163,11 +160,9 @@ def _mutation(
 
 
 def _cast(base: Outcome, watch: Watch) -> Cast | None:
-    if watch.cast is not None:
-        return Cast(dtype=watch.cast[0], location=watch.cast[1])
-    if isinstance(base.raw, np.generic) and base.raw.dtype in (np.float16, np.float32):
+    if watch.cast is None and is_single(base.raw):
         return Cast(dtype=str(base.raw.dtype))
-    return None
+    return watch.cast
 
 
 def accumulation_of(

@@ -9,7 +9,7 @@ import random
 import types
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -119,8 +119,8 @@ class Bench:
     primed: Domain | None = None  # where the call lives that must go before all others
     fed_at: Shape | None = None  # the event shape that the contexts' sizes go with
     same_context: bool = False  # all samples have one, and no one of its own
-    padded: bool = False  # masks leave out the end of all samples but the first
-    mixed: bool = False  # masks are zeros and ones by turns, and not ones alone
+    # Masks hold ones alone, zeros and ones by turns, or leave out the end of a sample.
+    masks: Literal["ones", "mixed", "padded"] = "ones"
     # Whole numbers that the layer holds, and whose sizes they are.
     sized: Mapping[Counted, Axes] = field(default_factory=dict)
     there_and_back: bool = False  # the first call of the way back starts it, too
@@ -436,9 +436,9 @@ class Bench:
         That is a quarter more of each further sample.
         """
         mask = torch.ones(size, dtype=dtype)
-        if self.mixed:
+        if self.masks == "mixed":
             mask.view(len(mask), -1)[:, 1::2] = 0.0
-        if self.padded:
+        if self.masks == "padded":
             for index, sample in enumerate(mask.flatten(1)):
                 left = len(sample) * (index % 4) // 4
                 sample[len(sample) - left :] = 0.0

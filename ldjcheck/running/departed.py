@@ -5,15 +5,11 @@ Such a way back leads to the very point that the way there started from.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 
 def given_back(runner: Runner, x: Tensor, y: Tensor) -> Frozen | None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from ldjcheck.records import Direction, Shape
-
-if TYPE_CHECKING:
-    from ldjcheck.tape.node import Node, Place
+from ldjcheck.tape.node import Node, Place
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -8,13 +8,11 @@ import linecache
 import os
 import textwrap
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.cells import split_cell
 from ldjcheck.records import Location
-
-if TYPE_CHECKING:
-    from ldjcheck.tape.node import Place
+from ldjcheck.tape.node import Place
 
 
 def location_of(place: Place | None) -> Location | None:

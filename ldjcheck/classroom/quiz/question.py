@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch import Tensor
 
 from ldjcheck.api import check
 from ldjcheck.checking import measure_layer
@@ -13,12 +15,8 @@ from ldjcheck.classroom.lessons import hint_for
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Layer, Shape
+from ldjcheck.report import Report
 from ldjcheck.tracebacks import message_of
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.report import Report
 
 NAME = "Layer"
 FILE = "layer.py"

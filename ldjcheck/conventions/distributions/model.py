@@ -19,7 +19,9 @@ from functools import partial
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of, unit_of_method
@@ -198,8 +200,6 @@ def _recognise(layer: Any) -> Iterator[Calls]:
 
 def _support(layer: Any) -> Domain | None:
     """Return where a distribution of torch says that its density is not zero."""
-    from torch.distributions import Distribution
-
     if not isinstance(layer, Distribution):
         return None
     try:
@@ -258,7 +258,8 @@ class _Listener:
             and code.co_argcount > 1
         ):
             owner, z = (frame.f_locals.get(name) for name in code.co_varnames[:2])
-            if not _is_tensor(owner) and owner is not self._model:
+            # what asks no object is a function of numbers: that is written out
+            if not isinstance(owner, Tensor) and owner is not self._model:
                 self._within.append((frame, owner, z, []))
         elif event == "return" and self._within and self._within[-1][0] is frame:
             _, owner, z, inner = self._within.pop()
@@ -280,8 +281,6 @@ class _Listener:
         One that is asked about x itself is a model inside of another, and hands on: its
         base is what it asks in turn. A distribution of torch's is a base all the same.
         """
-        from torch.distributions import Distribution
-
         is_base = isinstance(owner, Distribution) and not asked.inner
         return [asked] if asked.z is not self._x or is_base else asked.inner
 
@@ -361,10 +360,9 @@ def _one_by_one(
     That is what is minimised, and no mistake. None where the one number for all samples,
     `total`, is neither their mean nor their sum.
     """
-    import torch
 
     def of(value: Any, index: int) -> Any:
-        is_batch = isinstance(value, torch.Tensor) and value.shape[:1] == x.shape[:1]
+        is_batch = isinstance(value, Tensor) and value.shape[:1] == x.shape[:1]
         return value[index : index + 1] if is_batch else value
 
     alone = [
@@ -483,8 +481,6 @@ def _where_there_is_any(
 
     Where both are minus infinity, all else that the density adds up is its ldj.
     """
-    import torch
-
     if not isinstance(base, Tensor) or density.shape != base.shape:
         return density, base
     outside = (density == -torch.inf) & (base == -torch.inf)
@@ -543,8 +539,6 @@ def _of_all_dims(
 
     It was where that, and no other, is log p(z) and the ldj that a flow returned beside z.
     """
-    import torch
-
     dims = float(_entries(z))
     for each, ldj in (*heard.own, *heard.returned):
         if not _is_pair(each, ldj, z) or each.numel() != z.numel():
@@ -561,21 +555,12 @@ def _of_all_dims(
     return density
 
 
-def _is_tensor(owner: Any) -> bool:
-    """Return whether no object is asked, but a function of numbers: that is written out."""
-    from torch import Tensor
-
-    return isinstance(owner, Tensor)
-
-
 def _is_answer(asked: _Asked, x: Tensor) -> bool:
     """Return whether an answer is the density of z, some of its last axes summed or not.
 
     One that has further entries is of several distributions, of which the model makes
     one: those are components of a mixture. So is one of more entries than x has.
     """
-    from torch import Tensor
-
     values = isinstance(asked.z, Tensor) and isinstance(asked.answer, Tensor)
     return bool(
         values
@@ -589,8 +574,6 @@ def _is_answer(asked: _Asked, x: Tensor) -> bool:
 
 def _joined(parts: list[Tensor], x: Tensor) -> Tensor:
     """Return all of z in the shape of x, where it has as many entries."""
-    import torch
-
     flat = [part.reshape(len(x), -1) for part in parts]
     z = flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)
     return z.reshape(x.shape) if z.numel() == x.numel() else z
@@ -619,8 +602,6 @@ def _of_what_is_returned(
     asked, `base`, are added or not. The usual ones are the standard normal, and the
     uniform density, where all entries lie between 0 and 1.
     """
-    import torch
-
     lacking = x[0].numel() - sum(map(_entries, asked))
     pairs = [
         (z, ldj.detach().reshape(-1).expand(len(x)))
@@ -664,16 +645,12 @@ def _of_ldj_alone(heard: _Listener, density: Tensor, x: Tensor) -> Returned | No
 
 def _is_pair(z: Any, ldj: Any, x: Tensor) -> bool:
     """Return whether a flow returned z, and a number for each sample or for all."""
-    from torch import Tensor
-
     both = isinstance(z, Tensor) and isinstance(ldj, Tensor)
     return both and ldj.numel() in (1, len(x)) and z.shape[:1] == x.shape[:1]
 
 
 def _plain_sums(ldjs: list[Tensor]) -> Tensor:
     """Return what the layers' ldjs may add up to, `(ways, batch)`: each counted plainly."""
-    import torch
-
     if not ldjs:
         return torch.zeros(1, 1)
     earlier, last = ldjs[:-_LAYERS], ldjs[-_LAYERS:]

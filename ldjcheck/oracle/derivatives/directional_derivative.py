@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from ldjcheck.oracle.derivatives.products import Products
+from ldjcheck.oracle.derivatives.products import Products
 
 # The largest steps of float32 may lead out of the domain, the smallest are rounding's.
 _FINE = (1e-5, 1e-6, 1e-4)

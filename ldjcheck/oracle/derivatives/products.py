@@ -14,18 +14,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.autograd.forward_ad as fwAD  # torch's own spelling
 from torch import Tensor
+from torch.autograd.graph import GradientEdge, Node
 
 from ldjcheck.records import Method
 from ldjcheck.running.observers.passages import Point, point_of
-
-if TYPE_CHECKING:
-    from torch.autograd.graph import GradientEdge, Node
-
 
 EventMap = Callable[[Tensor], Tensor]
 """A map of `(batch, *event)` to `(batch, *event)`, sample by sample."""

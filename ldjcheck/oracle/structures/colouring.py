@@ -12,19 +12,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det, peeled
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.dense import Dense, structure_of
 from ldjcheck.oracle.structures.diagonal import divisible
 from ldjcheck.oracle.structures.proof import PROBES, Proposal
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 _LEAST = 64  # lines: of fewer all entries are soon worked out
 _SHARE = 0.34  # of the sources: more colours are not worth the guess

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,12 +15,10 @@ from torch import Tensor
 
 from ldjcheck.numerics.tolerance import lost_below
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det, peeled
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.diagonal import rounded_logs
 from ldjcheck.oracle.structures.proof import Claim, Proposal
 from ldjcheck.records import Structure
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 Pivots = tuple[list[int], list[int]]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.directional_derivative import Stage
+from ldjcheck.oracle.structures.cost import Cost
+from ldjcheck.oracle.structures.proof import Claim, Proof, Proposal
 from ldjcheck.records import Method, Structure
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.cost import Cost
-    from ldjcheck.oracle.structures.proof import Claim, Proof, Proposal
 
 _ORDER: tuple[Structure, ...] = (
     "identity", "diagonal", "permutation", "triangular", "low-rank", "block", "dense",

@@ -6,16 +6,13 @@ Flips, shuffles, squeezes and reshapes, with entries that may be scaled on the w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.diagonal import divisible, rounded_logs
 from ldjcheck.oracle.structures.proof import Claim, Proposal
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 _SHARE = 1.0 / 8.0  # of the lines: fewer are not worth a step of their own
 _NEAR = 1e-6  # a ratio that tells a place is as near to its number

@@ -14,16 +14,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import hides_mistakes
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.records import Structure
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 PROBES = 2  # random vectors per proof
 _DELTA = 1.0 / 64.0  # a line's error is at most 64 residuals: wrong once in 2000 lines

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path, users_fault
@@ -23,6 +22,7 @@ from ldjcheck.targets.sources.notebook.document import (
     read_cells,
     statements_of,
 )
+from ldjcheck.targets.sources.notebook.names import Names
 from ldjcheck.targets.sources.notebook.running import (
     future_flags,
     remember_lines,
@@ -39,9 +39,6 @@ from ldjcheck.targets.sources.notebook.slicing import (
     with_callers,
 )
 from ldjcheck.targets.sources.source import Grounds, Source, SourceKind, near_misses
-
-if TYPE_CHECKING:
-    from ldjcheck.targets.sources.notebook.names import Names
 
 
 def accepts(name: str) -> bool:
