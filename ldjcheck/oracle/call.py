@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ldjcheck.numerics.tolerance import CHANCE, CLEARLY
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.error_model import Value, allowed_at, slack_at
 from ldjcheck.oracle.noise.dequantization import density_of
 from ldjcheck.oracle.noise.estimator import estimate_of
@@ -22,6 +23,14 @@ class Call:
     frozen: Frozen
     base: Outcome
     options: Options
+
+    @property
+    def map(self) -> FrozenMap:
+        """The map of what went in, nothing seen through."""
+        return FrozenMap(
+            runner=self.runner, direction=self.side.direction, x=self.side.x,
+            frozen=self.frozen,
+        )  # fmt: skip
 
 
 def with_value(

@@ -22,6 +22,7 @@ from ldjcheck.records.behaved import (
     Coupling,
     Mutation,
     Stale,
+    StaleFrom,
     StateChange,
     Unrepeatable,
 )
@@ -162,6 +163,7 @@ __all__ = [
     "Span",
     "Stage",
     "Stale",
+    "StaleFrom",
     "StateChange",
     "Status",
     "Structure",

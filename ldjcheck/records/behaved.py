@@ -7,6 +7,12 @@ from typing import Literal
 
 from ldjcheck.records.edit import Location
 
+StaleFrom = Literal[
+    "earlier call", "earlier parameters", "first call", "first call in training",
+    "way back", "call at another input",
+]  # fmt: skip
+"""When an answer was computed that is given again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutation:
@@ -77,14 +83,7 @@ class StateChange:
 class Stale:
     """The ldj, or the output too, was computed for an earlier call."""
 
-    of: Literal[
-        "earlier call",
-        "earlier parameters",
-        "first call",
-        "first call in training",
-        "way back",
-        "call at another input",
-    ]
+    of: StaleFrom
     output: bool  # the output is stale as well
     got: float  # the first sample's answer
     fresh: float  # the same after another history

@@ -16,8 +16,10 @@ from ldjcheck.records import (
     Cast,
     Coupling,
     Direction,
+    Location,
     Mutation,
     Stale,
+    StaleFrom,
     StateChange,
     Unrepeatable,
 )
@@ -35,6 +37,9 @@ SAME = {
     "float16": 1e-2,
     "bfloat16": 5e-2,
 }  # relative: a repeated call differs by nothing
+VISIBLE = 1e-4
+"""Relative: a solver that starts where it ended last time is off by less."""
+
 _ROUNDED = (
     16.0  # units in the last place: a long total keeps few digits of what is added
 )
@@ -101,11 +106,7 @@ def changes_between_calls(
     a, b = first.reported, second.reported
     settles = same(b, third.reported, SAME[dtype])
     if not output and names and settles and a is not None and b is not None:
-        worst = int((a - b).detach().abs().nan_to_num(nan=0.0).argmax())
-        return Stale(
-            of="earlier call", output=False, got=float(a[worst]), fresh=float(b[worst]),
-            location=kept,
-        )  # fmt: skip
+        return stale_by(a, b, of="earlier call", location=kept)
     if names:
         if _is_residual(first, second, third):
             return None
@@ -116,6 +117,37 @@ def changes_between_calls(
         )
     what: Literal["output", "ldj"] = "output" if output else "ldj"
     return Unrepeatable(what=what, change=change, reseeded=False)
+
+
+def stale_by(
+    got: Tensor,
+    fresh: Tensor,
+    *,
+    of: StaleFrom,
+    location: Location | None,
+    output: bool = False,
+) -> Stale:
+    """Return what is stale of an answer, by the entry that differs most from a fresh one."""
+    a, b = got.detach().reshape(-1), fresh.detach().reshape(-1)
+    worst = int((a - b).abs().nan_to_num(nan=0.0).argmax())
+    return Stale(
+        of=of, output=output, got=float(a[worst]), fresh=float(b[worst]), location=location
+    )  # fmt: skip
+
+
+def stale_ldj(
+    got: Outcome,
+    fresh: Outcome,
+    dtype: str,
+    *,
+    of: StaleFrom,
+    location: Location | None,
+) -> Stale | None:
+    """Return what is stale of an ldj, where outputs agree and it does not; else None."""
+    a, b = got.reported, fresh.reported
+    if a is None or b is None or not same(got.y, fresh.y, 100.0 * SAME[dtype]):
+        return None
+    return None if same(a, b, VISIBLE) else stale_by(a, b, of=of, location=location)
 
 
 def _is_residual(*outcomes: Outcome) -> bool:

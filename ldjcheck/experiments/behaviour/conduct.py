@@ -45,34 +45,25 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     for side in so_far.sides[0].answered:
         seen = _asked(runner, side, options)
         sides[side.direction] = replace(side, behaviour=seen)
-    for direction, seen in {
-        **_behaviours(sides),
-        **_over_time(bench, probe, sides),
-    }.items():
+    for direction, seen in _over_time(bench, probe, sides).items():
         yield Noticed(direction=direction, behaviour=seen)
-
-
-def _behaviours(sides: Mapping[Direction, Side]) -> dict[Direction, Behaviour]:
-    return {direction: side.behaviour for direction, side in sides.items()}
 
 
 def _over_time(
     bench: Bench, probe: Probe, sides: Mapping[Direction, Side]
 ) -> dict[Direction, Behaviour]:
     """Return the behaviours with what earlier calls leave behind, where they repeat."""
-    if not sides:
-        return {}
+    seen = {direction: side.behaviour for direction, side in sides.items()}
     way: Direction = "forward" if "forward" in sides else "inverse"
+    if way not in sides or not _repeats(seen[way]):
+        return seen
     first = sides[way]
-    if not _repeats(first.behaviour):
-        return {}
     back = sides.get("inverse") if way == "forward" else None
     histories = Histories(bench, probe, way, first.x, None if back is None else back.x)
-    coupled = first.behaviour.coupling is not None and bool(
-        first.behaviour.coupling.output > _COUPLED
-    )
+    coupling = first.behaviour.coupling
+    coupled = coupling is not None and coupling.output > _COUPLED
     found = histories.remembered(coupled=coupled)
-    seen = {way: replace(first.behaviour, state=found.state)}
+    seen[way] = replace(first.behaviour, state=found.state)
     every = found.state is not None and found.state.every_call
     stales = dict(found.stale)
     if not stales and not every:
@@ -80,8 +71,7 @@ def _over_time(
         stales = {} if other is None else {way: other}
     for direction, stale in stales.items():
         if direction in sides:
-            known = seen.get(direction, sides[direction].behaviour)
-            seen[direction] = replace(known, stale=stale)
+            seen[direction] = replace(seen[direction], stale=stale)
     return seen
 
 
@@ -150,19 +140,18 @@ def _drifts_in_eval(runner: Runner, side: Side) -> bool:
 def _located(
     runner: Runner, side: Side, coupling: Coupling, options: Options
 ) -> Coupling:
-    where = where_samples_meet(runner, side)
-    by_mode = False
-    if options.mode == "train":
-        set_mode(runner.layer, "eval")
-        try:
-            base = runner.run(side.direction, side.x, Frozen())
-            apart = coupling_of(runner, side.direction, side.x, Frozen(), base)
-            by_mode = apart is None or apart.output <= _COUPLED
-        except FailedCallError:
-            by_mode = False
-        finally:
-            set_mode(runner.layer, options.mode)
-    return replace(coupling, location=where, by_mode=by_mode)
+    coupling = replace(coupling, location=where_samples_meet(runner, side))
+    if options.mode != "train":
+        return coupling
+    set_mode(runner.layer, "eval")
+    try:
+        base = runner.run(side.direction, side.x, Frozen())
+        apart = coupling_of(runner, side.direction, side.x, Frozen(), base)
+    except FailedCallError:
+        return coupling
+    finally:
+        set_mode(runner.layer, options.mode)
+    return replace(coupling, by_mode=apart is None or apart.output <= _COUPLED)
 
 
 EXPERIMENT = Experiment(

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from ldjcheck.densities.drawn import Draws
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap, Reading
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.oracle.oracle import Question
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 
 
 def drawn_ldj(asked: Question) -> Tensor | None:
@@ -35,7 +36,7 @@ def drawn_ldj(asked: Question) -> Tensor | None:
         # A sample is often drawn without gradients, and is what x is made of all the same.
         there = FrozenMap(
             runner=runner, direction="inverse", x=inverse.x, frozen=frozen,
-            reading=Reading(detach=True), noise=0,
+            manner=Manner(see_detach=True), noise=0,
         )  # fmt: skip
         made, _, _ = there.jacobian(there.origin)
     except (FailedCallError, NoJacobianError, ValueError):
