@@ -57,14 +57,13 @@ def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
     if isinstance(layer, type):
         return
     own = layer.__name__ if is_routine(layer) else None
-    usual = [name for names in DENSITIES.values() for name in names]
-    named = [*usual, *filter(unit_of_method, method_names(layer))]
-    for name in sorted(dict.fromkeys(named), key=_rank) if own is None else [own]:
-        unit = unit_of_method(name)
-        method = (
-            None if unit is None else looked_up(layer, name) if own is None else layer
-        )
-        if unit is not None and callable(method):
+    usual = itertools.chain(*DENSITIES.values())
+    named = [*usual, *method_names(layer)] if own is None else [own]
+    units = {name: unit for name in named if (unit := unit_of_method(name)) is not None}
+    # others are made of those in nats
+    for name, unit in sorted(units.items(), key=lambda each: _FROM_NATS.index(each[1])):
+        method = looked_up(layer, name) if own is None else layer
+        if callable(method):
             yield name, unit, method
     model: Any = layer.__self__ if inspect.ismethod(layer) else layer
     said = _unit_of_call(model) if own in (None, "forward") else None
@@ -81,13 +80,6 @@ def says_one_thing(model: Any) -> bool:
     if not inspect.ismethod(call) or not returns_one_thing(call):
         return False
     return any(callable(looked_up(model, name)) for name in DENSITIES["nats"])
-
-
-def _rank(name: str) -> int:
-    """Return in which order densities are asked: others are made of those in nats."""
-    unit = unit_of_method(name)
-    assert unit is not None, "only densities are ranked"
-    return _FROM_NATS.index(unit)
 
 
 def _unit_of_call(layer: Any) -> Unit | None:
@@ -324,24 +316,24 @@ def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
             said.append(method(x, **kwargs))
             return said[-1]
 
+        def may_be_mean() -> bool:
+            return unit != "nats" and len(x) > 1 and said[0].numel() == 1
+
+        returned = None
         try:
             returned = less_base(model, ask, x, unit, memory)
         except NoBaseError:
-            if unit == "nats" or len(x) == 1 or said[0].numel() > 1:
+            if not may_be_mean():
                 raise
-            returned = None
-        if unit == "nats" or len(x) == 1 or said[0].numel() > 1:
-            assert returned is not None
+        if returned is not None and not may_be_mean():
             return returned
         total = in_nats(said[0].detach(), x, unit)
         if returned is not None and not _says_one_number(returned, total):
             return returned  # the mean was read as that of so many numbers
-        apart = _one_by_one(call, layer, x, kwargs, total)
-        if apart is not None:
-            return apart
-        if returned is None:
+        found = _one_by_one(call, layer, x, kwargs, total) or returned
+        if found is None:
             raise NoBaseError(_UNSEEN)
-        return returned
+        return found
 
     return call
 
@@ -433,8 +425,8 @@ def less_base(
         if memory is None or not memory.leaving:
             raise NoBaseError(_UNSEEN)
         return alone
+    answers = [a.answer for a in asked]
     if memory is not None and lacking > 0 and not is_of_all:
-        answers = [a.answer for a in asked]
         beside = answers, lacking, _factor(x, unit), memory
         returned = [(z, d) for z, d in heard.returned + heard.own if _is_pair(z, d, x)]
         found = written_out(
@@ -457,7 +449,6 @@ def less_base(
         parts, place = [*parts, *rest.parts], rest.place
     y = _joined(parts, x)
     if recorded and not is_of_all:
-        answers = [a.answer for a in asked]
         density, base = _where_there_is_any(
             density, base, tape, x, said, _factor(x, unit), answers
         )

@@ -93,13 +93,11 @@ def _log_integral(runner: Runner, side: Side, dropped: Tensor) -> Tensor | None:
             return None if values is None else values.reshape(u.shape) - at_x[:, None]
 
         of_dim = log_integral(change, flat[:, index])
-        if of_dim is None:
-            return None
-        total = total + of_dim
         moved[:, index] += 0.4 + 0.06 * (index % 5)
         step = change(moved[:, index : index + 1])
-        assert step is not None
-        parts = parts + step[:, 0]
+        if of_dim is None or step is None:
+            return None
+        total, parts = total + of_dim, parts + step[:, 0]
     together = _ldj(runner, side, moved)
     if together is None:
         return None

@@ -135,9 +135,8 @@ def only_solves(measured: Sequence[Sides]) -> bool:
 
 def stops_early(own: Exact, found: Exact) -> bool:
     """Return whether a solver's residual explains what its own derivative is off by."""
-    assert own.ldj is not None
-    assert found.ldj is not None
-    assert found.allowed is not None
+    if own.ldj is None or found.ldj is None or found.allowed is None:
+        return False
     return bool(((own.ldj - found.ldj).abs() <= found.allowed).all())
 
 
@@ -183,9 +182,8 @@ def _at_preimage(
     """
     numbers = replace(bench, behaviour=False)
     at = measured_side(runner, "forward", inverse.y, numbers)
-    if at.exact.ldj is None or not at.exact.anchored:
+    if at.exact.ldj is None or at.exact.allowed is None or not at.exact.anchored:
         return None
-    assert at.exact.allowed is not None
     allowed = at.exact.allowed + residual_allowed(off, at.dims)
     return replace(judged_by(inverse, at.exact, allowed), anchored=True)
 

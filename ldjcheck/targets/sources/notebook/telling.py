@@ -29,11 +29,12 @@ def refuse_unknown(
         if is_bound or hasattr(builtins, name):
             continue
         message = f"There is no {name} in {source.name}."
-        broken = [cell for cell in cells if cell.fault and _may_bind(cell.text, name)]
+        may_bind = [cell for cell in cells if _may_bind(cell.text, name)]
+        broken = [line for cell in may_bind for line in _broken(cell)]
         if index is not None:
             evidence = [f"{notebook.statements[index].place} deletes it."]
         elif broken:
-            evidence = [line for cell in broken for line in _broken(cell)]
+            evidence = broken
         elif near := near_misses(name, notebook.bound):
             spelled = [re.sub(rf"\b{re.escape(name)}\b", match, expr) for match in near]
             evidence = ["Did you mean:"]
@@ -127,7 +128,8 @@ def _may_bind(text: str, name: str) -> bool:
 
 
 def _broken(cell: Cell) -> list[str]:
-    assert cell.fault is not None
+    if cell.fault is None:
+        return []
     line = cell.fault.lineno or 1
     text = (cell.text.splitlines() or [""])[min(line, cell.text.count("\n") + 1) - 1]
     return [
