@@ -36,9 +36,8 @@ _LARGEST_BOUND = 20.0  # of an interval that inputs may live in
 _MOST_BOUNDS = 8
 _LEAST_WRITTEN = 0.5  # what code has that is smaller guards against zero
 _COMMON_LEVELS = (256, 32, 16, 8, 4, 2)
-_FAR_OUT = (
-    6.0  # beyond the bounds of usual splines, and short of where logistics saturate
-)
+# beyond the bounds of usual splines, and short of where logistics saturate
+_FAR_OUT = 6.0
 _SPREAD = {"usual": 1.0, "near": 0.4, "far": 3.0, "plus": 1.0, "minus": 1.0}
 
 

@@ -58,9 +58,8 @@ class Exercise:
     inverse: bool = False
     outside: bool = True
     kwarg: Mapping[str, str] = field(default_factory=dict)
-    keywords: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # further options of check
+    # further options of check
+    keywords: Mapping[str, Any] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
 
     @property

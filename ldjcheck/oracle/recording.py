@@ -32,9 +32,8 @@ from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import FACTORIES
 
 _IDLE = 1e-12
-_FEWER = (
-    3  # dims: a whole Jacobian takes as many products as a proof that it is diagonal
-)
+# dims: a whole Jacobian takes as many products as a proof that it is diagonal
+_FEWER = 3
 _UNITS = 64  # of rounding, that chains of factors may differ by in another order
 _FITS = 4e-7  # relative: an explanation holds to rounding, in every configuration
 _CLEARLY = 1e-2  # of the mistake: what is off by less is the same number

@@ -8,9 +8,8 @@ from torch import Tensor
 from ldjcheck.oracle.derivatives.jacobian import peeled
 from ldjcheck.records import Structure
 
-_ZERO = (
-    1e-13  # relative to the largest entry of the row: what rounding leaves of a zero
-)
+# relative to the largest entry of the row: what rounding leaves of a zero
+_ZERO = 1e-13
 
 
 def describe_structure(

@@ -103,8 +103,7 @@ class Behaviour:
     state: StateChange | None = None
     stale: Stale | None = None
     moves: tuple[float, ...] = ()  # nats by which float32 moves the ldj, by sample
-    scatters: float = (
-        0.0  # nats that float32 was seen to move the ldj by, and rounding explains
-    )
+    # nats that float32 was seen to move the ldj by, and rounding explains
+    scatters: float = 0.0
     overflows: str | None = None  # how the ldj is lost as written, in float32
     faults: tuple[str, ...] = ()  # what no rule has a name for, in words

@@ -64,9 +64,8 @@ class Way:
     """How a layer is called in one direction, and what is promised of that."""
 
     call: CallFunction
-    event_dim: int | None = (
-        None  # one ldj entry covers so many trailing axes; None: all
-    )
+    # one ldj entry covers so many trailing axes; None: all
+    event_dim: int | None = None
     # Numbers with axes of size one stand for all entries that they fit; see `read_so`.
     spread: bool = False
     tracked: bool = True  # the convention has an ldj for it

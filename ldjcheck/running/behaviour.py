@@ -40,9 +40,8 @@ SAME = {
 VISIBLE = 1e-4
 """Relative: a solver that starts where it ended last time is off by less."""
 
-_ROUNDED = (
-    16.0  # units in the last place: a long total keeps few digits of what is added
-)
+# units in the last place: a long total keeps few digits of what is added
+_ROUNDED = 16.0
 _MORE = 2.5  # nats that are added to what comes in, and a little more each sample
 
 

@@ -127,9 +127,8 @@ class Bench:
     masters: dict[Hashable, _Master] = field(
         default_factory=dict, compare=False, repr=False
     )  # shared by all benches that one was made into
-    idle: dict[Hashable, bool] = field(
-        default_factory=dict, compare=False, repr=False
-    )  # whether a call leaves a copy as it was; likewise
+    # whether a call leaves a copy as it was; likewise
+    idle: dict[Hashable, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -306,9 +305,8 @@ class Bench:
             x = probe.reach * x
         runner = there._moved(probe, warm_up)
         if probe.draw and self.options.mode != "train":
-            keep_up(
-                runner.layer
-            )  # in training, each call does so itself, and is seen to
+            # in training, each call does so itself, and is seen to
+            keep_up(runner.layer)
         return runner, x, generator
 
     def _moved(self, probe: Probe, warm_up: Tensor) -> Runner:
@@ -383,9 +381,8 @@ class Bench:
         contexts = {
             name: self._mask(size, dtype)
             if "mask" in name
-            else drawn(domains[name], size[1:], size[0], "usual", generator).to(
-                dtype
-            )  # the same numbers in either precision
+            # the same numbers in either precision
+            else drawn(domains[name], size[1:], size[0], "usual", generator).to(dtype)
             for name, size in sized.items()
             if name not in self.labels
         }

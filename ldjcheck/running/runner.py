@@ -89,9 +89,8 @@ class Runner:
     seed: int = 0
     constants: tuple[Tensor, ...] = ()  # made in float32, and not moved by training
     layouts: dict[Direction, Layout | None] = field(default_factory=dict)  # last seen
-    handed: dict[str, Tensor] = field(
-        default_factory=dict
-    )  # contexts, on the way there
+    # contexts, on the way there
+    handed: dict[str, Tensor] = field(default_factory=dict)
     oracle: Oracle | None = None  # the user's, instead of automatic differentiation
     device: torch.device = CPU  # a constant, so sharing it is safe
     dtype: torch.dtype | None = None  # of the input, where it is not that of the check

@@ -25,28 +25,8 @@ from ldjcheck.tape.where import (
 )
 
 __all__ = [
-    "Call",
-    "Edge",
-    "FlowParts",
-    "Node",
-    "Part",
-    "Place",
-    "Position",
-    "Step",
-    "Trace",
-    "ancestors",
-    "dependents",
-    "descendants",
-    "evaluate",
-    "file_of",
-    "has_line",
-    "in_order",
-    "is_differentiable",
-    "is_in_code",
-    "location_of",
-    "rerun",
-    "returned_at",
-    "shown_file",
-    "stands_in",
-    "users_among",
-]
+    "Call", "Edge", "FlowParts", "Node", "Part", "Place", "Position", "Step", "Trace",
+    "ancestors", "dependents", "descendants", "evaluate", "file_of", "has_line",
+    "in_order", "is_differentiable", "is_in_code", "location_of", "rerun",
+    "returned_at", "shown_file", "stands_in", "users_among",
+]  # fmt: skip

@@ -143,9 +143,8 @@ def _columns(block: Block, window: Window) -> Tensor:
     for axis, period in enumerate(periods):
         colour = colour * period + places[axis] % period
     units = torch.nn.functional.one_hot(colour, window.colours).T.double()
-    found = block.times(
-        units[:, None].expand(-1, block.batch, -1)
-    )  # (colours, batch, n)
+    # (colours, batch, n)
+    found = block.times(units[:, None].expand(-1, block.batch, -1))
     columns = found.new_zeros(block.batch, block.size, block.size)
     for number, at in enumerate(product(*map(range, periods))):
         # The place of the colour that is nearest to each line.

@@ -146,9 +146,8 @@ def known_of(
     )  # fmt: skip
     if claim.shares is not None:
         shares[:, part.inputs] = claim.shares
-    unusual = (
-        1.0 + proof.residual / claim.epsilon
-    )  # entries are no better than products
+    # entries are no better than products
+    unusual = 1.0 + proof.residual / claim.epsilon
     return Known(
         done=done,
         sign=claim.sign,

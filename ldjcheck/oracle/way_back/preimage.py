@@ -24,9 +24,8 @@ from ldjcheck.running.departed import given_back
 from ldjcheck.running.runner import Runner
 
 NEAR = 1e-3  # a way back that misses by more is no way to find the preimage
-_NEARLY = (
-    1e-2  # of the exact value: a solver's own derivative, however early it stopped
-)
+# of the exact value: a solver's own derivative, however early it stopped
+_NEARLY = 1e-2
 ROUNDED = 1e-6  # likewise, where many numbers are rounded one after the other
 _FAR = 1e6  # times the input: what rounding alone brings about
 MANY = 64  # dims from which on a way back that goes dim by dim takes long

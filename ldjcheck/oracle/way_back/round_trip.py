@@ -181,9 +181,8 @@ def _amplified(runner: Runner, forward: Side, inverse: Side, dtype: str) -> floa
     y, moved = forward.y, 0.0
     if not y.is_floating_point() or inverse.exact.rounding_seen:
         return moved
-    hair = (
-        math.sqrt(torch.finfo(y.dtype).eps) / 16
-    )  # far above rounding, and in proportion
+    # far above rounding, and in proportion
+    hair = math.sqrt(torch.finfo(y.dtype).eps) / 16
     generator = torch.Generator().manual_seed(runner.seed)
     for _ in range(2):
         v = torch.randn(y.shape, generator=generator, dtype=torch.float64).to(y)
