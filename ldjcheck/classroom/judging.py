@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from ldjcheck.api import check
 from ldjcheck.classroom.animal import Animal
 from ldjcheck.mistakes import rule_for
@@ -42,8 +44,6 @@ def examine(animal: Animal, layer: Callable[[], Any] | None = None) -> Report:
 
 def built(layer: Callable[[], Any]) -> Any:
     """Return a new layer whose random weights are the same every time."""
-    import torch
-
     torch.manual_seed(0)
     return layer()
 

@@ -19,6 +19,7 @@ from ldjcheck.classroom.judging import built
 from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.classroom.zoo import animal_called
 from ldjcheck.mistakes.rewriting.sites import Site, real_file
+from ldjcheck.numerics.closeness import same
 from ldjcheck.records import (
     Layer,
     LedgerLine,
@@ -252,21 +253,9 @@ def _change(
                 return "fails"
             if not one.answered:
                 continue
-            if not _same(one.y, other.y):
+            if not same(one.y, other.y):
                 return "map"
-            now_said, then_said = one.said, other.said
-            if now_said.form != then_said.form or not _same(
-                now_said.ldj, then_said.ldj
-            ):
+            is_alike = same(one.said.ldj, other.said.ldj)
+            if one.said.form != other.said.form or not is_alike:
                 differs = "ldj"
     return differs
-
-
-def _same(a: object, b: object) -> bool:
-    import torch
-
-    from ldjcheck.numerics.closeness import same
-
-    if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
-        return a is b
-    return same(a, b)

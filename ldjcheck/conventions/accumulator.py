@@ -57,7 +57,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         inputs=inputs,
         context_names=signature.contexts(total, *inputs),
         extra_names=signature.extras(total),
-        inferred=(("convention", f"{CONVENTION.name}: {why}"),),
+        inferred=CONVENTION.says(why),
     )
     if not is_density:
         yield calls

@@ -37,7 +37,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         one_number=True,
         extra_names=tuple(name for name, _ in several) or alone,
         context_shapes=several,
-        inferred=(("convention", f"{CONVENTION.name}: it takes rev and jac"),),
+        inferred=CONVENTION.says("it takes rev and jac"),
     )
 
 

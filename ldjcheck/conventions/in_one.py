@@ -52,9 +52,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         sign=-1 if is_density(total) else 1,
         context_names=signature.contexts(),
         extra_names=signature.extras(),
-        inferred=(
-            ("convention", f"{CONVENTION.name}: it takes x and {total!r} in a tuple"),
-        ),
+        inferred=CONVENTION.says(f"it takes x and {total!r} in a tuple"),
     )
 
 

@@ -65,7 +65,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         else replace(inverse, event_dim=event_dim, tracked=bool(back_names)),
         context_names=signature.contexts(),
         extra_names=signature.extras(),
-        inferred=(("convention", f"{CONVENTION.name}: {name}() gives the ldj"),),
+        inferred=CONVENTION.says(f"{name}() gives the ldj"),
     )
     yield calls
     if event_dim is None and name == "log_abs_det_jacobian":

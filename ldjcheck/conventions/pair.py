@@ -84,7 +84,7 @@ def _called(
         inputs=(signature.names[0], *signature.contexts()) if in_parts else (),
         context_names=() if in_parts else signature.contexts(known),
         extra_names=signature.extras(known),
-        inferred=(("convention", f"{CONVENTION.name}: the call returns y and ldj"),),
+        inferred=CONVENTION.says("the call returns y and ldj"),
     )
     yield calls
     if (wrapping := _wrapping(signature)) is not None:
@@ -101,7 +101,7 @@ def _called(
             inverse=None
             if inverse is None or calls.inverse is None
             else replace(calls.inverse, call=inverse),
-            inferred=(("convention", f"{CONVENTION.name}: it takes {shown}"),),
+            inferred=CONVENTION.says(f"it takes {shown}"),
         )
 
 

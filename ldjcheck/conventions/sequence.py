@@ -30,9 +30,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         inverse=Way(call=_call(back=True), domain=_domain(ways[-1][0].inverse))
         if invertible
         else None,
-        inferred=(
-            ("convention", f"{CONVENTION.name}: {len(ways)} layers in a row, added up"),
-        ),
+        inferred=CONVENTION.says(f"{len(ways)} layers in a row, added up"),
     )
 
 

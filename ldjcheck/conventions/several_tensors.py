@@ -34,9 +34,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         column=True,
         inputs=_taken_by_name(layer),
         context_names=first[1:],
-        inferred=(
-            ("convention", f"{CONVENTION.name}: it takes any number of tensors"),
-        ),
+        inferred=CONVENTION.says("it takes any number of tensors"),
     )
 
 

@@ -43,9 +43,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
             inverse=Way.of(inverse),
             context_names=signature.contexts(),
             extra_names=signature.extras(),
-            inferred=(
-                ("convention", f"{CONVENTION.name}: the call leaves it in {name!r}"),
-            ),
+            inferred=CONVENTION.says(f"the call leaves it in {name!r}"),
         )
 
 

@@ -194,22 +194,16 @@ def as_far_as_borne(
             said |= nearer
     measured = _at(bench, probes, first)
     measured = where_borne(bench, measured)
+    borne = Borne(bench=bench, probes=probes, sides=measured, said=said)
     if not probes[0].draw or not _is_broken(measured[0]):
-        return Borne(bench=bench, probes=probes, sides=measured, said=said)
+        return borne
     fixed = _orthogonal(bench.copy().layer)
-    if not fixed:
-        return Borne(bench=bench, probes=probes, sides=measured, said=said)
     careful = replace(bench, fixed=fixed)
-    again = _at(careful, probes)
+    again = _at(careful, probes) if fixed else ()
     if not again or _is_broken(again[0]):
-        return Borne(bench=bench, probes=probes, sides=measured, said=said)
+        return borne
     if _follows(measured[0], again[0]):
-        return Borne(
-            bench=bench,
-            probes=probes,
-            sides=measured,
-            said={**said, "round trip": _AS_BUILT},
-        )
+        return replace(borne, said={**said, "round trip": _AS_BUILT})
     said["parameters"] = _STAY
     if not is_kept_in_place(bench.layer.obj, fixed):
         said["orthogonal"] = _FREE
@@ -420,18 +414,14 @@ def _at(
 
 
 def _is_broken(measured: Sides) -> bool:
-    inverse = measured.inverse
-    if inverse.round_trip.off is None:
-        return False
-    return inverse.round_trip.off > _BROKEN
+    off = measured.inverse.round_trip.off
+    return off is not None and off > _BROKEN
 
 
 def _follows(measured: Sides, fixed: Sides) -> bool:
     """Return whether forward reports what is true of moved weights, and not of others."""
     side, still = measured.forward, fixed.forward
-    if not side.exact.anchored or side.disagrees:
-        return False
-    if side.exact.ldj is None:
+    if not side.exact.anchored or side.disagrees or side.exact.ldj is None:
         return False
     if side.said.ldj is None or still.said.ldj is None:
         return False

@@ -26,7 +26,6 @@ from ldjcheck.tape import (
     dependents,
     in_order,
     rerun,
-    users_among,
 )
 from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import FACTORIES
@@ -107,8 +106,6 @@ def record(
         points=points,
         steps=_steps(order, points, side, doubled=doubled) if steps else (),
         own=tuple(own),
-        own_set=frozenset(own),
-        own_users=users_among(own),
     )
 
 
@@ -158,8 +155,6 @@ def numbers_alone(calls: Calls, probe: Probe, side: Side) -> Trace:
         points=(),
         steps=(),
         own=(),
-        own_set=frozenset(),
-        own_users={},
         reported=side.said.ldj,
         exact=side.exact.ldj,
         jacobian=side.exact.jacobian,

@@ -393,16 +393,12 @@ class Bench:
             for name, size in sized.items()
             if name in self.labels
         }
-        own = self.options.inputs
-        given = {
-            name: own.samples[name][self._rows(own, seed)]
-            for name in sized
-            if own is not None and name in own.samples
-        }
-        for name, value in given.items():
-            if value.is_floating_point():  # a label stays a whole number
-                given[name] = value.to(dtype)
-        beside = {**contexts, **labels, **given}
+        beside = {**contexts, **labels}
+        if (own := self.options.inputs) is not None:
+            for name in sized.keys() & own.samples.keys():
+                value = own.samples[name][self._rows(own, seed)]
+                # a label stays a whole number
+                beside[name] = value.to(dtype) if value.is_floating_point() else value
         if self.same_context:
             beside = {n: t[:1].expand_as(t).clone() for n, t in beside.items()}
         return {**dict(self.options.kwarg), **beside}
@@ -513,11 +509,8 @@ def _reflect(layer: Any, fixed: frozenset[int]) -> None:
     """
     with torch.no_grad():
         for index, tensor in enumerate(learnable(layer)):
-            one_sign = bool((tensor > 0).all()) or bool((tensor < 0).all())
-            if index in fixed or (tensor.dim() < 2 and one_sign):
-                continue
-            row = tensor[:1] if tensor.dim() else tensor
-            row.neg_()
+            if index not in fixed and (tensor.dim() >= 2 or not _has_one_sign(tensor)):
+                _first_row(tensor).neg_()
 
 
 def _turn(layer: Any, fixed: frozenset[int], what: Turned) -> None:
@@ -528,25 +521,29 @@ def _turn(layer: Any, fixed: frozenset[int], what: Turned) -> None:
     """
     with torch.no_grad():
         for tensor in oriented(layer, fixed, what):
-            if _is_vector(tensor):
-                tensor.view(-1)[:1].neg_()
-            else:
-                row = tensor[:1] if tensor.dim() else tensor
-                row.neg_()
+            row = tensor.view(-1) if _is_vector(tensor) else tensor
+            _first_row(row).neg_()
 
 
 def oriented(layer: Any, fixed: frozenset[int], what: Turned) -> list[Tensor]:
     """Return the learnable tensors that are turned around, those that are fixed apart."""
     found = []
     for index, tensor in enumerate(learnable(layer)):
-        one_sign = bool((tensor > 0).all()) or bool((tensor < 0).all())
         square = tensor.dim() >= 2 and tensor.shape[0] == tensor.shape[1]
         number = tensor.numel() == 1
-        if index in fixed or not (one_sign or square):
+        if index in fixed or not (square or _has_one_sign(tensor)):
             continue
         if _is_vector(tensor) or (what == "all" and (square or number)):
             found.append(tensor)
     return found
+
+
+def _has_one_sign(tensor: Tensor) -> bool:
+    return bool((tensor > 0).all()) or bool((tensor < 0).all())
+
+
+def _first_row(tensor: Tensor) -> Tensor:
+    return tensor[:1] if tensor.dim() else tensor
 
 
 def _is_vector(tensor: Tensor) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import CodeType
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.records import Direction, Probe, Shape
-from ldjcheck.tape.node import Node, in_order
+from ldjcheck.tape.node import Node, in_order, users_among
 from ldjcheck.tape.replay import Edge, evaluate
 
 
@@ -30,7 +31,7 @@ class Step:
     blur: Tensor
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Trace:
     """What one call computed, at one configuration.
 
@@ -53,8 +54,6 @@ class Trace:
     points: tuple[Node, ...]
     steps: tuple[Step, ...]
     own: tuple[Node, ...]
-    own_set: frozenset[Node]
-    own_users: Mapping[Node, tuple[Node, ...]]  # those of `own` that use a value
     reported: Tensor
     exact: Tensor
     jacobian: Tensor | None
@@ -64,6 +63,16 @@ class Trace:
     tolerance: Tensor  # relative, by sample: well below the mistake that is looked for
     promised: Shape | None
     known_right: tuple[CodeType, ...] = ()  # of the layer's code: no mistake is there
+
+    @cached_property
+    def own_set(self) -> frozenset[Node]:
+        """The same in no order."""
+        return frozenset(self.own)
+
+    @cached_property
+    def own_users(self) -> Mapping[Node, tuple[Node, ...]]:
+        """Those of `own` that use a value, by the value."""
+        return users_among(self.own)
 
     @property
     def step_sum(self) -> Tensor:

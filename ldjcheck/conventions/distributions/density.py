@@ -61,12 +61,9 @@ def _recognise(layer: Any) -> Iterator[Calls]:
             inverse=None,
             context_names=signature.contexts(),
             extra_names=signature.extras(),
-            inferred=(
-                (
-                    "convention",
-                    f"{CONVENTION.name}: beside z, its call returns the density of x, in "
-                    f"{unit.lstrip('-')}; less log p(z) that is the ldj of x to z",
-                ),
+            inferred=CONVENTION.says(
+                "beside z, its call returns the density of x, in "
+                f"{unit.lstrip('-')}; less log p(z) that is the ldj of x to z"
             ),
         )
 

@@ -180,12 +180,9 @@ def _recognise(layer: Any) -> Iterator[Calls]:
                 inverse=None,
                 lacks_density=leaving is True,
                 context_names=signature.contexts(None),
-                inferred=(
-                    (
-                        "convention",
-                        f"model: {name}(x), in {unit.lstrip('-')}, less log p(z) "
-                        "is the ldj of x to z",
-                    ),
+                inferred=CONVENTION.says(
+                    f"{name}(x), in {unit.lstrip('-')}, less log p(z) "
+                    "is the ldj of x to z"
                 ),
             )
 

@@ -78,18 +78,17 @@ def _recognise(layer: Any) -> Iterator[Calls]:
                 column=True,
                 context_names=signature.contexts(),
                 extra_names=signature.extras(),
-                inferred=tuple(_said(places.times)),
+                inferred=_said(places.times),
             )
 
 
-def _said(times: int) -> Iterator[tuple[str, str]]:
-    """Yield what is concluded, and what the numbers are that a report shows."""
+def _said(times: int) -> tuple[tuple[str, str], ...]:
+    """Return what is concluded, and what the numbers are that a report shows."""
     if not times:
-        why = f"{CONVENTION.name}: it returns a draw z and the ldj of noise to z"
-        yield "convention", why
-        return
-    yield "convention", f"{CONVENTION.name}: it returns a draw z and log q(z)"
-    yield "numbers", "reported is log p(noise) - log q(z), exact the ldj of noise to z"
+        return CONVENTION.says("it returns a draw z and the ldj of noise to z")
+    numbers = "reported is log p(noise) - log q(z), exact the ldj of noise to z"
+    concluded = CONVENTION.says("it returns a draw z and log q(z)")
+    return (*concluded, ("numbers", numbers))
 
 
 def _calls(layer: Any) -> Iterator[tuple[str | None, Signature]]:

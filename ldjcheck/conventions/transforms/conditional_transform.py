@@ -28,12 +28,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         forward=Way(call=transform_call(partial(_built, context))),
         inverse=Way(call=transform_call(partial(_built, context), back=True)),
         context_names=(context,),
-        inferred=(
-            (
-                "convention",
-                f"{CONVENTION.name}: condition({context}) gives a transform",
-            ),
-        ),
+        inferred=CONVENTION.says(f"condition({context}) gives a transform"),
     )
 
 

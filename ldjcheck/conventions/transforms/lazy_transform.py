@@ -68,7 +68,7 @@ def _with_context(name: str | None) -> Calls:
         forward=Way(call=_THERE),
         inverse=Way(call=_BACK, derived=True),
         context_names=() if name is None else (name,),
-        inferred=(("convention", f"{CONVENTION.name}: calling it builds a transform"),),
+        inferred=CONVENTION.says("calling it builds a transform"),
     )
 
 
