@@ -11,9 +11,8 @@ from ldjcheck.tape.node import (
     is_differentiable,
     users_among,
 )
-from ldjcheck.tape.parts import Call, FlowParts, Part
 from ldjcheck.tape.replay import Edge, dependents, descendants, evaluate, rerun
-from ldjcheck.tape.trace import Step, Trace
+from ldjcheck.tape.trace import Call, FlowParts, Part, Step, Trace
 from ldjcheck.tape.where import (
     file_of,
     has_line,

@@ -26,9 +26,9 @@ from ldjcheck.numerics.tolerance import (
     is_once_more,
     tells_a_mistake,
 )
-from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.oracle.recording import UntraceableError, record
+from ldjcheck.oracle.sides import approximated
 from ldjcheck.records import (
     Approximated,
     Direction,
