@@ -11,7 +11,6 @@ the log-determinant. A call may give it alone: `f(x) -> y; f.log_det(x, y) -> ld
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +21,7 @@ from ldjcheck.calling.parameter_names import (
     is_way_back,
 )
 from ldjcheck.calling.signature import caller
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -229,9 +228,7 @@ def _results(
 def _call(clause: Clause, *, back: bool, beside: Clause | None = None) -> CallFunction:
     """Return what runs a clause; `beside` gives the ldj where it does not do so itself."""
 
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         function = (
             caller(layer) if clause.method is None else getattr(layer, clause.method)
         )

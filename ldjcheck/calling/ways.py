@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ldjcheck.calling.results import unpacked
 from ldjcheck.calling.signature import Signature, caller, parameters_of, signature_of
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 Wrap = Callable[[Tensor], Any]
 
@@ -23,9 +23,7 @@ def layer_call(
     `wrap` makes the input of a tensor: a list of one, or a dict.
     """
 
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         function = caller(layer)
         # what only the way back takes may be among them
         given = taken(getattr(function, "forward", function), kwargs)
@@ -61,9 +59,7 @@ def method_call(
     may be left out. `wrap` is as for a call of the layer itself.
     """
 
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         method = getattr(layer, name)
         named = taken(method, {**(fixed or {}), **kwargs})
         if wrap is not None:
@@ -131,7 +127,7 @@ def _input_behind(
     return next((name for name in signature.required if name not in named), None)
 
 
-def taken(function: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def taken(function: Any, kwargs: Kwargs) -> dict[str, Any]:
     """Return the keyword arguments that a function takes."""
     signature = parameters_of(function)
     if signature is None or signature.takes_any_keyword:

@@ -27,7 +27,7 @@ from ldjcheck.calling.signature import (
     inverse_method,
     signature_of,
 )
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
@@ -151,9 +151,7 @@ def _method_back(layer: Any) -> str | None:
 def _call(
     fixed: Mapping[str, Any] | None = None, *, method: str | None = None
 ) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         function = caller(layer) if method is None else getattr(layer, method)
         result = function((x, start), **{**(fixed or {}), **kwargs})
         return unpacked(result, x, function)
@@ -161,9 +159,7 @@ def _call(
     return call
 
 
-def _back(
-    layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-) -> Returned:
+def _back(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
     """Return what the layers of a row make of y, the last one first."""
     z, total = x, start
     for part in reversed(layer):

@@ -25,7 +25,7 @@ from ldjcheck.calling.signature import (
 )
 from ldjcheck.calling.ways import run, taken
 from ldjcheck.holdings import looked_up
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 _BACK = ("inverse", "inv", "backward", "reverse")
 _OUTPUTS = ("y", "z", "out", "output", "outputs", "yi")
@@ -94,9 +94,7 @@ def _call(
     *,
     late: bool = False,
 ) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         function = caller(layer) if way is None else getattr(layer, way)
         y = run(function, x, {**fixed, **taken(function, kwargs)})
         if isinstance(y, (tuple, list)) and len(y) != 1:

@@ -18,7 +18,7 @@ from ldjcheck.calling.parameter_names import is_total
 from ldjcheck.calling.signature import call_signature, caller, inverse_method
 from ldjcheck.calling.ways import run, taken
 from ldjcheck.holdings import looked_up
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
@@ -65,9 +65,7 @@ def _stored(layer: Any) -> tuple[str, ...]:
 
 
 def _call(way: str | None, fixed: Mapping[str, Any], name: str) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         before = _kept(layer, name)
         function = caller(layer) if way is None else getattr(layer, way)
         y = run(function, x, {**fixed, **taken(function, kwargs)})

@@ -55,7 +55,10 @@ class Returned:
     handed_on: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-CallFunction = Callable[[Any, "Tensor", "Tensor | None", Mapping[str, Any]], Returned]
+Kwargs = Mapping[str, Any]
+"""The keyword arguments of a call, contexts among them."""
+
+CallFunction = Callable[[Any, "Tensor", "Tensor | None", Kwargs], Returned]
 """`(layer, x, start, kwargs) -> Returned`; `start` is the incoming ldj or None."""
 
 

@@ -35,7 +35,15 @@ from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
-from ldjcheck.records import BaseMass, CallFunction, Calls, Domain, Returned, Way
+from ldjcheck.records import (
+    BaseMass,
+    CallFunction,
+    Calls,
+    Domain,
+    Kwargs,
+    Returned,
+    Way,
+)
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tracebacks import package_of
 from ldjcheck.tracing import trace_calls
@@ -302,9 +310,7 @@ def _made(name: str, unit: Unit, leaving: bool | None) -> CallFunction:
 
 
 def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         method = layer if is_routine(layer) else getattr(layer, name)
         model = layer.__self__ if inspect.ismethod(layer) else layer
         said: list[Any] = []
@@ -342,7 +348,7 @@ def _says_one_number(returned: Returned, total: Tensor) -> bool:
 
 
 def _one_by_one(
-    call: CallFunction, layer: Any, x: Tensor, kwargs: Mapping[str, Any], total: Tensor
+    call: CallFunction, layer: Any, x: Tensor, kwargs: Kwargs, total: Tensor
 ) -> Returned | None:
     """Return what a model says of each sample where it says the mean over the batch.
 

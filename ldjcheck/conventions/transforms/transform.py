@@ -7,7 +7,7 @@ every direction is run on tensors that the transform has never seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import Tensor
@@ -15,7 +15,7 @@ from torch.distributions import constraints
 from torch.distributions.transforms import StackTransform, Transform
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.records import CallFunction, Calls, Domain, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Domain, Kwargs, Returned, Way
 
 
 def _itself(layer: Transform, /, **_: Any) -> Transform:
@@ -27,9 +27,7 @@ def transform_call(
 ) -> CallFunction:
     """Return a call of the transform that a layer is built into, given its contexts."""
 
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         return run_transform(built(layer, **kwargs), x, back=back, late=late)
 
     return call

@@ -19,6 +19,7 @@ from ldjcheck.calling.domains import draw
 from ldjcheck.numerics.closeness import same
 from ldjcheck.records import (
     Direction,
+    Kwargs,
     Probe,
     Returned,
     Stale,
@@ -342,9 +343,7 @@ class Histories:
 
 
 def _called_between(other: Tensor) -> Any:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         y = layer(x)
         layer(other.clone())
         return Returned(y=y, ldj=layer.log_abs_det_jacobian(x, y))

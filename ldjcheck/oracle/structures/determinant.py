@@ -45,11 +45,6 @@ class Determinant:
         """On which samples there is a proof."""
         return ~torch.isnan(self.exact)
 
-    @property
-    def is_dense(self) -> bool:
-        """Whether nothing simpler served for some sample."""
-        return self.structure == "dense"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
