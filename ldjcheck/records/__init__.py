@@ -69,7 +69,6 @@ from ldjcheck.records.result import (
     Sample,
     Skipped,
     SublayerLine,
-    Underway,
 )
 from ldjcheck.records.side import Exact, RoundTrip, Said, Side, Sides
 from ldjcheck.records.words import (
@@ -100,6 +99,6 @@ __all__ = [
     "ReadAs", "Region", "Result", "Returned", "RoundTrip", "Run", "Said", "Sample",
     "Severity", "Shape", "Side", "Sides", "SizeBound", "Skipped", "Span", "Stage",
     "Stale", "StaleFrom", "StateChange", "Status", "Structure", "SublayerLine",
-    "Suppression", "Target", "TimeIsUpError", "Turned", "Underway", "Unrepeatable",
+    "Suppression", "Target", "TimeIsUpError", "Turned", "Unrepeatable",
     "Verdict", "Way", "Wrt",
 ]  # fmt: skip

@@ -13,14 +13,15 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.oracle.oracle import Oracle, Question
 from ldjcheck.oracle.sides import judged_by
+from ldjcheck.records import Side
 
 _EXACT = 1e-9  # of sums and lengths that are one
 _ROUNDING = 1e-9
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     """Return log|det J| in the chart; of a way back, minus that of the way there."""
     side, exact = asked.side, asked.side.exact
     if exact.jacobian is None or not exact.is_resizing or side.said.ldj is None:
@@ -30,7 +31,7 @@ def _known(asked: Question) -> Known | None:
         if there.instead != "chart" or side.round_trip.misses:
             return None
         found = judged_by(side, there, there.allowed)
-        return Known(exact=replace(found, instead="chart", anchored=True))
+        return replace(side, exact=replace(found, instead="chart", anchored=True))
     kept = _chart(side.y.double())
     if kept is None or int(kept.sum()) != exact.jacobian.shape[2]:
         return None
@@ -43,8 +44,11 @@ def _known(asked: Question) -> Known | None:
     said = side.said.ldj
     if _is_within(said - volume, allowed) and not _is_within(said - ldj, allowed):
         return None  # the volume factor is what is reported
-    return Known(
-        exact=replace(exact, ldj=ldj, allowed=allowed, jacobian=square, instead="chart")
+    return replace(
+        side,
+        exact=replace(
+            exact, ldj=ldj, allowed=allowed, jacobian=square, instead="chart"
+        ),
     )
 
 

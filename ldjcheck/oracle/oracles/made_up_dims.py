@@ -17,7 +17,8 @@ from torch import Tensor
 from ldjcheck.densities.drawn import Draws
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
@@ -25,7 +26,7 @@ from ldjcheck.running.manner import Manner
 _SAME = 1e-9
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     inverse, forward, exact = asked.side, asked.other, asked.side.exact
     reported = inverse.said.ldj
     if not asked.is_back or forward.exact.instead is None or reported is None:
@@ -33,27 +34,27 @@ def _known(asked: Question) -> Known | None:
     try:
         there = asked.runner.run("forward", inverse.y, Frozen())
     except FailedCallError:
-        return Known(exact=exact)
+        return inverse
     same = there.y.shape == inverse.x.shape and torch.allclose(
         there.y.detach().double(), inverse.x.double(), atol=_SAME
     )
     off = forward.difference
     if not same or there.reported is None or off is None:
-        return Known(exact=exact)
+        return inverse
     if forward.exact.instead == "volume":
         return None  # it has a volume factor of its own
     said = there.reported.detach().double()
     allowed = forward.exact.allowed
     wrong = allowed is not None and bool((off.abs() > allowed).any())
     if wrong and not torch.allclose(reported.double(), -said):
-        return Known(exact=replace(exact, instead=forward.exact.instead))
+        return replace(inverse, exact=replace(exact, instead=forward.exact.instead))
     ldj = -(said - off)
     drawn = drawn_ldj(asked)
     if drawn is not None and not asked.bench.calls.departures:
         further = (drawn - reported).abs().sum() > (ldj - reported).abs().sum()
         ldj = drawn if bool(further) else ldj
     found = replace(exact, ldj=ldj, allowed=allowed, instead=forward.exact.instead)
-    return Known(exact=found)
+    return replace(inverse, exact=found)
 
 
 def drawn_ldj(asked: Question) -> Tensor | None:

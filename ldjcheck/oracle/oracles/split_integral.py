@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ldjcheck.densities.integral import log_integral
 from ldjcheck.numerics.tolerance import says_nothing
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.oracle.oracle import Oracle, Question
 from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
@@ -26,7 +26,7 @@ _ROUNDING = 1e-9
 _ADDS = 1e-8  # relative: the log-density is a sum over the dropped dims
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     """Return the log-density of the dropped part that the ldj claims, normalised."""
     side, exact = asked.side, asked.side.exact
     jacobian, reported = exact.jacobian, side.said.ldj
@@ -42,7 +42,7 @@ def _known(asked: Question) -> Known | None:
     if says_nothing(reported, asked.side.dims, asked.side.said.dtype):
         zero = torch.zeros_like(reported)
         nothing = replace(exact, ldj=zero, allowed=zero + _ROUNDING, instead="nothing")
-        return Known(exact=nothing)
+        return replace(side, exact=nothing)
     count = int(dropped.sum())
     try:
         total = (
@@ -51,13 +51,15 @@ def _known(asked: Question) -> Known | None:
             else None
         )
     except FailedCallError:
-        return Known(exact=exact)
+        return side
     if total is None:
-        return Known(exact=replace(exact, instead="split"))
+        return replace(side, exact=replace(exact, instead="split"))
     lost = 8.0 * torch.finfo(torch.float64).eps * reported.abs()
     ldj = reported - torch.where(total < _NO_END, total, torch.inf)
     allowed = count * (_PER_DIM + lost)
-    return Known(exact=replace(exact, ldj=ldj, allowed=allowed, instead="split"))
+    return replace(
+        side, exact=replace(exact, ldj=ldj, allowed=allowed, instead="split")
+    )
 
 
 def _dropped(jacobian: Tensor) -> Tensor | None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.oracle.oracle import Oracle, Question
 from ldjcheck.oracle.sides import judged_by, measured_side
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.departed import given_back
@@ -150,7 +150,7 @@ def residual_allowed(off: float, dims: int) -> float:
     return _PER_DIM * off * dims
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     """Return what is true at the point where the way back ended.
 
     Where its own derivative is not known; or good to the solver's last step only, while
@@ -175,7 +175,7 @@ def _known(asked: Question) -> Known | None:
     judged = replace(inverse, exact=found)
     if derivable and (judged.disagrees or not stops_early(exact, found)):
         return None
-    return Known(exact=found)
+    return replace(inverse, exact=found)
 
 
 def _at_preimage(
