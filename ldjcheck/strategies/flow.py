@@ -70,11 +70,9 @@ class Couple:
     def _scales(self, x: Tensor) -> Tensor:
         pairs = x.shape[1] // 2
         kept = x[:, int(self.swapped) : 2 * pairs : 2]
-        scales = torch.zeros_like(x)
-        scales[:, 1 - int(self.swapped) : 2 * pairs : 2] = 1.0
         moved = torch.zeros_like(x)
         moved[:, 1 - int(self.swapped) : 2 * pairs : 2] = torch.sin(kept)
-        return self.strength * moved * scales
+        return self.strength * moved
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the coupled x, and the log-scales."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ldjcheck.oracle.derivatives.jacobian import parity
 from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.diagonal import divisible, rounded_logs
 from ldjcheck.oracle.structures.proof import Claim, Proposal
@@ -134,22 +135,7 @@ def of_order(
 
 def parities(order: Tensor) -> Tensor:
     """Return 1.0 where an even number of swaps sorts the numbers, else -1.0, `(batch,)`."""
-    known = dict[tuple[int, ...], float]()
-    found = []
-    for row in order.tolist():
-        key = tuple(row)
-        if key not in known:
-            known[key] = _parity(row)
-        found.append(known[key])
+    rows = list(map(tuple, order.tolist()))
+    known = {row: parity(list(row)) for row in {*rows}}  # most are alike
+    found = [known[row] for row in rows]
     return torch.tensor(found, dtype=torch.float64, device=order.device)
-
-
-def _parity(order: list[int]) -> float:
-    seen, swaps = [False] * len(order), 0
-    for start in range(len(order)):
-        at, length = start, 0
-        while not seen[at]:
-            seen[at] = True
-            at, length = order[at], length + 1
-        swaps += max(length - 1, 0)
-    return -1.0 if swaps % 2 else 1.0
