@@ -229,9 +229,7 @@ def _call(clause: Clause, *, back: bool, beside: Clause | None = None) -> CallFu
     """Return what runs a clause; `beside` gives the ldj where it does not do so itself."""
 
     def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
-        function = (
-            caller(layer) if clause.method is None else getattr(layer, clause.method)
-        )
+        function = caller(layer, clause.method)
         given: list[Any] = [x]
         inputs: list[Any] = []
         if clause.spread and isinstance(x, (dict, list, tuple)):

@@ -46,7 +46,7 @@ def volume_kept(
 
 def _call(way: str | None, fixed: Mapping[str, Any], says: Says) -> CallFunction:
     def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
-        function = caller(layer) if way is None else getattr(layer, way)
+        function = caller(layer, way)
         return says(x, run(function, x, {**fixed, **taken(function, kwargs)}))
 
     return call

@@ -152,7 +152,7 @@ def _call(
     fixed: Mapping[str, Any] | None = None, *, method: str | None = None
 ) -> CallFunction:
     def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
-        function = caller(layer) if method is None else getattr(layer, method)
+        function = caller(layer, method)
         result = function((x, start), **{**(fixed or {}), **kwargs})
         return unpacked(result, x, function)
 

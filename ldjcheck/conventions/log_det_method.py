@@ -95,7 +95,7 @@ def _call(
     late: bool = False,
 ) -> CallFunction:
     def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
-        function = caller(layer) if way is None else getattr(layer, way)
+        function = caller(layer, way)
         y = run(function, x, {**fixed, **taken(function, kwargs)})
         if isinstance(y, (tuple, list)) and len(y) != 1:
             return Returned(y=None, ldj=None)  # it has more to say than y

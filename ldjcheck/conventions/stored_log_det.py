@@ -67,7 +67,7 @@ def _stored(layer: Any) -> tuple[str, ...]:
 def _call(way: str | None, fixed: Mapping[str, Any], name: str) -> CallFunction:
     def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         before = _kept(layer, name)
-        function = caller(layer) if way is None else getattr(layer, way)
+        function = caller(layer, way)
         y = run(function, x, {**fixed, **taken(function, kwargs)})
         if isinstance(y, (tuple, list)) and len(y) != 1:
             return Returned(y=None, ldj=None)  # it has more to say than y

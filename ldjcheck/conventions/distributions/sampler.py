@@ -111,7 +111,7 @@ def _call(
     start: Tensor | None,
     kwargs: Mapping[str, Any],
 ) -> Returned:
-    function = caller(layer) if asked.method is None else getattr(layer, asked.method)
+    function = caller(layer, asked.method)
     with Draws() as draws:
         if asked.counts:
             count: Any = (len(x),) if asked.in_shape else len(x)
