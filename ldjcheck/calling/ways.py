@@ -15,9 +15,7 @@ from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 Wrap = Callable[[Tensor], Any]
 
 
-def layer_call(
-    fixed: Mapping[str, Any] | None = None, *, wrap: Wrap | None = None
-) -> CallFunction:
+def layer_call(fixed: Mapping[str, Any], *, wrap: Wrap | None = None) -> CallFunction:
     """Return what calls the layer itself, with these arguments besides the input.
 
     `wrap` makes the input of a tensor: a list of one, or a dict.
@@ -26,8 +24,7 @@ def layer_call(
     def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         function = caller(layer)
         # what only the way back takes may be among them
-        given = taken(getattr(function, "forward", function), kwargs)
-        named = {**(fixed or {}), **given}
+        named = {**fixed, **taken(getattr(function, "forward", function), kwargs)}
         if wrap is None:
             return unpacked(run(function, x, named), x, function)
         return _unwrapped(function(wrap(x), **named), x, function)

@@ -29,7 +29,7 @@ from ldjcheck.records import (
     Result,
     Status,
 )
-from ldjcheck.revision import Live, StaleSourceError, first_line
+from ldjcheck.revision import Live, first_line
 from ldjcheck.tracing import trace_calls
 
 BUNDLED = ("Scaling", "SequenceNorm", "ChunkCoupling", "GlowBlock", "LearnedKnees")
@@ -210,11 +210,8 @@ class _Planting:
                 ):
                     result = check_layer(self.layer, self.options)
                     self._note(slip, result, None if change is None else after)
-        except (StaleSourceError, SyntaxError):
-            return  # it cannot be planted here
-        except (
-            Exception
-        ):  # a slip may also break what is asked of any layer, as `eval()`
+        except Exception:
+            # It cannot be planted here, or breaks what is asked of any layer, as `eval()`.
             return
 
     def _note(self, slip: Slip, result: Result, numbers: Measurement | None) -> None:

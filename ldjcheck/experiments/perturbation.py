@@ -169,7 +169,7 @@ def _direction(at: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def as_far_as_borne(
-    bench: Bench, probes: tuple[Probe, ...], first: Sides | None = None
+    bench: Bench, probes: tuple[Probe, ...], first: Sides | None
 ) -> Borne:
     """Return the measurements, parameters moved as far as the layer can bear.
 

@@ -101,7 +101,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
 
 
 def run_transform(
-    transform: Transform, x: Tensor, *, back: bool = False, late: bool = False
+    transform: Transform, x: Tensor, *, back: bool, late: bool
 ) -> Returned:
     """Return what a transform, or its inverse, makes of x, and how far an event goes.
 

@@ -47,9 +47,9 @@ def truth_of(
     base: Outcome,
     wrt: Literal["auto"] | Wrt,
     dtype: str,
-    there: Tensor | None = None,
+    there: Tensor | None,
     *,
-    apart: bool = False,
+    apart: bool,
 ) -> Truth:
     """Return the Jacobian that central differences confirm, in the plainest reading.
 

@@ -58,9 +58,7 @@ class Part:
     calls: Sequence[Passage] = field(default_factory=tuple)  # that were made on the way
 
 
-def determined(
-    f: EventMap, x: Tensor, heard: Passages, wanted: Wanted | None = None
-) -> Determinant:
+def determined(f: EventMap, x: Tensor, heard: Passages, wanted: Wanted) -> Determinant:
     """Return log|det J| by the parts of a map, or by the structure of the whole.
 
     Args:
@@ -72,7 +70,6 @@ def determined(
     Raises:
         NoProductsError, NoTensorError, UnequalDimsError: as `determinant`.
     """
-    wanted = wanted or Wanted()
     generator = torch.Generator().manual_seed(wanted.seed)
 
     def listened(x: Tensor) -> Tensor:

@@ -112,7 +112,7 @@ class Proof:
     is_alone: Tensor  # whether the part's vectors moved no line outside of it
 
 
-def prove(proposal: Proposal[Claim], *, apart: bool = False) -> Proof:
+def prove(proposal: Proposal[Claim], *, apart: bool) -> Proof:
     """Return on which samples random products confirm a proposal.
 
     The samples are multiplied all at once, which proves as well that none hangs on
