@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ldjcheck.calling.signature import Signature, call_signature, caller, inverse_method
-from ldjcheck.calling.ways import only_call, run, taken
+from ldjcheck.calling.signature import Signature, call_signature, inverse_method
+from ldjcheck.calling.ways import answer_of, only_call
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 Says = Callable[[Any, Any], Returned]
@@ -46,7 +46,6 @@ def volume_kept(
 
 def _call(way: str | None, fixed: Mapping[str, Any], says: Says) -> CallFunction:
     def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
-        function = caller(layer, way)
-        return says(x, run(function, x, {**fixed, **taken(function, kwargs)}))
+        return says(x, answer_of(layer, way, x, fixed, kwargs))
 
     return call

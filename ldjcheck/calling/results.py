@@ -439,13 +439,7 @@ def _one_number(ldj: Any, x: Any) -> Any:
     """Return the sum of a list of log-dets, each over its own sample; else the ldj."""
     if not _is_sequence(ldj) or not ldj or not all(map(_is_number, ldj)):
         return ldj
-    return _added([_per_sample(item, x) for item in ldj])
-
-
-def _per_sample(item: Any, x: Any) -> Any:
-    if isinstance(item, Tensor) and item.dim() > 1 and len(item) == _batch(x):
-        return item.flatten(1).sum(1)
-    return item
+    return _added([i.flatten(1).sum(1) if _is_output(i, x) else i for i in ldj])
 
 
 def _added(numbers: list[Any]) -> Any:

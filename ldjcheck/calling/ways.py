@@ -87,6 +87,14 @@ def by_methods(
     )
 
 
+def answer_of(
+    layer: Any, method: str | None, x: Any, fixed: Mapping[str, Any], kwargs: Kwargs
+) -> Any:
+    """Return what the layer, or a method of it, answers to its input as asked for."""
+    function = caller(layer, method)
+    return run(function, x, {**fixed, **taken(function, kwargs)})
+
+
 def run(function: Callable[..., Any], x: Any, named: Mapping[str, Any]) -> Any:
     """Return what a function makes of its input, which may be several tensors.
 

@@ -18,12 +18,11 @@ from ldjcheck.calling.parameter_names import is_about_context, is_total
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
-    caller,
     inverse_method,
     method_names,
     signature_of,
 )
-from ldjcheck.calling.ways import run, taken
+from ldjcheck.calling.ways import answer_of, taken
 from ldjcheck.holdings import looked_up
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
@@ -95,8 +94,7 @@ def _call(
     late: bool = False,
 ) -> CallFunction:
     def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
-        function = caller(layer, way)
-        y = run(function, x, {**fixed, **taken(function, kwargs)})
+        y = answer_of(layer, way, x, fixed, kwargs)
         if isinstance(y, (tuple, list)) and len(y) != 1:
             return Returned(y=None, ldj=None)  # it has more to say than y
         if not ldj_names:
@@ -110,7 +108,7 @@ def _call(
         is_back = ldj_names[0].startswith(_BACK)
         given = _arguments(signature, x, y, takes, beside, is_back=is_back)
         if late and given:
-            run(function, x.flip(0), {**fixed, **taken(function, kwargs)})
+            answer_of(layer, way, x.flip(0), fixed, kwargs)
         rest = {
             name: value
             for name, value in taken(method, kwargs).items()

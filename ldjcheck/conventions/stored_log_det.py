@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import is_total
-from ldjcheck.calling.signature import call_signature, caller, inverse_method
-from ldjcheck.calling.ways import run, taken
+from ldjcheck.calling.signature import call_signature, inverse_method
+from ldjcheck.calling.ways import answer_of
 from ldjcheck.holdings import looked_up
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
@@ -67,8 +67,7 @@ def _stored(layer: Any) -> tuple[str, ...]:
 def _call(way: str | None, fixed: Mapping[str, Any], name: str) -> CallFunction:
     def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         before = _kept(layer, name)
-        function = caller(layer, way)
-        y = run(function, x, {**fixed, **taken(function, kwargs)})
+        y = answer_of(layer, way, x, fixed, kwargs)
         if isinstance(y, (tuple, list)) and len(y) != 1:
             return Returned(y=None, ldj=None)  # it has more to say than y
         after = looked_up(layer, name)

@@ -90,10 +90,9 @@ def smooth_scale(bench: Bench, probes: Sequence[Probe]) -> tuple[float, str] | N
     or so steep that no difference is a slope, or that rounding decides where its way back
     leads. None where it is neither, or is so however little is moved.
     """
-    told = (bench.options.atol, bench.options.rtol) != (None, None)
     first, *_ = probes
     dims = prod(first.shape)
-    if told or not first.draw or dims < MANY:
+    if bench.options.states_tolerance or not first.draw or dims < MANY:
         return None
     smooth: float | None = None  # and the way back leads elsewhere
     for factor in (1.0, *_FACTORS):
@@ -219,8 +218,7 @@ def _nearer(
     one that nothing can be proved at, however little is moved, for then the layer is the
     reason; and one for which the user has said what to allow.
     """
-    options = bench.options
-    if (options.atol, options.rtol) != (None, None):
+    if bench.options.states_tolerance:
         return None
     told = is_telling(first)
     if told and not is_wrong(first) and _proves_back(first):
@@ -287,8 +285,7 @@ def where_borne(bench: Bench, measured: tuple[Sides, ...]) -> tuple[Sides, ...]:
     The first is as the layer bears it. At another draw, or farther out, its scales may
     still be beyond all numbers, and that says nothing of the layer either.
     """
-    options = bench.options
-    if (options.atol, options.rtol) != (None, None) or not is_telling(measured[0]):
+    if bench.options.states_tolerance or not is_telling(measured[0]):
         return measured
     borne = while_time_lasts(_borne(bench, each) for each in measured[1:])
     return (measured[0], *borne)

@@ -54,13 +54,12 @@ def with_value(
                 shares = None if shares is None else turned * (shares - density)
                 side = replace(side, exact=replace(side.exact, density_counted=True))
                 break
-    stated = (call.options.atol, call.options.rtol) != (None, None)
     known = replace(
         side.exact,
         ldj=value.ldj,
         shares=shares,
         structure=structure,
-        clearly=1.0 if stated else CLEARLY,
+        clearly=1.0 if call.options.states_tolerance else CLEARLY,
     )
     estimate = estimate_of(call.runner, side.direction, side.x, call.frozen, call.base)
     if estimate is not None:

@@ -14,7 +14,13 @@ from typing import Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path, users_fault
-from ldjcheck.targets.sources.source import Grounds, Source, SourceKind, near_misses
+from ldjcheck.targets.sources.source import (
+    Grounds,
+    Source,
+    SourceKind,
+    did_you_mean,
+    near_misses,
+)
 
 
 def accepts(name: str) -> bool:
@@ -161,11 +167,8 @@ def missing(name: str, path: Path, what: str = "file") -> CannotCheckError:
     suffixes = (".py", ".ipynb") if is_file else (".ipynb", ".py")
     files = (file for suffix in suffixes for file in folder.glob(f"*{suffix}"))
     near = near_misses(path.name, (file.name for file in files))
-    evidence = (
-        ("Did you mean:", *(f"  {shown_path(folder / match)}" for match in near))
-        if near
-        else (f"Looked for in {folder}.",)
-    )
+    meant = did_you_mean(shown_path(folder / match) for match in near)
+    evidence = meant or (f"Looked for in {folder}.",)
     return CannotCheckError("LDJ001", f"There is no {what} {name}.", evidence)
 
 
