@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.results import source_of, unnamed_total
+from ldjcheck.calling.results import unnamed_total, written_in
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
@@ -120,8 +120,7 @@ def _wrapping(signature: Signature) -> tuple[Wrap, str] | None:
     It takes the first of a list, or the one key of a dict that it looks up.
     """
     keys: set[Any] = set()
-    tree = source_of(signature.function) if signature.names else None
-    for node in ast.walk(tree) if tree is not None else ():
+    for node in written_in(signature.function) if signature.names else ():
         of, what = None, None
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
             of, what = node.value, node.slice

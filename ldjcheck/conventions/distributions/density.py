@@ -30,7 +30,7 @@ from ldjcheck.calling.results import (
     made_of_densities,
     returned_expressions,
     returned_names,
-    source_of,
+    written_in,
 )
 from ldjcheck.calling.signature import call_signature, caller, total_name
 from ldjcheck.calling.ways import run
@@ -188,8 +188,7 @@ def _distributes(function: Any) -> bool:
 
     Its slope is the density there, which is the ldj then, and none of z.
     """
-    tree = source_of(function)
-    nodes = list(ast.walk(tree)) if tree is not None else []
+    nodes = list(written_in(function))
     asked = {n for node in nodes if asks_base(node) for n in _names_given(node)}
     points = {
         n for node in nodes if _calls(node, _DISTRIBUTES) for n in _names_given(node)

@@ -25,7 +25,7 @@ from torch.distributions import Distribution
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of, unit_of_method
-from ldjcheck.calling.results import returned_alone, returns_one_thing, source_of
+from ldjcheck.calling.results import returned_alone, returns_one_thing, written_in
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import declared_domain
 from ldjcheck.densities.asked import Mass
@@ -122,10 +122,9 @@ def _unit_of_call(layer: Any) -> Unit | None:
 
 def _assigned(call: Any) -> dict[str, ast.expr]:
     """Return what a function gives a name to, by the name: what it is given last."""
-    tree = source_of(call)
     return {
         node.targets[0].id: node.value
-        for node in (ast.walk(tree) if tree is not None else ())
+        for node in written_in(call)
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
 
