@@ -193,10 +193,8 @@ def _tolerance(side: Side) -> Tensor:
     if side.said.ldj is None or side.exact.ldj is None or side.exact.allowed is None:
         return torch.tensor(_FITS, dtype=torch.float64)
     size = 1.0 + side.exact.ldj.abs()
-    gap, rounding = (
-        (side.said.ldj - side.exact.ldj).abs() / size,
-        side.exact.allowed / size,
-    )
+    gap = (side.said.ldj - side.exact.ldj).abs() / size
+    rounding = side.exact.allowed / size
     clearly = _CLEARLY * torch.where(gap > rounding, gap, torch.inf)
     strictest = clearly.amin().clamp(max=_FITS)
     return torch.minimum(rounding, clearly).clamp(max=_FITS).maximum(strictest)
@@ -353,10 +351,8 @@ def jacobian_between(
     Raises:
         UntraceableError: its operations cannot be run again.
     """
-    step, at = (
-        _replayed(between, depending, begin, end, batch),
-        _point(begin, doubled=doubled),
-    )
+    step = _replayed(between, depending, begin, end, batch)
+    at = _point(begin, doubled=doubled)
     many = at[0].numel() > FEW
     for vectorize in (many, False):  # vmap does not go through custom backwards
         try:

@@ -104,10 +104,8 @@ def _not_found(
 ) -> CannotCheckError:
     name = str(error.name)
     if isinstance(error, NameError):
-        message, names = (
-            f"There is no {name} in {source.name}.",
-            [*source.namespace, *source.known],
-        )
+        message = f"There is no {name} in {source.name}."
+        names = [*source.namespace, *source.known]
     elif inspect.ismodule(error.obj):
         message, names = f"There is no {name} in {error.obj.__name__}.", dir(error.obj)
     else:
