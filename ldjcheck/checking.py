@@ -48,7 +48,6 @@ from ldjcheck.records import (
     Result,
     Shape,
     TimeIsUpError,
-    Underway,
 )
 from ldjcheck.records.deadline import (
     ALONE,
@@ -76,7 +75,7 @@ if TYPE_CHECKING:
     from ldjcheck.running.snapshot.namespace import Namespace
     from ldjcheck.settling.subject import Subject
 
-    Tell = Callable[[Result | Underway], None]
+    Tell = Callable[[Result | str], None]
     Item = TypeVar("Item")
 
 _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
@@ -211,7 +210,7 @@ class _Course:
         """Note what is being done from now on, and tell whoever waits."""
         self.stage = stage
         if self.tell is not None and stage.doing:
-            self.tell(Underway(what=stage.doing))
+            self.tell(stage.doing)
 
     def during(
         self,

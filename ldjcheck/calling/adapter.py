@@ -7,13 +7,13 @@ Either may take further keyword arguments, and return None for an ldj that is no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
 from ldjcheck.calling.ways import taken
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 NAME = "adapter"
 
@@ -46,9 +46,7 @@ def adapted_calls(adapter: Any) -> tuple[Calls, ...]:
 
 
 def _call(function: Callable[..., Any]) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         result = function(layer, x, **taken(function, kwargs))
         if isinstance(result, (tuple, list)) and len(result) == 2:
             return Returned(y=result[0], ldj=result[1])

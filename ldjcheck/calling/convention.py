@@ -21,3 +21,7 @@ class Convention:
     name: str
     summary: str  # one line for `--convention` and the docs
     recognise: Callable[[Any], Iterable[Calls]]
+
+    def says(self, why: str) -> tuple[tuple[str, str], ...]:
+        """Return what is concluded of a layer that is called so, and from what."""
+        return (("convention", f"{self.name}: {why}"),)

@@ -11,7 +11,6 @@ the log-determinant. A call may give it alone: `f(x) -> y; f.log_det(x, y) -> ld
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,10 +20,8 @@ from ldjcheck.calling.parameter_names import (
     is_total,
     is_way_back,
 )
-from ldjcheck.calling.signature import (
-    caller,
-)
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.calling.signature import caller
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,7 +89,6 @@ def describe_calls(text: str) -> tuple[Calls, ...]:
     there = next((c for c in clauses if not c.back), None)
     back = next((c for c in clauses if c.back), None)
     if there is None:  # only the way back is out of the ordinary
-        assert back is not None, "a description has at least one call"
         there = _clause("f(x) -> y, ldj")
     elif there.flag is not None and back is None:
         back = there
@@ -232,12 +228,8 @@ def _results(
 def _call(clause: Clause, *, back: bool, beside: Clause | None = None) -> CallFunction:
     """Return what runs a clause; `beside` gives the ldj where it does not do so itself."""
 
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
-        function = (
-            caller(layer) if clause.method is None else getattr(layer, clause.method)
-        )
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
+        function = caller(layer, clause.method)
         given: list[Any] = [x]
         inputs: list[Any] = []
         if clause.spread and isinstance(x, (dict, list, tuple)):

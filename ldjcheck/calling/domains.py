@@ -36,9 +36,8 @@ _LARGEST_BOUND = 20.0  # of an interval that inputs may live in
 _MOST_BOUNDS = 8
 _LEAST_WRITTEN = 0.5  # what code has that is smaller guards against zero
 _COMMON_LEVELS = (256, 32, 16, 8, 4, 2)
-_FAR_OUT = (
-    6.0  # beyond the bounds of usual splines, and short of where logistics saturate
-)
+# beyond the bounds of usual splines, and short of where logistics saturate
+_FAR_OUT = 6.0
 _SPREAD = {"usual": 1.0, "near": 0.4, "far": 3.0, "plus": 1.0, "minus": 1.0}
 
 
@@ -108,7 +107,7 @@ def draw(
         return torch.exp(0.7 * z)
     if domain.kind == "int":
         return _integers(domain, z)
-    low, high = _ends(domain)
+    low, high = ends_of(domain)
     if math.isinf(high):
         return low + torch.exp(0.7 * z)
     return low + (high - low) * (0.01 + 0.98 * torch.sigmoid(z))
@@ -125,14 +124,15 @@ def _reaching_out(z: Tensor) -> Tensor:
 
 def _integers(domain: Domain, z: Tensor) -> Tensor:
     """Return whole numbers; the ends are left to `far`, where clips and casts may bite."""
-    low, high = _ends(domain)
+    low, high = ends_of(domain)
     if high - low >= 3 and z.abs().max() < 2.9:
         low, high = low + 1, high - 1
     u = torch.distributions.Normal(0.0, 1.0).cdf(z)
     return (low + torch.floor(u * (high - low + 1))).clamp(low, high)
 
 
-def _ends(domain: Domain) -> tuple[float, float]:
+def ends_of(domain: Domain) -> tuple[float, float]:
+    """Return the least and the largest number of a domain; infinite where it has none."""
     if domain.kind == "unit":
         return 0.0, 1.0
     low = domain.low if domain.low is not None else -math.inf

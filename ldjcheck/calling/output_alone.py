@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ldjcheck.calling.signature import Signature, call_signature, caller, inverse_method
-from ldjcheck.calling.ways import only_call, run, taken
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.calling.signature import Signature, call_signature, inverse_method
+from ldjcheck.calling.ways import answer_of, only_call
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 Says = Callable[[Any, Any], Returned]
 """From an input, and all that came back, to what a call says of its ldj."""
@@ -45,10 +45,7 @@ def volume_kept(
 
 
 def _call(way: str | None, fixed: Mapping[str, Any], says: Says) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
-        function = caller(layer) if way is None else getattr(layer, way)
-        return says(x, run(function, x, {**fixed, **taken(function, kwargs)}))
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
+        return says(x, answer_of(layer, way, x, fixed, kwargs))
 
     return call

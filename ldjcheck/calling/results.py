@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import operator
 import textwrap
 import types
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -62,9 +63,9 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
         y, ldj = _in_order(result, x, function)
         return Returned(y=_last(y, x), ldj=_one_number(ldj, x))
     where = _places_of_ldj(result, x, function)
-    numbers = [_one_number(result[i], x) for i in where]
+    ldj = functools.reduce(operator.add, (_one_number(result[i], x) for i in where))
     rest = [item for i, item in enumerate(result) if i not in where]
-    return Returned(y=_outputs(rest, x), ldj=_added(numbers))
+    return Returned(y=_outputs(rest, x), ldj=ldj)
 
 
 def _is_plain_pair(result: Any, x: Any) -> bool:
@@ -85,7 +86,7 @@ def _by_form(held: Mapping[Any, Any], x: Any) -> tuple[Any, Any]:
     if len(held) != 2 or not all(isinstance(item, Tensor) for item in held.values()):
         return None, None
     y, ldj = sorted(held.values(), key=lambda item: -item.dim())
-    is_pair = _is_output(y, x) and y.dim() > 1 and ldj.shape == y.shape[:1]
+    is_pair = _is_output(y, x) and ldj.shape == y.shape[:1]
     return (y, ldj) if is_pair else (None, None)
 
 
@@ -178,9 +179,11 @@ def returns_one_thing(function: Callable[..., Any]) -> bool:
 
 def returned_alone(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
     """Return all that a function returns, as its source writes that; () without one."""
-    tree = source_of(function)
-    nodes = () if tree is None else ast.walk(tree)
-    return tuple(n.value for n in nodes if isinstance(n, ast.Return) and n.value)
+    return tuple(
+        node.value
+        for node in written_in(function)
+        if isinstance(node, ast.Return) and node.value
+    )
 
 
 def densities_beside(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -188,9 +191,8 @@ def densities_beside(function: Callable[..., Any]) -> tuple[str, ...]:
 
     In a tuple, or in what is made of keywords: a dataclass, a dictionary.
     """
-    tree = source_of(function)
     records = _records(function)
-    for node in ast.walk(tree) if tree is not None else ():
+    for node in written_in(function):
         names = _names_returned(node, records) if isinstance(node, ast.Return) else ()
         if any(map(is_total, names)):
             return tuple(filter(is_density_of_x, names))
@@ -202,9 +204,8 @@ def made_of_densities(function: Callable[..., Any]) -> set[str]:
 
     And those that are made of these; what a helper of its own answers for it counts.
     """
-    tree = source_of(function)
     made: list[tuple[Sequence[ast.expr], ast.expr]] = []
-    for node in ast.walk(tree) if tree is not None else ():
+    for node in written_in(function):
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) and node.value:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             made.append((targets, node.value))
@@ -283,11 +284,9 @@ def returned_by_key(function: Callable[..., Any]) -> dict[str, ast.expr]:
 
     In a dictionary, or in what is made of keywords: a dataclass, a named tuple.
     """
-    tree = source_of(function)
-    nodes = ast.walk(tree) if tree is not None else ()
     records = _records(function)
-    found = (_by_key(node, records) for node in nodes if isinstance(node, ast.Return))
-    return next(filter(None, found), {})
+    nodes = (node for node in written_in(function) if isinstance(node, ast.Return))
+    return next(filter(None, (_by_key(node, records) for node in nodes)), {})
 
 
 def _records(function: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
@@ -374,12 +373,9 @@ def unnamed_total(signature: Signature) -> str | None:
 
 @functools.lru_cache(maxsize=64)
 def _longest_tuple(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
-    tree, records = source_of(function), _records(function)
-    found: tuple[ast.expr, ...] = ()
-    for node in ast.walk(tree) if tree is not None else ():
-        if isinstance(node, ast.Return) and node.value is not None:
-            found = max(found, parts_of(node.value, records), key=len)
-    return found
+    records = _records(function)
+    parts = (parts_of(value, records) for value in returned_alone(function))
+    return max(parts, key=len, default=())
 
 
 def parts_of(value: ast.expr, records: Collection[str]) -> tuple[ast.expr, ...]:
@@ -394,6 +390,13 @@ def parts_of(value: ast.expr, records: Collection[str]) -> tuple[ast.expr, ...]:
     if isinstance(value, ast.Call) and getattr(value.func, "id", None) in records:
         return (*value.args, *(each.value for each in value.keywords))
     return ()
+
+
+def written_in(function: Callable[..., Any]) -> Iterator[ast.AST]:
+    """Yield all that stands in the source of a function; nothing where it has none."""
+    tree = source_of(function)
+    if tree is not None:
+        yield from ast.walk(tree)
 
 
 def source_of(function: Callable[..., Any]) -> ast.Module | None:
@@ -441,20 +444,8 @@ def _one_number(ldj: Any, x: Any) -> Any:
     """Return the sum of a list of log-dets, each over its own sample; else the ldj."""
     if not _is_sequence(ldj) or not ldj or not all(map(_is_number, ldj)):
         return ldj
-    return _added([_per_sample(item, x) for item in ldj])
-
-
-def _per_sample(item: Any, x: Any) -> Any:
-    if isinstance(item, Tensor) and item.dim() > 1 and len(item) == _batch(x):
-        return item.flatten(1).sum(1)
-    return item
-
-
-def _added(numbers: list[Any]) -> Any:
-    total = numbers[0]
-    for number in numbers[1:]:
-        total = total + number
-    return total
+    numbers = (i.flatten(1).sum(1) if _is_output(i, x) else i for i in ldj)
+    return functools.reduce(operator.add, numbers)
 
 
 def _is_output(item: Any, x: Any) -> bool:

@@ -221,8 +221,10 @@ def method_names(layer: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
-def caller(layer: Any) -> Callable[..., Any]:
-    """Return what is called to run the layer forward."""
+def caller(layer: Any, method: str | None = None) -> Callable[..., Any]:
+    """Return what is called to run the layer forward, or a method of it."""
+    if method is not None:
+        return getattr(layer, method)  # type: ignore[no-any-return]  # a method
     if callable(layer):
         return layer  # type: ignore[no-any-return]  # `callable` does not narrow Any
     return layer.forward  # type: ignore[no-any-return]

@@ -10,28 +10,21 @@ from torch import Tensor
 
 from ldjcheck.calling.results import unpacked
 from ldjcheck.calling.signature import Signature, caller, parameters_of, signature_of
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 Wrap = Callable[[Tensor], Any]
 
 
-def layer_call(
-    fixed: Mapping[str, Any] | None = None,
-    *,
-    wrap: Wrap | None = None,
-) -> CallFunction:
+def layer_call(fixed: Mapping[str, Any], *, wrap: Wrap | None = None) -> CallFunction:
     """Return what calls the layer itself, with these arguments besides the input.
 
     `wrap` makes the input of a tensor: a list of one, or a dict.
     """
 
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         function = caller(layer)
         # what only the way back takes may be among them
-        given = taken(getattr(function, "forward", function), kwargs)
-        named = {**(fixed or {}), **given}
+        named = {**fixed, **taken(getattr(function, "forward", function), kwargs)}
         if wrap is None:
             return unpacked(run(function, x, named), x, function)
         return _unwrapped(function(wrap(x), **named), x, function)
@@ -63,9 +56,7 @@ def method_call(
     may be left out. `wrap` is as for a call of the layer itself.
     """
 
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         method = getattr(layer, name)
         named = taken(method, {**(fixed or {}), **kwargs})
         if wrap is not None:
@@ -94,6 +85,14 @@ def by_methods(
         extra_names=signature.extras(),
         inferred=(("convention", f"{convention}: it has {there}()"),),
     )
+
+
+def answer_of(
+    layer: Any, method: str | None, x: Any, fixed: Mapping[str, Any], kwargs: Kwargs
+) -> Any:
+    """Return what the layer, or a method of it, answers to its input as asked for."""
+    function = caller(layer, method)
+    return run(function, x, {**fixed, **taken(function, kwargs)})
 
 
 def run(function: Callable[..., Any], x: Any, named: Mapping[str, Any]) -> Any:
@@ -133,7 +132,7 @@ def _input_behind(
     return next((name for name in signature.required if name not in named), None)
 
 
-def taken(function: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def taken(function: Any, kwargs: Kwargs) -> dict[str, Any]:
     """Return the keyword arguments that a function takes."""
     signature = parameters_of(function)
     if signature is None or signature.takes_any_keyword:

@@ -19,6 +19,7 @@ from ldjcheck.classroom.judging import built
 from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.classroom.zoo import animal_called
 from ldjcheck.mistakes.rewriting.sites import Site, real_file
+from ldjcheck.numerics.closeness import same
 from ldjcheck.records import (
     Layer,
     LedgerLine,
@@ -28,7 +29,7 @@ from ldjcheck.records import (
     Result,
     Status,
 )
-from ldjcheck.revision import Live, StaleSourceError, first_line
+from ldjcheck.revision import Live, first_line
 from ldjcheck.tracing import trace_calls
 
 BUNDLED = ("Scaling", "SequenceNorm", "ChunkCoupling", "GlowBlock", "LearnedKnees")
@@ -209,11 +210,8 @@ class _Planting:
                 ):
                     result = check_layer(self.layer, self.options)
                     self._note(slip, result, None if change is None else after)
-        except (StaleSourceError, SyntaxError):
-            return  # it cannot be planted here
-        except (
-            Exception
-        ):  # a slip may also break what is asked of any layer, as `eval()`
+        except Exception:
+            # It cannot be planted here, or breaks what is asked of any layer, as `eval()`.
             return
 
     def _note(self, slip: Slip, result: Result, numbers: Measurement | None) -> None:
@@ -252,21 +250,9 @@ def _change(
                 return "fails"
             if not one.answered:
                 continue
-            if not _same(one.y, other.y):
+            if not same(one.y, other.y):
                 return "map"
-            now_said, then_said = one.said, other.said
-            if now_said.form != then_said.form or not _same(
-                now_said.ldj, then_said.ldj
-            ):
+            is_alike = same(one.said.ldj, other.said.ldj)
+            if one.said.form != other.said.form or not is_alike:
                 differs = "ldj"
     return differs
-
-
-def _same(a: object, b: object) -> bool:
-    import torch
-
-    from ldjcheck.numerics.closeness import same
-
-    if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
-        return a is b
-    return same(a, b)

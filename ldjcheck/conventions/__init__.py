@@ -65,17 +65,10 @@ CONVENTIONS: tuple[Convention, ...] = (
 )
 
 __all__ = [
-    "CONVENTIONS",
-    "Convention",
-    "adapted_calls",
-    "convention_called",
-    "declared_domain",
-    "densities",
-    "not_taken",
-    "parse_description",
-    "recognise_conventions",
-    "untaken",
-]
+    "CONVENTIONS", "Convention", "adapted_calls", "convention_called",
+    "declared_domain", "densities", "not_taken", "parse_description",
+    "recognise_conventions", "untaken",
+]  # fmt: skip
 
 
 def convention_called(text: str) -> str:

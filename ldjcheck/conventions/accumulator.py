@@ -24,7 +24,7 @@ from ldjcheck.calling.signature import (
     total_name,
 )
 from ldjcheck.calling.ways import run, taken
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
@@ -57,7 +57,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         inputs=inputs,
         context_names=signature.contexts(total, *inputs),
         extra_names=signature.extras(total),
-        inferred=(("convention", f"{CONVENTION.name}: {why}"),),
+        inferred=CONVENTION.says(why),
     )
     if not is_density:
         yield calls
@@ -71,9 +71,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
 def _call(signature: Signature, total: str, fixed: Mapping[str, Any]) -> CallFunction:
     second = len(signature.required) > 1 and signature.required[1] == total
 
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         named = {**fixed, **kwargs}
         function = caller(layer)
         if second:  # some layers name it differently in a subclass: position is safer
@@ -92,9 +90,7 @@ def _method_call(
     if found is None and several and (unnamed := unnamed_total(signature)):
         found = unnamed, False
 
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         function = getattr(layer, method)
         named = taken(function, kwargs)
         if found is not None:

@@ -8,7 +8,7 @@ its place, as `c0`, `c1`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor
@@ -16,7 +16,7 @@ from torch import Tensor
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.signature import call_signature
 from ldjcheck.holdings import looked_up
-from ldjcheck.records import CallFunction, Calls, Returned, Shape, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Shape, Way
 
 _PLACE = re.compile(r"c\d+")  # one condition of several
 
@@ -37,7 +37,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         one_number=True,
         extra_names=tuple(name for name, _ in several) or alone,
         context_shapes=several,
-        inferred=(("convention", f"{CONVENTION.name}: it takes rev and jac"),),
+        inferred=CONVENTION.says("it takes rev and jac"),
     )
 
 
@@ -62,9 +62,7 @@ def _conditions(layer: Any) -> list[Shape]:
 
 
 def _call(*, rev: bool) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         numbered = sorted(name for name in kwargs if _PLACE.fullmatch(name))
         named = {k: v for k, v in kwargs.items() if k not in numbered}
         if numbered:

@@ -27,7 +27,7 @@ from ldjcheck.calling.signature import (
     inverse_method,
     signature_of,
 )
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
@@ -52,9 +52,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         sign=-1 if is_density(total) else 1,
         context_names=signature.contexts(),
         extra_names=signature.extras(),
-        inferred=(
-            ("convention", f"{CONVENTION.name}: it takes x and {total!r} in a tuple"),
-        ),
+        inferred=CONVENTION.says(f"it takes x and {total!r} in a tuple"),
     )
 
 
@@ -153,19 +151,15 @@ def _method_back(layer: Any) -> str | None:
 def _call(
     fixed: Mapping[str, Any] | None = None, *, method: str | None = None
 ) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
-        function = caller(layer) if method is None else getattr(layer, method)
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
+        function = caller(layer, method)
         result = function((x, start), **{**(fixed or {}), **kwargs})
         return unpacked(result, x, function)
 
     return call
 
 
-def _back(
-    layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-) -> Returned:
+def _back(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
     """Return what the layers of a row make of y, the last one first."""
     z, total = x, start
     for part in reversed(layer):

@@ -18,14 +18,13 @@ from ldjcheck.calling.parameter_names import is_about_context, is_total
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
-    caller,
     inverse_method,
     method_names,
     signature_of,
 )
-from ldjcheck.calling.ways import run, taken
+from ldjcheck.calling.ways import answer_of, taken
 from ldjcheck.holdings import looked_up
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 _BACK = ("inverse", "inv", "backward", "reverse")
 _OUTPUTS = ("y", "z", "out", "output", "outputs", "yi")
@@ -65,7 +64,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         else replace(inverse, event_dim=event_dim, tracked=bool(back_names)),
         context_names=signature.contexts(),
         extra_names=signature.extras(),
-        inferred=(("convention", f"{CONVENTION.name}: {name}() gives the ldj"),),
+        inferred=CONVENTION.says(f"{name}() gives the ldj"),
     )
     yield calls
     if event_dim is None and name == "log_abs_det_jacobian":
@@ -94,11 +93,8 @@ def _call(
     *,
     late: bool = False,
 ) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
-        function = caller(layer) if way is None else getattr(layer, way)
-        y = run(function, x, {**fixed, **taken(function, kwargs)})
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
+        y = answer_of(layer, way, x, fixed, kwargs)
         if isinstance(y, (tuple, list)) and len(y) != 1:
             return Returned(y=None, ldj=None)  # it has more to say than y
         if not ldj_names:
@@ -112,7 +108,7 @@ def _call(
         is_back = ldj_names[0].startswith(_BACK)
         given = _arguments(signature, x, y, takes, beside, is_back=is_back)
         if late and given:
-            run(function, x.flip(0), {**fixed, **taken(function, kwargs)})
+            answer_of(layer, way, x.flip(0), fixed, kwargs)
         rest = {
             name: value
             for name, value in taken(method, kwargs).items()

@@ -45,9 +45,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         column=True,
         context_names=signature.contexts(name),
         extra_names=signature.extras(name),
-        inferred=(
-            ("convention", f"{CONVENTION.name}: {name!r} is {there!r} or {back!r}"),
-        ),
+        inferred=CONVENTION.says(f"{name!r} is {there!r} or {back!r}"),
     )
 
 

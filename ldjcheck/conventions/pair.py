@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.results import source_of, unnamed_total
+from ldjcheck.calling.results import unnamed_total, written_in
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
@@ -84,7 +84,7 @@ def _called(
         inputs=(signature.names[0], *signature.contexts()) if in_parts else (),
         context_names=() if in_parts else signature.contexts(known),
         extra_names=signature.extras(known),
-        inferred=(("convention", f"{CONVENTION.name}: the call returns y and ldj"),),
+        inferred=CONVENTION.says("the call returns y and ldj"),
     )
     yield calls
     if (wrapping := _wrapping(signature)) is not None:
@@ -101,7 +101,7 @@ def _called(
             inverse=None
             if inverse is None or calls.inverse is None
             else replace(calls.inverse, call=inverse),
-            inferred=(("convention", f"{CONVENTION.name}: it takes {shown}"),),
+            inferred=CONVENTION.says(f"it takes {shown}"),
         )
 
 
@@ -120,8 +120,7 @@ def _wrapping(signature: Signature) -> tuple[Wrap, str] | None:
     It takes the first of a list, or the one key of a dict that it looks up.
     """
     keys: set[Any] = set()
-    tree = source_of(signature.function) if signature.names else None
-    for node in ast.walk(tree) if tree is not None else ():
+    for node in written_in(signature.function) if signature.names else ():
         of, what = None, None
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
             of, what = node.value, node.slice

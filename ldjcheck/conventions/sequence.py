@@ -5,14 +5,14 @@ Each is called by its own convention, the output goes to the next, and the ldjs 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.records import CallFunction, Calls, Domain, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Domain, Kwargs, Returned, Way
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
@@ -30,9 +30,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         inverse=Way(call=_call(back=True), domain=_domain(ways[-1][0].inverse))
         if invertible
         else None,
-        inferred=(
-            ("convention", f"{CONVENTION.name}: {len(ways)} layers in a row, added up"),
-        ),
+        inferred=CONVENTION.says(f"{len(ways)} layers in a row, added up"),
     )
 
 
@@ -53,9 +51,7 @@ def _ways(part: Any) -> tuple[Calls, ...]:
 
 
 def _call(*, back: bool) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         total: Any = 0.0
         z: Any = x
         for part in reversed(layer) if back else layer:
@@ -68,7 +64,7 @@ def _call(*, back: bool) -> CallFunction:
     return call
 
 
-def _run(part: Any, x: Tensor, kwargs: Mapping[str, Any], *, back: bool) -> Returned:
+def _run(part: Any, x: Tensor, kwargs: Kwargs, *, back: bool) -> Returned:
     """Return what the first convention makes of x by which the layer reports an ldj."""
     returned = Returned(y=x, ldj=None)
     for calls in _ways(part):

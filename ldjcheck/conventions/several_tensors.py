@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.results import source_of
+from ldjcheck.calling.results import written_in
 from ldjcheck.calling.signature import call_signature, caller, signature_of
 from ldjcheck.calling.ways import run
 from ldjcheck.holdings import looked_up
@@ -34,9 +34,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         column=True,
         inputs=_taken_by_name(layer),
         context_names=first[1:],
-        inferred=(
-            ("convention", f"{CONVENTION.name}: it takes any number of tensors"),
-        ),
+        inferred=CONVENTION.says("it takes any number of tensors"),
     )
 
 
@@ -45,9 +43,9 @@ def _taken_by_name(layer: Any) -> tuple[str, ...]:
 
     Empty where that takes one of them, or any number.
     """
-    tree = source_of(caller(layer))
-    calls = (n for n in ast.walk(tree) if isinstance(n, ast.Call)) if tree else ()
-    for call in calls:
+    for call in written_in(caller(layer)):
+        if not isinstance(call, ast.Call):
+            continue
         spread = any(isinstance(argument, ast.Starred) for argument in call.args)
         if not spread or not isinstance(call.func, ast.Attribute):
             continue

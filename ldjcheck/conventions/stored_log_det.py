@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import is_total
-from ldjcheck.calling.signature import call_signature, caller, inverse_method
-from ldjcheck.calling.ways import run, taken
+from ldjcheck.calling.signature import call_signature, inverse_method
+from ldjcheck.calling.ways import answer_of
 from ldjcheck.holdings import looked_up
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
@@ -43,9 +43,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
             inverse=Way.of(inverse),
             context_names=signature.contexts(),
             extra_names=signature.extras(),
-            inferred=(
-                ("convention", f"{CONVENTION.name}: the call leaves it in {name!r}"),
-            ),
+            inferred=CONVENTION.says(f"the call leaves it in {name!r}"),
         )
 
 
@@ -67,12 +65,9 @@ def _stored(layer: Any) -> tuple[str, ...]:
 
 
 def _call(way: str | None, fixed: Mapping[str, Any], name: str) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         before = _kept(layer, name)
-        function = caller(layer) if way is None else getattr(layer, way)
-        y = run(function, x, {**fixed, **taken(function, kwargs)})
+        y = answer_of(layer, way, x, fixed, kwargs)
         if isinstance(y, (tuple, list)) and len(y) != 1:
             return Returned(y=None, ldj=None)  # it has more to say than y
         after = looked_up(layer, name)

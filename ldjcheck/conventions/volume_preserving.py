@@ -22,11 +22,7 @@ from ldjcheck.records import Calls, Returned
 
 def _recognise(layer: Any) -> Iterator[Calls]:
     found = volume_kept(
-        layer,
-        CONVENTION.name,
-        _said,
-        where="volume is kept",
-        because="it keeps volume",
+        layer, CONVENTION.name, _said, where="volume is kept", because="it keeps volume"
     )
     if found is None:
         return

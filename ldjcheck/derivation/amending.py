@@ -25,14 +25,7 @@ from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting.sites import real_file
 from ldjcheck.mistakes.terms import missing_term
-from ldjcheck.records import (
-    Comparison,
-    Diagnosis,
-    Direction,
-    Finding,
-    Fix,
-    Location,
-)
+from ldjcheck.records import Comparison, Diagnosis, Direction, Finding, Fix, Location
 from ldjcheck.revision import Live, Replacement, SourceText, is_disjoint
 from ldjcheck.revision.text import is_minus, is_sum
 from ldjcheck.running.bench import Bench

@@ -30,9 +30,7 @@ from ldjcheck.records import (
     Sides,
 )
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place, is_torchs
@@ -163,13 +161,10 @@ def _wrong(bench: Bench, probe: Probe, beyond: Tensor, at: Tensor) -> Sides | No
         forward=_without(measured.forward, at),
         inverse=_without(measured.inverse, at),
     )
-    wrong = False
-    for side in measured.answered:
-        off = _off(side)
-        if bool((off & ~beyond).any()):
-            return None
-        wrong |= bool(off.any())
-    return measured if wrong else None
+    off = [_off(side) for side in measured.answered]
+    if any(bool((each & ~beyond).any()) for each in off):
+        return None
+    return measured if any(bool(each.any()) for each in off) else None
 
 
 def _without(side: Side, samples: Tensor) -> Side:
@@ -183,8 +178,7 @@ def _agrees(bench: Bench, probe: Probe) -> bool:
 
 def _measured(bench: Bench, probe: Probe) -> Sides:
     """Return the directions at a configuration, samples that say nothing left out."""
-    shop = replace(bench, behaviour=False)
-    measured = measure_sides(shop, probe)
+    measured = measure_sides(replace(bench, behaviour=False), probe)
     forward, inverse = measured.forward, measured.inverse
     if inverse.answered:
         trip = inverse.round_trip.off
@@ -194,9 +188,7 @@ def _measured(bench: Bench, probe: Probe) -> Sides:
     return replace(measured, forward=_clear(forward), inverse=_clear(inverse))
 
 
-def _clear(
-    side: Side,
-) -> Side:
+def _clear(side: Side) -> Side:
     if not side.answered:
         return side
     if side.exact.ldj is None or side.exact.allowed is None or not side.exact.anchored:
@@ -211,11 +203,10 @@ def _clear(
 
 def _off(side: Side) -> Tensor:
     """Return which samples are clearly wrong, `(batch,)`."""
-    assert side.exact.ldj is not None
-    if side.said.ldj is None:
-        return torch.zeros(len(side.exact.ldj), dtype=torch.bool)
-    least = tells_a_mistake(side.dims)
-    return (side.said.ldj - side.exact.ldj).abs() > least
+    off = side.difference
+    if off is None:
+        return torch.zeros(len(side.x), dtype=torch.bool)
+    return off.abs() > tells_a_mistake(side.dims)
 
 
 def _bounds_met(bench: Bench, probe: Probe, *, back: bool = True) -> _Bounds:

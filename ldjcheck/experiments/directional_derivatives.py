@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap, Reading
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import (
     NoJacobianError,
     difference_jacobian,
@@ -244,10 +244,7 @@ class Slopes:
         return self._together[at]
 
     def _displaced(
-        self,
-        steps: dict[str, Tensor],
-        size: float,
-        value: Callable[[Tensor], _Value],
+        self, steps: dict[str, Tensor], size: float, value: Callable[[Tensor], _Value]
     ) -> _Value:
         moved = [(self._tensors[n], s) for n, s in steps.items() if n != _INPUT]
         saved = [tensor.detach().clone() for tensor, _ in moved]
@@ -284,13 +281,13 @@ class Slopes:
         return float((told.y.double() * self._output_weights).sum())
 
     def _exact(self, x: Tensor) -> float:
-        side = self._side
+        side, seen = self._side, self._side.exact
+        manner = Manner(see_detach=seen.detach_seen, see_rounding=seen.rounding_seen)
         map_ = FrozenMap(
             runner=self._runner, direction=side.direction, x=x, frozen=self._frozen,
-            reading=Reading(detach=side.exact.detach_seen, rounding=side.exact.rounding_seen),
-            noise=self._noise(),
+            manner=manner, noise=self._noise(),
         )  # fmt: skip
-        if side.exact.rounding_seen:
+        if seen.rounding_seen:
             map_(map_.origin)
         if side.exact.method == "differences":
             jacobian, _ = difference_jacobian(map_, map_.origin, 1e-4)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ldjcheck.records import Evidence, Observation
-
-if TYPE_CHECKING:
-    from ldjcheck.running.bench import Bench
+from ldjcheck.running.bench import Bench
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,9 +32,7 @@ from ldjcheck.records import (
     Side,
 )
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.observers.gradient_cuts import Cuts
 from ldjcheck.tape import location_of
 
@@ -54,11 +52,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     found = [
         _measured(bench, probe, side, _elsewhere(so_far, side.direction))
         for side in so_far.sides[0].both
-        if _is_worth_asking(side)
-        and not _makes_up(bench, side)
-        and not (
-            bench.calls.of_noise and side.exact.detach_seen
-        )  # drawn for no training
+        if _is_worth_asking(side) and not _is_made_up(bench, side)
     ]
     known = [gradient for gradient in found if gradient is not None]
     if probe.draw and any(gradient.wrong for gradient in known):
@@ -105,9 +99,11 @@ def _is_worth_asking(side: Side) -> bool:
     )
 
 
-def _makes_up(bench: Bench, side: Side) -> bool:
-    """Return whether a way back makes up what left: it is no map of all dims."""
-    return side.direction == "inverse" and bool(bench.calls.departures)
+def _is_made_up(bench: Bench, side: Side) -> bool:
+    """Return whether a way back makes up what left, or a sample is drawn for no training."""
+    if side.direction == "inverse" and bench.calls.departures:
+        return True  # it is no map of all dims
+    return bench.calls.of_noise and side.exact.detach_seen
 
 
 def _elsewhere(so_far: Evidence, direction: Direction) -> _At | None:
@@ -177,7 +173,8 @@ def _judged(
         slopes, together = (others, there) if there.agrees else (slopes, together)
     if together.agrees:
         result = replace(result, worst=together.off, allowed=together.allowed)
-        return result if slopes.incoming is None else _of_incoming(slopes, result)
+        part = slopes.incoming
+        return result if part is None else _of_incoming(slopes, part, result)
     suspects = [name for name in slopes.names if not _best(slopes, (name,)).agrees]
     wrong = [p for name in suspects[:_ASKED] if (p := _wrong(slopes, name)) is not None]
     if not wrong:
@@ -194,13 +191,13 @@ def _judged(
     )
 
 
-def _of_incoming(slopes: Slopes, result: GradientMeasured) -> GradientMeasured:
+def _of_incoming(
+    slopes: Slopes, part: GradientPart, result: GradientMeasured
+) -> GradientMeasured:
     """Return the result for a layer that cuts the derivative of what came in.
 
     Its own is right, and those of all layers before it are lost.
     """
-    part = slopes.incoming
-    assert part is not None
     seen = Cuts()
     slopes.along(slopes.names, 0, seen)
     places = [

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.experiments import branches, float32_parity, folds, gradient, orientation
 from ldjcheck.experiments.approximation import convergence
 from ldjcheck.experiments.behaviour import conduct, uninitialised_memory
+from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.experiments.perturbation import Borne, as_far_as_borne, is_wrong
-from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.oracles.other_dims import with_stand_ins
+from ldjcheck.oracle.sides import approximated
 from ldjcheck.records import (
     Approximated,
     Evidence,
@@ -25,9 +25,6 @@ from ldjcheck.records import (
 )
 from ldjcheck.records.deadline import OBSERVING
 from ldjcheck.running.bench import Bench
-
-if TYPE_CHECKING:
-    from ldjcheck.experiments.experiment import Experiment
 
 OF_VALUES: tuple[Experiment, ...] = (
     uninitialised_memory.EXPERIMENT,

@@ -18,7 +18,6 @@ from ldjcheck.numerics.tolerance import says_nothing, tells_a_mistake
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import (
     Approximated,
-    Calls,
     Direction,
     Evidence,
     Further,
@@ -29,9 +28,7 @@ from ldjcheck.records import (
     Sides,
 )
 from ldjcheck.running.bench import Bench, oriented
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Outcome
 from ldjcheck.running.snapshot.isolation import learnable
@@ -59,7 +56,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
             yield Further(by=EXPERIMENT.name, sides=scales)
             return
     turned = replace(first, turned="all")
-    if not _may_lose_ldj(shop, bench.calls, turned):
+    if not _may_lose_ldj(shop, turned):
         return
     sides = measure_sides(shop, turned)
     if not _is_nan_alone(sides):
@@ -89,14 +86,14 @@ def _starts_well(bench: Bench, first: Probe) -> bool | None:
     return True
 
 
-def _may_lose_ldj(bench: Bench, calls: Calls, turned: Probe) -> bool:
+def _may_lose_ldj(bench: Bench, turned: Probe) -> bool:
     """Return whether a direction reports no finite ldj, or cannot be looked at by a run."""
     runner, x, _ = bench.ready(turned)
-    if calls.forward is None:
+    if bench.calls.forward is None:
         return True
     try:
         there = runner.run("forward", x, Frozen())
-        if calls.inverse is None:
+        if bench.calls.inverse is None:
             return _is_lost(there)
         back = runner.run("inverse", there.y.detach(), Frozen())
     except FailedCallError:

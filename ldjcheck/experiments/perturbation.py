@@ -7,36 +7,27 @@ numbers say nothing of the layer, so it is looked at again nearer to how it was 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ldjcheck.numerics.tolerance import hides_mistakes
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.preimage import MANY, ROUNDED, only_solves
 from ldjcheck.oracle.way_back.round_trip import anywhere, gap_between, tells
-from ldjcheck.records.deadline import (
-    CONFIGURATIONS,
-    TimeIsUpError,
-    while_time_lasts,
-)
+from ldjcheck.records import Direction, Probe, Side, Sides
+from ldjcheck.records.deadline import CONFIGURATIONS, TimeIsUpError, while_time_lasts
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
-
-    from torch import Tensor
-
-    from ldjcheck.records import Direction, Probe, Side, Sides
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
 
 _BROKEN = 1e-3  # a way back that misses by more after a move is broken, not imprecise
 _ORTHOGONAL = 1e-4
@@ -99,10 +90,9 @@ def smooth_scale(bench: Bench, probes: Sequence[Probe]) -> tuple[float, str] | N
     or so steep that no difference is a slope, or that rounding decides where its way back
     leads. None where it is neither, or is so however little is moved.
     """
-    told = (bench.options.atol, bench.options.rtol) != (None, None)
     first, *_ = probes
     dims = prod(first.shape)
-    if told or not first.draw or dims < MANY:
+    if bench.options.states_tolerance or not first.draw or dims < MANY:
         return None
     smooth: float | None = None  # and the way back leads elsewhere
     for factor in (1.0, *_FACTORS):
@@ -178,7 +168,7 @@ def _direction(at: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def as_far_as_borne(
-    bench: Bench, probes: tuple[Probe, ...], first: Sides | None = None
+    bench: Bench, probes: tuple[Probe, ...], first: Sides | None
 ) -> Borne:
     """Return the measurements, parameters moved as far as the layer can bear.
 
@@ -203,22 +193,16 @@ def as_far_as_borne(
             said |= nearer
     measured = _at(bench, probes, first)
     measured = where_borne(bench, measured)
+    borne = Borne(bench=bench, probes=probes, sides=measured, said=said)
     if not probes[0].draw or not _is_broken(measured[0]):
-        return Borne(bench=bench, probes=probes, sides=measured, said=said)
+        return borne
     fixed = _orthogonal(bench.copy().layer)
-    if not fixed:
-        return Borne(bench=bench, probes=probes, sides=measured, said=said)
     careful = replace(bench, fixed=fixed)
-    again = _at(careful, probes)
+    again = _at(careful, probes) if fixed else ()
     if not again or _is_broken(again[0]):
-        return Borne(bench=bench, probes=probes, sides=measured, said=said)
+        return borne
     if _follows(measured[0], again[0]):
-        return Borne(
-            bench=bench,
-            probes=probes,
-            sides=measured,
-            said={**said, "round trip": _AS_BUILT},
-        )
+        return replace(borne, said={**said, "round trip": _AS_BUILT})
     said["parameters"] = _STAY
     if not is_kept_in_place(bench.layer.obj, fixed):
         said["orthogonal"] = _FREE
@@ -234,8 +218,7 @@ def _nearer(
     one that nothing can be proved at, however little is moved, for then the layer is the
     reason; and one for which the user has said what to allow.
     """
-    options = bench.options
-    if (options.atol, options.rtol) != (None, None):
+    if bench.options.states_tolerance:
         return None
     told = is_telling(first)
     if told and not is_wrong(first) and _proves_back(first):
@@ -302,8 +285,7 @@ def where_borne(bench: Bench, measured: tuple[Sides, ...]) -> tuple[Sides, ...]:
     The first is as the layer bears it. At another draw, or farther out, its scales may
     still be beyond all numbers, and that says nothing of the layer either.
     """
-    options = bench.options
-    if (options.atol, options.rtol) != (None, None) or not is_telling(measured[0]):
+    if bench.options.states_tolerance or not is_telling(measured[0]):
         return measured
     borne = while_time_lasts(_borne(bench, each) for each in measured[1:])
     return (measured[0], *borne)
@@ -429,18 +411,14 @@ def _at(
 
 
 def _is_broken(measured: Sides) -> bool:
-    inverse = measured.inverse
-    if inverse.round_trip.off is None:
-        return False
-    return inverse.round_trip.off > _BROKEN
+    off = measured.inverse.round_trip.off
+    return off is not None and off > _BROKEN
 
 
 def _follows(measured: Sides, fixed: Sides) -> bool:
     """Return whether forward reports what is true of moved weights, and not of others."""
     side, still = measured.forward, fixed.forward
-    if not side.exact.anchored or side.disagrees:
-        return False
-    if side.exact.ldj is None:
+    if not side.exact.anchored or side.disagrees or side.exact.ldj is None:
         return False
     if side.said.ldj is None or still.said.ldj is None:
         return False

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldjcheck.grading.confined.channel import BrokenChannelError
+from ldjcheck.grading.records import Sample
 
 Array = NDArray[np.float64]
 
@@ -33,30 +34,6 @@ IDENTITY = "it leaves every input as it is"
 OTHER_MAP = "it is another map than was asked for"
 
 Standing = Literal["right", "wrong", "unproven", "absent"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """The two numbers of one input, in nats."""
-
-    direction: str
-    reported: float | None
-    exact: float
-    allowed: float
-    index: int = 0  # of the sample
-
-    @property
-    def is_wrong(self) -> bool:
-        """Whether they part by more than differences leave open."""
-        if self.reported is None or not math.isfinite(self.reported):
-            return True
-        return abs(self.reported - self.exact) > self.allowed
-
-    @property
-    def off(self) -> float:
-        """How many times the allowed difference they part by."""
-        gap = math.inf if self.reported is None else abs(self.reported - self.exact)
-        return gap / self.allowed if math.isfinite(gap) else math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +76,9 @@ class Remote:
         self._ask = ask
         self.about = about
 
-    def set_up(self, draw: int, batch: int) -> Mapping[str, Any]:
+    def set_up(self, draw: int) -> Mapping[str, Any]:
         """Take the parameters of a draw; return their values by name."""
-        answer = self._asked({"ask": "set up", "draw": draw, "batch": batch})
+        answer = self._asked({"ask": "set up", "draw": draw, "batch": _BATCH})
         state = answer.get("state")
         return state if isinstance(state, dict) else {}
 
@@ -190,7 +167,7 @@ def model_of(remote: Remote, asked: Asked) -> Model:
     """
     states, noises, outputs = {}, {}, {}
     for number, draw in enumerate(_DRAWS):
-        states[draw] = remote.set_up(draw, _BATCH)
+        states[draw] = remote.set_up(draw)
         run = remote.run(remote.about["directions"][0], _inputs(asked, number), "model")
         noises[draw], outputs[draw] = run.noise, run.y
     return Model(states=states, noises=noises, outputs=outputs)
@@ -248,22 +225,23 @@ class _Judging:
             raise _UnprovenError(f"more than {_MOST_DIMS} dims: choose a smaller shape")
         if not remote.about["promoted"]:
             raise _UnprovenError("it runs in float32 only")
-        remote.set_up(draw, _BATCH)
-        fits = self._model is not None and not remote.load(self._model.states[draw])
-        if not fits:
-            remote.set_up(draw, _BATCH)
-        x = _inputs(asked, number)
+        remote.set_up(draw)
+        model = self._model
+        if model is not None and remote.load(model.states[draw]):
+            remote.set_up(draw)
+            model = None  # its parameters do not fit
+        x, key = _inputs(asked, number), str(draw)
         way = self.directions[0]
-        first = self._compare(way, x, str(draw))
-        self._is_repeatable(way, x, first, str(draw))
-        self._is_apart(way, x, first, str(draw))
-        if fits:
-            self._compare_maps(way, x, draw)
+        first, samples = self._compare(way, x, key)
+        self._is_repeatable(way, x, first, key)
+        self._is_apart(way, x, first, key)
+        if model is not None:
+            self._compare_maps(way, x, draw, model)
         if way == "forward" and "inverse" in self.directions:
-            self._way_back(x, first, str(draw))
+            self._way_back(x, first, samples, f"{key} back")
 
-    def _compare(self, way: str, x: Array, key: str) -> Run:
-        """Compare each sample's two numbers, and return the call that they are of."""
+    def _compare(self, way: str, x: Array, key: str) -> tuple[Run, dict[int, Sample]]:
+        """Compare the samples' two numbers; return the call, and those that it decides."""
         first = self._remote.run(way, x, key)
         if first.y.size != x.size:
             raise _UnprovenError("as many numbers do not come out as went in")
@@ -271,47 +249,44 @@ class _Judging:
         if first.ldj is None:
             why = first.form or "it reports none"
             raise _UnprovenError(f"its ldj cannot be read from outside: {why}")
-        if first.ldj.shape != (len(x),):
-            raise BrokenChannelError("what it sent are not the numbers asked for")
         exact, off = self._exact(way, x, first, key)
-        numbers = zip(first.ldj, exact, off, strict=True)
-        for index, (reported, true, vague) in enumerate(numbers):
-            if math.isfinite(true) and vague <= _VAGUE:
-                self._note(way, reported, true, vague, index)
-        return first
+        return first, self._noted(way, first.ldj, exact, off)
 
-    def _note(
-        self, way: str, reported: float, exact: float, vague: float, index: int = 0
-    ) -> None:
-        self.samples.append(
-            Sample(
+    def _noted(
+        self, way: str, reported: Array, exact: Array, vague: Array
+    ) -> dict[int, Sample]:
+        """Note the samples whose exact value is known well enough; return them by index."""
+        if reported.shape != exact.shape:
+            raise BrokenChannelError("what it sent are not the numbers asked for")
+        found = {
+            int(index): Sample(
                 direction=way,
-                reported=float(reported),
-                exact=float(exact),
-                allowed=float(_CLOSE * (1.0 + abs(exact)) + vague),
-                index=index,
+                reported=float(reported[index]),
+                exact=float(exact[index]),
+                allowed=float(_CLOSE * (1.0 + abs(exact[index])) + vague[index]),
             )
-        )
+            for index in np.flatnonzero(vague <= _VAGUE)
+        }
+        self.samples += found.values()
+        return found
 
-    def _is_noise(self, first: Run) -> bool:
-        """Return whether the noise is what is mapped: of whole numbers it is."""
-        return self._asked.domain.startswith("int") and first.noise is not None
+    def _noise_of(self, first: Run) -> Array | None:
+        """Return the noise where it is what is mapped: of whole numbers it is."""
+        return first.noise if self._asked.domain.startswith("int") else None
 
     def _exact(self, way: str, x: Array, first: Run, key: str) -> tuple[Array, Array]:
         """Return log|det J| of each sample, and how far it may be off.
 
         Of whole numbers the noise is what is mapped, else the input.
         """
-        is_noise = self._is_noise(first)
-        at = first.noise if is_noise else x
-        assert at is not None
+        noise = self._noise_of(first)
 
         def mapped(point: Array) -> Array:
-            given, noise = (x, point) if is_noise else (point, first.noise)
-            return self._remote.run(way, given, key, noise=noise).y
+            pair = (point, first.noise) if noise is None else (x, point)
+            return self._remote.run(way, pair[0], key, noise=pair[1]).y
 
-        jacobian, errors = difference_jacobian(mapped, at.reshape(x.shape))
-        return log_abs_det(jacobian, errors)
+        at = x if noise is None else noise.reshape(x.shape)
+        return log_abs_det(*difference_jacobian(mapped, at))
 
     def _is_repeatable(self, way: str, x: Array, first: Run, key: str) -> None:
         again = self._remote.run(way, x, key, noise=first.noise)
@@ -329,54 +304,48 @@ class _Judging:
         if not _alike(beside.ldj[:1], first.ldj[:1]):
             raise _WrongError("a sample's ldj depends on its companions")
 
-    def _compare_maps(self, way: str, x: Array, draw: int) -> None:
-        assert self._model is not None
-        noise = self._model.noises[draw]
+    def _compare_maps(self, way: str, x: Array, draw: int, model: Model) -> None:
+        noise = model.noises[draw]
         ours = self._remote.run(way, x, f"{draw} model")
         if noise is not None:
             ours = self._remote.run(way, x, f"{draw} model", noise=noise)
-        same = _alike(ours.y, self._model.outputs[draw])
-        self.same_map = same if self.same_map is None else self.same_map and same
+        same = _alike(ours.y, model.outputs[draw])
+        self.same_map = same and self.same_map is not False
 
-    def _way_back(self, x: Array, first: Run, key: str) -> None:
+    def _way_back(
+        self, x: Array, first: Run, samples: Mapping[int, Sample], key: str
+    ) -> None:
         """Compare the way back: where it leads back, its ldj is minus that of the map."""
-        back = self._remote.run("inverse", first.y, f"{key} back")
+        back = self._remote.run("inverse", first.y, key)
         came = back.y.reshape(x.shape) if back.y.size == x.size else None
         off = np.inf if came is None else np.abs(came - x).reshape(len(x), -1).max(1)
         scale = 1.0 + np.abs(x).reshape(len(x), -1).max(1)
         leads_back = off <= _LEADS_BACK * scale
         if not np.any(leads_back):
             raise _WrongError("the way back does not lead back")
-        tracked = self._remote.about["tracked"] and back.ldj is not None
-        if not tracked or not np.any(back.ldj):
+        tracked = self._remote.about["tracked"]
+        if back.ldj is None or not tracked or not np.any(back.ldj):
             return
-        assert back.ldj is not None
-        if back.ldj.shape != (len(x),):
-            raise BrokenChannelError("what it sent are not the numbers asked for")
-        exact, off = self._exact_back(x, first, f"{key} back")
-        for reported, true, vague, leads in zip(
-            back.ldj, exact, off, leads_back, strict=True
-        ):
-            if leads and vague <= _VAGUE:
-                self._note("inverse", reported, true, vague)
+        exact, vague = self._exact_back(x, first, samples, key)
+        self._noted("inverse", back.ldj, exact, np.where(leads_back, vague, np.inf))
 
-    def _exact_back(self, x: Array, first: Run, key: str) -> tuple[Array, Array]:
+    def _exact_back(
+        self, x: Array, first: Run, samples: Mapping[int, Sample], key: str
+    ) -> tuple[Array, Array]:
         """Return log|det J| of the way back, and how far it may be off.
 
         Where it undoes the map, that is minus the map's. It does not undo what made the
         noise of whole numbers, and is then looked at by itself, rounding seen through.
         """
-        if self._is_noise(first):
+        if self._noise_of(first) is not None:
             jacobian = difference_jacobian(
                 lambda y: self._remote.run("inverse", y, key, through=True).y, first.y
             )
             return log_abs_det(*jacobian)
-        known = {
-            s.index: s for s in self.samples[-len(x) :] if s.direction == "forward"
-        }
-        exact = [-known[i].exact if i in known else math.nan for i in range(len(x))]
-        off = [known[i].allowed if i in known else math.inf for i in range(len(x))]
-        return np.array(exact), np.array(off)
+        exact, off = np.full(len(x), np.nan), np.full(len(x), np.inf)
+        for index, sample in samples.items():
+            exact[index], off[index] = -sample.exact, sample.allowed
+        return exact, off
 
     def concluded(self, standing: Standing, why: str) -> Numbers:
         """Return what was seen, with the sample that shows it best."""

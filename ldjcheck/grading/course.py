@@ -42,7 +42,7 @@ def mark_class(
     *,
     executor: Executor,
     store: Store,
-    tell: Callable[[Marked], None] = lambda _: None,
+    tell: Callable[[Marked], None],
 ) -> list[Marked]:
     """Return the facts about all submissions, in their order.
 

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from ldjcheck.grading.records import (
     Cause,
     Marked,
     Outcome,
-    Sample,
     Standing,
     Written,
     short,
@@ -41,27 +40,25 @@ class _Text:
     names: Mapping[str, frozenset[str]]  # by file
     functions: tuple[Written, ...] = ()
     odd: tuple[str, ...] = ()
-    faults: Mapping[str, str] | None = None
+    faults: Mapping[str, str] = field(default_factory=dict)
 
 
 def mark(
-    submission: Submission,
-    rubric: Rubric,
-    models: Mapping[str, Model],
-    warden: Warden,
+    submission: Submission, rubric: Rubric, models: Mapping[str, Model], warden: Warden
 ) -> Marked:
     """Return all facts about one submission; `models` are the reference's, by exercise."""
+    problem = submission.problem
+    if problem is None and not submission.sources:
+        problem = "it holds no Python file and no notebook"
     facts = Marked(
         submission=submission.name,
         fingerprint=submission.fingerprint,
         rubric=rubric.fingerprint,
-        problem=submission.problem,
+        problem=problem,
     )
-    if submission.problem is None and not submission.sources:
-        facts = replace(facts, problem="it holds no Python file and no notebook")
-    if facts.problem is not None:
-        gone = [_absent(each, facts.problem) for each in rubric.exercises]
-        return replace(facts, outcomes=tuple(gone))
+    if problem is not None:
+        gone = tuple(_absent(each, problem) for each in rubric.exercises)
+        return replace(facts, outcomes=gone)
     marking = _Marking(submission, rubric, models, warden)
     outcomes = tuple(marking.outcome(exercise) for exercise in rubric.exercises)
     return replace(
@@ -151,11 +148,11 @@ class _Marking:
         for source in (*first, *self._sources):
             if exercise.root in self.text.names.get(source, ()):
                 return source
-        broken = [s for s in first if s in (self.text.faults or {})]
+        broken = [s for s in first if s in self.text.faults]
         return broken[0] if broken else None
 
     def _why_absent(self, exercise: Exercise) -> str:
-        told = "; ".join((self.text.faults or {}).values())
+        told = "; ".join(self.text.faults.values())
         return f"no {exercise.root} is defined{': ' * bool(told)}{told}"
 
     # --- one exercise -------------------------------------------------------------------
@@ -174,17 +171,12 @@ class _Marking:
         standing, why = _standing(exercise, numbers, told.get("status"), inside, causes)
         if standing == "wrong" and numbers.standing == "wrong":
             causes = self._confirmed(exercise, file, causes)
-        worst = numbers.worst
         return Outcome(
             exercise=name,
             standing=standing,
             why=short(why, 400),
             causes=causes,
-            sample=None
-            if worst is None
-            else Sample(
-                direction=worst.direction, reported=worst.reported, exact=worst.exact
-            ),
+            sample=numbers.worst,
             same_map=numbers.same_map,
         )
 

@@ -6,6 +6,7 @@ processes is cut to size and to its types here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -66,11 +67,23 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What one input shows, in nats."""
+    """The two numbers of one input, and by how much they may differ, in nats."""
 
     direction: str
     reported: float | None
     exact: float
+    allowed: float
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether they part by more than differences leave open."""
+        return not self.off <= 1.0
+
+    @property
+    def off(self) -> float:
+        """How many times the allowed difference they part by; of no number, infinitely."""
+        gap = math.inf if self.reported is None else abs(self.reported - self.exact)
+        return gap / self.allowed if math.isfinite(gap) else math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ldjcheck.grading import black_box
-from ldjcheck.grading.black_box import Asked, Model, Numbers, Remote
+from ldjcheck.grading.black_box import Model, Numbers, Remote
 from ldjcheck.grading.confined.confinement import Conversation, Warden
-from ldjcheck.grading.marking import in_folder, job_for, opened
-from ldjcheck.grading.rubric import Exercise, Rubric, RubricError
+from ldjcheck.grading.marking import asked_of, in_folder, job_for, opened
+from ldjcheck.grading.rubric import Exercise, Given, Rubric, RubricError
 
 _TAIL = 12  # lines of what a reference printed before it ended
 
@@ -23,11 +23,12 @@ def prepared(rubric: Rubric, warden: Warden) -> tuple[Rubric, Mapping[str, Model
     Raises:
         RubricError: the reference does not do what is asked.
     """
-    if rubric.reference is None:
+    reference = rubric.reference
+    if reference is None:
         return rubric, {}
     exercises, models = [], {}
     for exercise in rubric.exercises:
-        found, model = _asked_once(exercise, rubric, warden)
+        found, model = _asked_once(exercise, reference, rubric, warden)
         exercises.append(found)
         if model is not None:
             models[exercise.name] = model
@@ -35,29 +36,12 @@ def prepared(rubric: Rubric, warden: Warden) -> tuple[Rubric, Mapping[str, Model
 
 
 def _asked_once(
-    exercise: Exercise, rubric: Rubric, warden: Warden
+    exercise: Exercise, reference: Given, rubric: Rubric, warden: Warden
 ) -> tuple[Exercise, Model | None]:
-    reference = rubric.reference
-    assert reference is not None
-
     def talk(said: Conversation) -> tuple[Exercise, Numbers, Model | None]:
         remote = Remote(said.ask, opened(said.hear()))
-        if "fault" in remote.about:
-            return (
-                exercise,
-                Numbers(standing="wrong", fault=remote.about["fault"]),
-                None,
-            )
-        found = replace(
-            exercise,
-            shape=exercise.shape or remote.about["shape"],
-            domain=exercise.domain or remote.about["domain"],
-        )
-        asked = Asked(
-            domain=found.domain or "real",
-            shape=found.shape or (),
-            needs_inverse=found.inverse,
-        )
+        asked = asked_of(exercise, remote)
+        found = replace(exercise, shape=asked.shape, domain=asked.domain)
         numbers = black_box.judge(remote, asked)
         if numbers.standing != "right":
             return found, numbers, None

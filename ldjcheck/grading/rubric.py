@@ -58,9 +58,8 @@ class Exercise:
     inverse: bool = False
     outside: bool = True
     kwarg: Mapping[str, str] = field(default_factory=dict)
-    keywords: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # further options of check
+    # further options of check
+    keywords: Mapping[str, Any] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -164,7 +163,7 @@ class _Reader:
             name=self._text(table.get("name", self.path.stem), "name"),
             exercises=exercises,
             file=self._optional_text(table, "file"),
-            files=tuple(self._read(name, "files") for name in self._list("files")),
+            files=tuple(self._read(name, "files") for name in self._files()),
             handout=self._given("handout"),
             reference=reference,
             limits=limits,
@@ -267,11 +266,11 @@ class _Reader:
 
     # --- files ------------------------------------------------------------------------
 
-    def _list(self, key: str) -> Sequence[str]:
-        value = self.table.get(key, [])
+    def _files(self) -> Sequence[str]:
+        value = self.table.get("files", [])
         texts = [value] if isinstance(value, str) else value
         if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
-            raise self._error(f"{key} lists files")
+            raise self._error("files lists files")
         return texts
 
     def _given(self, key: str) -> Given | None:

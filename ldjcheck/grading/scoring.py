@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ldjcheck.grading.findings import as_line
-from ldjcheck.grading.records import Cause, Marked, Outcome, Standing
+from ldjcheck.grading.records import Cause, Marked, Outcome, Place, Standing
 from ldjcheck.grading.rubric import Exercise, Rubric
 
 _SHARED = 0.9  # the share of a class that makes a mistake which is the handout's
@@ -36,10 +36,14 @@ class ExerciseGrade:
     exercise: str
     points: float
     possible: float
-    standing: Standing
     outcome: Outcome
     charges: tuple[Charge, ...] = ()
     excused: bool = False
+
+    @property
+    def standing(self) -> Standing:
+        """How the layer stands."""
+        return self.outcome.standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,29 +118,27 @@ def _shared_causes(
     Where the handout is known, the line must be its own: a mistake that a whole class
     makes is not excused.
     """
-    counts: Counter[_Identity] = Counter()
     judged: Counter[str] = Counter()
-    first: dict[_Identity, Cause] = {}
+    made: dict[_Identity, list[tuple[Cause, Place]]] = {}
     for each in marked:
         for outcome in each.outcomes:
             judged[outcome.exercise] += outcome.standing in ("right", "wrong", "held")
             for cause in outcome.causes:
-                identity = _identity(outcome.exercise, cause)
-                is_given = cause.place is not None and cause.place.from_handout
-                if identity and (is_given or rubric.handout is None):
-                    counts[identity] += 1
-                    first.setdefault(identity, cause)
+                identity, place = _identity(outcome.exercise, cause), cause.place
+                if identity is None or place is None:
+                    continue
+                if place.from_handout or rubric.handout is None:
+                    made.setdefault(identity, []).append((cause, place))
     found = {}
-    for identity, count in counts.items():
+    for identity, all_of_it in made.items():
         of = judged[identity[0]]
-        if of >= _FEWEST and count >= _SHARED * of:
-            cause = first[identity]
-            assert cause.place is not None
+        if of >= _FEWEST and len(all_of_it) >= _SHARED * of:
+            cause, place = all_of_it[0]
             found[identity] = HandoutFault(
                 exercise=identity[0],
                 what=f"{cause.code} {cause.name}: {cause.message}",
-                where=f"{cause.place.function or cause.place.file}: {cause.place.text}",
-                count=count,
+                where=f"{place.function or place.file}: {place.text}",
+                count=len(all_of_it),
                 of=of,
             )
     return found
@@ -175,10 +177,7 @@ def _in_vain(marked: Sequence[Marked]) -> list[str]:
 
 
 def _grade(
-    marked: Marked,
-    rubric: Rubric,
-    shared: set[_Identity],
-    broken: set[tuple[str, str]],
+    marked: Marked, rubric: Rubric, shared: set[_Identity], broken: set[tuple[str, str]]
 ) -> Grade:
     paid: dict[tuple[object, ...], str] = {}
     exercises, review = [], []
@@ -186,8 +185,7 @@ def _grade(
     for exercise in rubric.exercises:
         outcome = by_name[exercise.name]
         if (exercise.name, outcome.why) in broken:
-            excused = _exercise(exercise, outcome, exercise.points)
-            exercises.append(excused)
+            exercises.append(_exercise(exercise, outcome, exercise.points))
             continue
         charges = _charges(exercise, outcome, shared, paid, trusted=not marked.odd)
         exercises.append(_points(exercise, outcome, charges))
@@ -259,7 +257,6 @@ def _exercise(
         exercise=exercise.name,
         points=round(points, 6),
         possible=exercise.points,
-        standing=outcome.standing,
         outcome=outcome,
         charges=charges,
         excused=is_handouts or is_broken,

@@ -13,7 +13,7 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
@@ -180,7 +180,7 @@ def _with_names(found: Sequence[Submission]) -> list[Submission]:
     for each in sorted(found, key=lambda s: (s.name, s.fingerprint)):
         count = taken[each.name] = taken.get(each.name, 0) + 1
         name = each.name if count == 1 else f"{each.name} ({count})"
-        named.append(Submission(name=name, files=each.files, problem=each.problem))
+        named.append(replace(each, name=name))
     return named
 
 

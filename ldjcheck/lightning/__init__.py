@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ldjcheck.monitoring.listeners import On
+from ldjcheck.monitoring.listeners import Look, On
 from ldjcheck.monitoring.monitor import Monitor as _Monitor
 
 try:
+    from lightning.pytorch import LightningModule, Trainer
     from lightning.pytorch.callbacks import Callback
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "lightning":
@@ -17,13 +19,6 @@ except ModuleNotFoundError as error:
         "ldjcheck.lightning needs Lightning: pip install 'ldjcheck[lightning]'",
         name="lightning",
     ) from None
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from lightning.pytorch import LightningModule, Trainer
-
-    from ldjcheck.monitoring.listeners import Look
 
 __all__ = ["Monitor"]
 

@@ -9,13 +9,11 @@ import logging
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ldjcheck.records import Status
+from ldjcheck.report import Report
 from ldjcheck.testing.exceptions import LdjError, LdjMismatch
-
-if TYPE_CHECKING:
-    from ldjcheck.report import Report
 
 Mode = Literal["train", "eval"]
 

@@ -18,7 +18,7 @@ from ldjcheck.mistakes.terms.unexplained_mismatch import RULE as UNNAMED
 from ldjcheck.monitoring.listeners import Look, Mode, On, listeners
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON, SOLVER_RESIDUAL
 from ldjcheck.options.keywords import asked
-from ldjcheck.records import Check, Layer, Options, Result, Run, Status
+from ldjcheck.records import Check, Given, Layer, Options, Result, Run, Status
 from ldjcheck.report import Report
 from ldjcheck.settling.subject import Subject
 from ldjcheck.targets.data import given_inputs
@@ -135,14 +135,12 @@ class Monitor:
         Where both modes say the same at the first look, the one in use is looked at.
         """
         try:
-            options = self._at(x, context)
+            options, inputs = self._at(x, context)
         except ValueError as error:
             refused = CannotCheckError("LDJ006", f"The batch cannot be fed: {error}.")
             result = failed_result(self._layer.target, refused)
             return [self._look(Glance(result=result), self._modes[0], 0.0)], False
-        assert options.inputs is not None
-        samples = options.inputs.samples
-        sizes = tuple((name, tuple(x.shape[1:])) for name, x in samples.items())
+        sizes = tuple((name, tuple(x.shape[1:])) for name, x in inputs.samples.items())
         is_first = self._sizes is None
         if sizes != self._sizes:
             self._subjects = {}
@@ -178,8 +176,8 @@ class Monitor:
         trained = getattr(self._layer.obj, "training", False)
         return ("train", "eval") if trained else ("eval", "train")
 
-    def _at(self, x: Any, context: Mapping[str, Any]) -> Options:
-        """Return the options of a look at the first samples of a batch.
+    def _at(self, x: Any, context: Mapping[str, Any]) -> tuple[Options, Given]:
+        """Return the options of a look at the first samples of a batch, and these.
 
         Raises:
             ValueError: they are none.
@@ -191,12 +189,14 @@ class Monitor:
             name: value[:count] if isinstance(value, Tensor) and value.dim() else value
             for name, value in (named | beside).items()
         }
-        return replace(
+        inputs = given_inputs(rows)
+        options = replace(
             self._options,
-            inputs=given_inputs(rows),
+            inputs=inputs,
             kwarg=tuple((k, v) for k, v in context.items() if k not in beside),
             device=_device_of(named.values()),
         )
+        return options, inputs
 
     def _look(self, glance: Glance, mode: Mode, seconds: float) -> Look:
         """Return a look: only what is true of the values counts here, and the way back."""

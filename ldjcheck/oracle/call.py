@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ldjcheck.numerics.tolerance import CHANCE, CLEARLY
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.error_model import Value, allowed_at, slack_at
 from ldjcheck.oracle.noise.dequantization import density_of
 from ldjcheck.oracle.noise.estimator import estimate_of
@@ -22,6 +23,14 @@ class Call:
     frozen: Frozen
     base: Outcome
     options: Options
+
+    @property
+    def map(self) -> FrozenMap:
+        """The map of what went in, nothing seen through."""
+        return FrozenMap(
+            runner=self.runner, direction=self.side.direction, x=self.side.x,
+            frozen=self.frozen,
+        )  # fmt: skip
 
 
 def with_value(
@@ -45,13 +54,12 @@ def with_value(
                 shares = None if shares is None else turned * (shares - density)
                 side = replace(side, exact=replace(side.exact, density_counted=True))
                 break
-    stated = (call.options.atol, call.options.rtol) != (None, None)
     known = replace(
         side.exact,
         ldj=value.ldj,
         shares=shares,
         structure=structure,
-        clearly=1.0 if stated else CLEARLY,
+        clearly=1.0 if call.options.states_tolerance else CLEARLY,
     )
     estimate = estimate_of(call.runner, side.direction, side.x, call.frozen, call.base)
     if estimate is not None:

@@ -14,22 +14,11 @@ from ldjcheck.numerics.tolerance import DIFFERENCED, again, lost_below
 from ldjcheck.oracle import structure
 from ldjcheck.oracle.call import Call, with_value
 from ldjcheck.oracle.derivatives.autograd import Truth, truth_of
-from ldjcheck.oracle.derivatives.jacobian import (
-    NoJacobianError,
-    log_abs_det,
-)
+from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.oracle.error_model import Value
 from ldjcheck.oracle.single_precision import known_in_float32
 from ldjcheck.oracle.structured import by_structure
-from ldjcheck.records import (
-    Behaviour,
-    Coupling,
-    Direction,
-    Options,
-    Said,
-    Side,
-    Sides,
-)
+from ldjcheck.records import Behaviour, Coupling, Direction, Options, Said, Side, Sides
 from ldjcheck.running.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.guard import Frozen
@@ -116,17 +105,8 @@ def measure_direction(
 def _by_jacobian(call: Call, there: Tensor | None, *, apart: bool) -> Side:
     """Return what the whole Jacobian tells of one call."""
     side, base = call.side, call.base
-    truth = truth_of(
-        call.runner,
-        side.direction,
-        side.x,
-        call.frozen,
-        base,
-        call.options,
-        side.said.dtype,
-        there,
-        apart=apart,
-    )
+    dtype = side.said.dtype
+    truth = truth_of(call.map, base, call.options.wrt, dtype, there, apart=apart)
     jacobian = truth.jacobian.double().cpu()
     side = replace(
         side,
@@ -137,22 +117,22 @@ def _by_jacobian(call: Call, there: Tensor | None, *, apart: bool) -> Side:
             jacobian=jacobian,
             method=truth.method,
             anchored=truth.anchored,
-            rounding_seen=truth.map.reading.rounding,
-            detach_seen=truth.map.reading.detach,
+            rounding_seen=truth.map.manner.see_rounding,
+            detach_seen=truth.map.manner.see_detach,
         ),
     )
     if jacobian.shape[1] != jacobian.shape[2] or not torch.isfinite(jacobian).all():
         return side
-    least = lost_below(jacobian.shape[1], side.said.dtype)
+    least = lost_below(jacobian.shape[1], dtype)
     if truth.method == "differences":
-        least = max(least, DIFFERENCED[side.said.dtype])
+        least = max(least, DIFFERENCED[dtype])
     exact = log_abs_det(jacobian, least)[1]
     lost = exact == -math.inf
     if truth.lost is not None:
         exact = exact.masked_fill(truth.lost, math.nan)
     name, pivots = structure.describe_structure(jacobian)
     condition = [structure.condition(one[None], pivots) for one in jacobian]
-    known = known_in_float32(truth, condition, side.said.dtype, single=base.single)
+    known = known_in_float32(truth, condition, dtype, single=base.single)
     if known is not None:
         lost = lost | known.lost
     side = replace(

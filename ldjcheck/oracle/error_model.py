@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,16 +19,12 @@ from ldjcheck.numerics.tolerance import (
     allowed_difference,
     hides_mistakes,
 )
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.single_precision import moved_by_rounding
+from ldjcheck.records import Options
 from ldjcheck.running.failed_calls import LayerRaisedError
+from ldjcheck.running.runner import Outcome
 from ldjcheck.tracing import Operation, Operations
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from ldjcheck.oracle.derivatives.flat_map import FrozenMap
-    from ldjcheck.records import Options
-    from ldjcheck.running.runner import Outcome
 
 # Relative moves that leave a smooth difference alone and redo every rounding.
 _HAIR = {"float64": 1e-9, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
@@ -66,11 +63,7 @@ class Value:
 
 
 def allowed_at(
-    value: Value,
-    reported: Tensor | None,
-    base: Outcome,
-    dtype: str,
-    options: Options,
+    value: Value, reported: Tensor | None, base: Outcome, dtype: str, options: Options
 ) -> Tensor:
     """Return the allowed difference of each sample, `(batch,)`, in nats."""
     given = options.atol is not None or options.rtol is not None

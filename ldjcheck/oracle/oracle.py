@@ -7,14 +7,11 @@ Nothing else sets either.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from ldjcheck.records import Exact, Probe, RoundTrip, Side
-
-if TYPE_CHECKING:
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
+from ldjcheck.records import Probe, Side
+from ldjcheck.running.bench import Bench
+from ldjcheck.running.runner import Runner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,23 +36,16 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What an oracle knows: in place of what was known, which it was told."""
-
-    exact: Exact
-    round_trip: RoundTrip | None = None  # None: as it was
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Oracle:
-    """One way to know what is true: `known` returns None where it is none of its questions.
+    """One way to know what is true.
 
-    It never raises what the layer raises.
+    `known` returns the direction that was asked about, with what is known in the place of
+    what was; None where it is none of its questions. It never raises what the layer raises.
     """
 
     name: str
     summary: str
-    known: Callable[[Question], Known | None]
+    known: Callable[[Question], Side | None]
 
 
 def answered(oracles: tuple[Oracle, ...], question: Question) -> Side:
@@ -65,6 +55,5 @@ def answered(oracles: tuple[Oracle, ...], question: Question) -> Side:
         return side
     for oracle in oracles:
         if (known := oracle.known(question)) is not None:
-            trip = known.round_trip or side.round_trip
-            return replace(side, exact=known.exact, round_trip=trip)
+            return known
     return side

@@ -26,15 +26,13 @@ from ldjcheck.tape import (
     dependents,
     in_order,
     rerun,
-    users_among,
 )
 from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import FACTORIES
 
 _IDLE = 1e-12
-_FEWER = (
-    3  # dims: a whole Jacobian takes as many products as a proof that it is diagonal
-)
+# dims: a whole Jacobian takes as many products as a proof that it is diagonal
+_FEWER = 3
 _UNITS = 64  # of rounding, that chains of factors may differ by in another order
 _FITS = 4e-7  # relative: an explanation holds to rounding, in every configuration
 _CLEARLY = 1e-2  # of the mistake: what is off by less is the same number
@@ -108,8 +106,6 @@ def record(
         points=points,
         steps=_steps(order, points, side, doubled=doubled) if steps else (),
         own=tuple(own),
-        own_set=frozenset(own),
-        own_users=users_among(own),
     )
 
 
@@ -126,10 +122,7 @@ def record_map(runner: Runner, probe: Probe, side: Side) -> Trace | None:
 
 
 def _recorded(
-    runner: Runner,
-    side: Side,
-    frozen: Frozen,
-    watcher: Watches | None,
+    runner: Runner, side: Side, frozen: Frozen, watcher: Watches | None
 ) -> tuple[Recorder, Outcome]:
     """Return what one more call recorded, and what came of it."""
     recorder = Recorder(frozen.draws)
@@ -162,8 +155,6 @@ def numbers_alone(calls: Calls, probe: Probe, side: Side) -> Trace:
         points=(),
         steps=(),
         own=(),
-        own_set=frozenset(),
-        own_users={},
         reported=side.said.ldj,
         exact=side.exact.ldj,
         jacobian=side.exact.jacobian,
@@ -202,10 +193,8 @@ def _tolerance(side: Side) -> Tensor:
     if side.said.ldj is None or side.exact.ldj is None or side.exact.allowed is None:
         return torch.tensor(_FITS, dtype=torch.float64)
     size = 1.0 + side.exact.ldj.abs()
-    gap, rounding = (
-        (side.said.ldj - side.exact.ldj).abs() / size,
-        side.exact.allowed / size,
-    )
+    gap = (side.said.ldj - side.exact.ldj).abs() / size
+    rounding = side.exact.allowed / size
     clearly = _CLEARLY * torch.where(gap > rounding, gap, torch.inf)
     strictest = clearly.amin().clamp(max=_FITS)
     return torch.minimum(rounding, clearly).clamp(max=_FITS).maximum(strictest)
@@ -250,11 +239,7 @@ def _points(
 
 
 def _steps(
-    order: list[Node],
-    points: tuple[Node, ...],
-    side: Side,
-    *,
-    doubled: bool,
+    order: list[Node], points: tuple[Node, ...], side: Side, *, doubled: bool
 ) -> tuple[Step, ...]:
     batch, dims = len(side.x), side.dims
     by_structure = dims >= LARGE or (dims > FEW and side.exact.jacobian is None)
@@ -366,10 +351,8 @@ def jacobian_between(
     Raises:
         UntraceableError: its operations cannot be run again.
     """
-    step, at = (
-        _replayed(between, depending, begin, end, batch),
-        _point(begin, doubled=doubled),
-    )
+    step = _replayed(between, depending, begin, end, batch)
+    at = _point(begin, doubled=doubled)
     many = at[0].numel() > FEW
     for vectorize in (many, False):  # vmap does not go through custom backwards
         try:

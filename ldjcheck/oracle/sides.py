@@ -1,19 +1,18 @@
-"""One direction as it was measured, or why there is none; and one judged by the other."""
+"""One direction as it was measured, or why there is none; and by what else it is judged."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from ldjcheck.errors import NoBaseError
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.records import Direction, Exact, Side
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    LayerRaisedError,
-    UnexpectedReturnError,
-)
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 
@@ -81,3 +80,26 @@ def is_minus(side: Side, other: Side) -> bool:
         return False
     off = (side.said.ldj + exact.ldj).abs()
     return bool((off <= allowed + exact.allowed).all())
+
+
+_ROOM = 1.01  # times what was seen
+
+
+def approximated(side: Side, *, exactly: bool = False) -> Side:
+    """Return a direction with all that it is off by allowed, as a value and as a way back.
+
+    Where its ldj is to hold `exactly`, that is of the way back alone.
+    """
+    difference, exact, trip = side.difference, side.exact, side.round_trip
+    if (
+        not exactly
+        and side.disagrees
+        and difference is not None
+        and exact.allowed is not None
+    ):
+        allowed = torch.maximum(exact.allowed, _ROOM * difference.abs())
+        exact = replace(exact, allowed=allowed, approximate=True)
+    if trip.misses and trip.off is not None and trip.off != math.inf:
+        trip = replace(trip, allowed=_ROOM * trip.off, nears=True)
+        exact = replace(exact, approximate=True)
+    return replace(side, exact=exact, round_trip=trip)

@@ -6,11 +6,8 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import peeled
+from ldjcheck.oracle.structures.dense import falls_apart, pattern_of
 from ldjcheck.records import Structure
-
-_ZERO = (
-    1e-13  # relative to the largest entry of the row: what rounding leaves of a zero
-)
 
 
 def describe_structure(
@@ -22,14 +19,14 @@ def describe_structure(
     by peeling off rows and columns with one entry left; the orders of rows and of columns
     may differ, as they do after a permutation.
     """
-    scale = jacobian.abs().amax(dim=2, keepdim=True)
-    pattern = (jacobian.abs() > _ZERO * scale).any(dim=0)
-    rows, columns = peeled(pattern.cpu().numpy())
+    pattern = pattern_of(jacobian)
+    rows, columns = peeled(pattern)
     if len(rows) == len(pattern) == pattern.shape[1]:
         pivots = list(zip(rows, columns, strict=True))
-        diagonal = int(pattern.sum()) == len(pivots) and all(i == j for i, j in pivots)
+        diagonal = pattern.sum() == len(pivots) and rows == columns
         return ("diagonal" if diagonal else "triangular"), pivots
-    return ("block" if _components(pattern) > 1 else "dense"), None
+    is_alone = not pattern.any(axis=0).all()  # an input that nothing hangs on
+    return ("block" if is_alone or falls_apart(pattern) else "dense"), None
 
 
 def shares(jacobian: Tensor, pivots: list[tuple[int, int]] | None) -> Tensor:
@@ -61,19 +58,3 @@ def condition(jacobian: Tensor, pivots: list[tuple[int, int]] | None) -> float:
         if torch.isfinite(scaled).all():
             worst = max(worst, float(torch.linalg.cond(scaled)))
     return worst
-
-
-def _components(pattern: Tensor) -> int:
-    """Return into how many independent groups of inputs and outputs the map falls."""
-    rows, columns = pattern.shape
-    group = list(range(rows + columns))
-
-    def root(node: int) -> int:
-        while group[node] != node:
-            group[node] = group[group[node]]
-            node = group[node]
-        return node
-
-    for i, j in pattern.nonzero().tolist():
-        group[root(i)] = root(rows + j)
-    return len({root(node) for node in range(rows + columns)})

@@ -20,10 +20,9 @@ from ldjcheck.oracle.call import Call, with_value
 from ldjcheck.oracle.derivatives.autograd import is_the_number
 from ldjcheck.oracle.derivatives.flat_map import (
     FrozenMap,
-    Reading,
     draw_of_map,
     has_whole_numbers,
-    readings_of,
+    manners_of,
 )
 from ldjcheck.oracle.derivatives.jacobian import central_difference
 from ldjcheck.oracle.derivatives.products import (
@@ -40,6 +39,7 @@ from ldjcheck.oracle.structures.cost import Cost
 from ldjcheck.oracle.structures.determinant import Determinant
 from ldjcheck.records import Deadline, Shape, Side, TimeIsUpError
 from ldjcheck.running.failed_calls import LayerRaisedError
+from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.passages import Passages
 
 LARGE = 128
@@ -63,10 +63,7 @@ def by_structure(call: Call) -> Side | None:
         return None
     if side.direction == "inverse" and call.runner.calls.departures:
         return side  # dims that it makes up itself: it has no determinant of its own
-    start = FrozenMap(
-        runner=call.runner, direction=side.direction, x=side.x, frozen=call.frozen
-    )
-    found = _of_input_or_noise(call, start)
+    found = _of_input_or_noise(call)
     if found is None:
         return None
     map_, determinant = found
@@ -78,8 +75,8 @@ def by_structure(call: Call) -> Side | None:
         products=determinant.products,
         jacobian=determinant.jacobian,
         anchored=determinant.anchored is None or bool(determinant.anchored.all()),
-        rounding_seen=map_.reading.rounding,
-        detach_seen=map_.reading.detach,
+        rounding_seen=map_.manner.see_rounding,
+        detach_seen=map_.manner.see_detach,
         sign=determinant.sign.cpu(),
     )
     value = Value(
@@ -113,32 +110,24 @@ def _difference_near(map_: FrozenMap, event: Shape, at: Tensor) -> Tensor | None
     return there.detach().double() - found.exact.double().cpu()
 
 
-def _of_input_or_noise(
-    call: Call, plain: FrozenMap
-) -> tuple[FrozenMap, Determinant] | None:
+def _of_input_or_noise(call: Call) -> tuple[FrozenMap, Determinant] | None:
     """Return what is proved of a map, of its noise where that enters the output.
 
     Of noise that is added, times a constant, the layer may rightly count either: its number
     decides.
     """
-    draw, reported = None, call.side.said.ldj
-    if call.options.wrt != "input":
-        draw = draw_of_map(
-            plain.runner, plain.direction, plain.x, plain.frozen, call.base
-        )
+    plain, y, reported = call.map, call.base.y, call.side.said.ldj
+    wrt = call.options.wrt
+    draw = None if wrt == "input" else draw_of_map(plain, y)
     if draw is None:
-        return proved(plain, call.base.y)
+        return proved(plain, y)
     noisy = replace(plain, noise=draw)
-    by_noise = proved(noisy, call.base.y)
-    if (
-        call.options.wrt != "auto"
-        or not plain.x.is_floating_point()
-        or reported is None
-    ):
+    by_noise = proved(noisy, y)
+    if wrt != "auto" or not plain.x.is_floating_point() or reported is None:
         return by_noise
     if by_noise is not None and is_the_number(reported, by_noise[1].exact):
         return by_noise
-    by_input = proved(plain, call.base.y) if _is_scaled(noisy, plain) else None
+    by_input = proved(plain, y) if _is_scaled(noisy, plain) else None
     if by_input is None:
         return by_noise
     return by_input if is_the_number(reported, by_input[1].exact) else by_noise
@@ -167,7 +156,7 @@ def _is_scaled(noisy: FrozenMap, plain: FrozenMap) -> bool:
 
 
 def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
-    """Return the first reading of a map in which log|det J| is proved at every sample.
+    """Return a map, read as plainly as log|det J| is proved in at every sample.
 
     `y` is what came out. Where it is whole numbers and all slopes are zero, rounding is to
     blame: such a reading is passed over, unless it sees through rounding. None where
@@ -179,13 +168,13 @@ def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
     """
     contradicted: tuple[FrozenMap, Determinant] | None = None
     refused: Cost | None = None
-    by_autograd = [(reading, False) for reading in readings_of(y)]
-    by_differences: list[tuple[Reading, bool]] = []
-    for reading, differenced in itertools.chain(by_autograd, by_differences):
-        map_ = replace(start, reading=reading)
+    by_autograd = [(manner, False) for manner in manners_of(y)]
+    by_differences: list[tuple[Manner, bool]] = []
+    for manner, differenced in itertools.chain(by_autograd, by_differences):
+        map_ = replace(start, manner=manner)
         if contradicted is not None and _is_alike(map_, contradicted[0]):
             continue
-        if reading.rounding:
+        if manner.see_rounding:
             map_(map_.origin)  # what is rounded away is fixed at the origin
         event = tuple(y.shape[1:])
         try:
@@ -194,14 +183,14 @@ def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
             )
         except NoProductsError:
             # Differences of what is rounded are zero or one: they would say nothing.
-            steps = has_whole_numbers(y) and not reading.rounding
+            steps = has_whole_numbers(y) and not manner.see_rounding
             if not differenced and not steps:
-                by_differences.append((reading, True))
+                by_differences.append((manner, True))
             continue
         except (UnequalDimsError, NoTensorError):
             return None
         is_flat = bool((found.exact == -torch.inf).all())
-        if is_flat and has_whole_numbers(y) and not reading.rounding:
+        if is_flat and has_whole_numbers(y) and not manner.see_rounding:
             continue
         if _is_proved(found):
             return map_, found

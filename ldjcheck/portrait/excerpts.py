@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from ldjcheck.cells import cell_file
 from ldjcheck.records import Excerpt, Result
+from ldjcheck.revision import first_line
 
 _MOST = 200  # lines of one function; of a longer one, those around what is spoken of
 _AROUND = 8
@@ -66,7 +67,7 @@ def _functions(source: str) -> list[tuple[int, int]]:
     except (SyntaxError, ValueError):  # a cell with magics, a null byte
         return []
     return [
-        (min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.end_lineno)
+        (first_line(node), node.end_lineno)
         for node in ast.walk(tree)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         and node.end_lineno is not None

@@ -173,15 +173,10 @@ def _box(at: Tensor, domain: Domain | None) -> tuple[Tensor, Tensor]:
         return (low - 0.5).clamp_max(-_HALF_WIDTH), (high + 0.5).clamp_min(_HALF_WIDTH)
     if domain.kind == "positive":
         return torch.minimum(0.5 * low, torch.full_like(low, 0.1)), 1.2 * high
-    ends = (
-        (0.0, 1.0) if domain.kind == "unit" else (domain.low or 0.0, domain.high or 0.0)
-    )
-    inset = _INSET * (ends[1] - ends[0])
-    least, most = (
-        torch.full_like(low, ends[0] + inset),
-        torch.full_like(low, ends[1] - inset),
-    )
-    return torch.minimum(least, low), torch.maximum(most, high)
+    is_unit = domain.kind == "unit"
+    first, last = (0.0, 1.0) if is_unit else (domain.low or 0.0, domain.high or 0.0)
+    inset = _INSET * (last - first)
+    return low.clamp_max(first + inset), high.clamp_min(last - inset)
 
 
 def _spacing() -> float:

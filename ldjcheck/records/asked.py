@@ -118,6 +118,11 @@ class Options:
     adapter: Any = None  # calls the layer, instead of a convention
 
     @property
+    def states_tolerance(self) -> bool:
+        """Whether the user has said what to allow."""
+        return (self.atol, self.rtol) != (None, None)
+
+    @property
     def is_overdue(self) -> bool:
         """Whether no time is left."""
         return self.timeout is not None and self.timeout.left <= 0

@@ -7,6 +7,12 @@ from typing import Literal
 
 from ldjcheck.records.edit import Location
 
+StaleFrom = Literal[
+    "earlier call", "earlier parameters", "first call", "first call in training",
+    "way back", "call at another input",
+]  # fmt: skip
+"""When an answer was computed that is given again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutation:
@@ -77,14 +83,7 @@ class StateChange:
 class Stale:
     """The ldj, or the output too, was computed for an earlier call."""
 
-    of: Literal[
-        "earlier call",
-        "earlier parameters",
-        "first call",
-        "first call in training",
-        "way back",
-        "call at another input",
-    ]
+    of: StaleFrom
     output: bool  # the output is stale as well
     got: float  # the first sample's answer
     fresh: float  # the same after another history
@@ -104,8 +103,7 @@ class Behaviour:
     state: StateChange | None = None
     stale: Stale | None = None
     moves: tuple[float, ...] = ()  # nats by which float32 moves the ldj, by sample
-    scatters: float = (
-        0.0  # nats that float32 was seen to move the ldj by, and rounding explains
-    )
+    # nats that float32 was seen to move the ldj by, and rounding explains
+    scatters: float = 0.0
     overflows: str | None = None  # how the ldj is lost as written, in float32
     faults: tuple[str, ...] = ()  # what no rule has a name for, in words

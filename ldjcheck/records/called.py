@@ -55,7 +55,10 @@ class Returned:
     handed_on: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-CallFunction = Callable[[Any, "Tensor", "Tensor | None", Mapping[str, Any]], Returned]
+Kwargs = Mapping[str, Any]
+"""The keyword arguments of a call, contexts among them."""
+
+CallFunction = Callable[[Any, "Tensor", "Tensor | None", Kwargs], Returned]
 """`(layer, x, start, kwargs) -> Returned`; `start` is the incoming ldj or None."""
 
 
@@ -64,9 +67,8 @@ class Way:
     """How a layer is called in one direction, and what is promised of that."""
 
     call: CallFunction
-    event_dim: int | None = (
-        None  # one ldj entry covers so many trailing axes; None: all
-    )
+    # one ldj entry covers so many trailing axes; None: all
+    event_dim: int | None = None
     # Numbers with axes of size one stand for all entries that they fit; see `read_so`.
     spread: bool = False
     tracked: bool = True  # the convention has an ldj for it

@@ -57,10 +57,7 @@ MEASURING = Stage(what="a first verdict", doing="comparing reported and exact")
 CONFIGURATIONS = Stage(what="further configurations", if_right=0.85, if_wrong=0.35)
 OBSERVING = Stage(what="experiments", if_right=0.95, if_wrong=0.45)
 OWN_SIZE = Stage(what="whether it is made for one size only", if_wrong=0.5)
-SMALLER = Stage(
-    what="whether a smaller size shows it",
-    if_wrong=0.5,
-)
+SMALLER = Stage(what="whether a smaller size shows it", if_wrong=0.5)
 SPLITS = Stage(what="its splits by themselves", if_wrong=0.55)
 ALONE = Stage(what="its sublayers by themselves", if_wrong=0.7)
 NAMING = Stage(

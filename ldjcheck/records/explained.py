@@ -123,11 +123,9 @@ class Diagnosis:
     constant: bool = False  # the difference is the same for every sample
     bits_per_dim: float | None = None
     summed_lines: tuple[int, ...] = ()  # where terms already sum over the dims
-    moved_constants: bool = (
-        False  # the layer's own numbers were moved, and all still held
-    )
-    reported_shares: tuple[float, ...] | None = (
-        None  # by dim, first sample, first probe
-    )
+    # the layer's own numbers were moved, and all still held
+    moved_constants: bool = False
+    # by dim, first sample, first probe
+    reported_shares: tuple[float, ...] | None = None
     touched: tuple[Span, ...] = ()  # all places of the ldj's own arithmetic
     sublayers: tuple[SublayerLine, ...] = ()

@@ -93,9 +93,8 @@ class Verdict:
     flat: bool = False  # the Jacobian is singular everywhere
     folds: bool = False  # its determinant has both signs
     ill_conditioned: bool = False
-    between: tuple[float, float] | None = (
-        None  # off by, and allowed, of a sample that is neither right nor wrong
-    )
+    # off by, and allowed, of a sample that is neither right nor wrong
+    between: tuple[float, float] | None = None
     meant: bool = False  # the ldj is right for a way back that does undo the map
     resized: tuple[int, int] | None = None  # dims in and out, where they differ
     instead: Instead | None = None  # what was compared in place of a determinant

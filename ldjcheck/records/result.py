@@ -214,13 +214,6 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Underway:
-    """What is being done to a target, for whoever waits; no part of any report."""
-
-    what: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
     """Something of a source that is no target, and why."""
 

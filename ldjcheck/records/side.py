@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-_EVEN = (
-    1e-12  # of the largest slope: from there on a map squeezes alike in all directions
-)
+# of the largest slope: from there on a map squeezes alike in all directions
+_EVEN = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +38,8 @@ class Said:
     form: str | None = None  # how the ldj's form breaks the convention's promise
     bare: bool = False  # the call has no place for an ldj
     given: tuple[Tensor, ...] = ()  # in place of what it would have drawn
-    estimated: int = (
-        0  # calls over which a random ldj was averaged; 0: it is not random
-    )
+    # calls over which a random ldj was averaged; 0: it is not random
+    estimated: int = 0
     made_at: Location | None = None  # where the ldj was made, where dims are dropped
     left: int = 0  # dims, on the way to y
     left_at: Location | None = None  # where dims left that nothing gives a density
@@ -118,9 +116,8 @@ class RoundTrip:
     off: float | None = None  # largest |inverse(f(x)) - x|
     allowed: float | None = None
     residual: float = 0.0  # the same for either direction, which may be a solver's
-    noise: tuple[float, float] | None = (
-        None  # of dequantization, where it leaves [0, 1)
-    )
+    # of dequantization, where it leaves [0, 1)
+    noise: tuple[float, float] | None = None
     one_image: bool = False  # x, and where it leads, are one number to the map
     nears: bool = False  # finer steps lead nearer
     scatters: bool = False  # a step aside, it is off by another amount altogether
@@ -239,9 +236,8 @@ class Side:
             return known & ~open_
         import torch
 
-        told = self.exact.jacobian.nan_to_num(
-            0.0, 0.0, 0.0
-        )  # others may have no number
+        # others may have no number
+        told = self.exact.jacobian.nan_to_num(0.0, 0.0, 0.0)
         slopes = torch.linalg.svdvals(told)
         even: Tensor = slopes[:, -1] > _EVEN * slopes[:, 0]
         sure: Tensor = known & (~open_ | even)

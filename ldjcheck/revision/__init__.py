@@ -12,12 +12,6 @@ from ldjcheck.revision.text import (
 )
 
 __all__ = [
-    "Live",
-    "Replacement",
-    "SourceText",
-    "StaleSourceError",
-    "call_name",
-    "first_line",
-    "is_disjoint",
-    "read_source",
-]
+    "Live", "Replacement", "SourceText", "StaleSourceError", "call_name",
+    "first_line", "is_disjoint", "read_source",
+]  # fmt: skip

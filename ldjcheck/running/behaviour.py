@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,20 +16,20 @@ from ldjcheck.records import (
     Cast,
     Coupling,
     Direction,
+    Location,
     Mutation,
     Stale,
+    StaleFrom,
     StateChange,
     Unrepeatable,
 )
 from ldjcheck.running.failed_calls import LayerRaisedError
+from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.runner import Outcome, Runner, is_single
 from ldjcheck.running.snapshot.isolation import unharmed
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
-
-if TYPE_CHECKING:
-    from ldjcheck.running.guard import Frozen
-    from ldjcheck.running.runner import Outcome, Runner
 
 SAME = {
     "float64": 1e-9,
@@ -38,9 +37,11 @@ SAME = {
     "float16": 1e-2,
     "bfloat16": 5e-2,
 }  # relative: a repeated call differs by nothing
-_ROUNDED = (
-    16.0  # units in the last place: a long total keeps few digits of what is added
-)
+VISIBLE = 1e-4
+"""Relative: a solver that starts where it ended last time is off by less."""
+
+# units in the last place: a long total keeps few digits of what is added
+_ROUNDED = 16.0
 _MORE = 2.5  # nats that are added to what comes in, and a little more each sample
 
 
@@ -104,11 +105,7 @@ def changes_between_calls(
     a, b = first.reported, second.reported
     settles = same(b, third.reported, SAME[dtype])
     if not output and names and settles and a is not None and b is not None:
-        worst = int((a - b).detach().abs().nan_to_num(nan=0.0).argmax())
-        return Stale(
-            of="earlier call", output=False, got=float(a[worst]), fresh=float(b[worst]),
-            location=kept,
-        )  # fmt: skip
+        return stale_by(a, b, of="earlier call", location=kept)
     if names:
         if _is_residual(first, second, third):
             return None
@@ -119,6 +116,37 @@ def changes_between_calls(
         )
     what: Literal["output", "ldj"] = "output" if output else "ldj"
     return Unrepeatable(what=what, change=change, reseeded=False)
+
+
+def stale_by(
+    got: Tensor,
+    fresh: Tensor,
+    *,
+    of: StaleFrom,
+    location: Location | None,
+    output: bool = False,
+) -> Stale:
+    """Return what is stale of an answer, by the entry that differs most from a fresh one."""
+    a, b = got.detach().reshape(-1), fresh.detach().reshape(-1)
+    worst = int((a - b).abs().nan_to_num(nan=0.0).argmax())
+    return Stale(
+        of=of, output=output, got=float(a[worst]), fresh=float(b[worst]), location=location
+    )  # fmt: skip
+
+
+def stale_ldj(
+    got: Outcome,
+    fresh: Outcome,
+    dtype: str,
+    *,
+    of: StaleFrom,
+    location: Location | None,
+) -> Stale | None:
+    """Return what is stale of an ldj, where outputs agree and it does not; else None."""
+    a, b = got.reported, fresh.reported
+    if a is None or b is None or not same(got.y, fresh.y, 100.0 * SAME[dtype]):
+        return None
+    return None if same(a, b, VISIBLE) else stale_by(a, b, of=of, location=location)
 
 
 def _is_residual(*outcomes: Outcome) -> bool:
@@ -163,19 +191,13 @@ def _mutation(
 
 
 def _cast(base: Outcome, watch: Watch) -> Cast | None:
-    if watch.cast is not None:
-        return Cast(dtype=watch.cast[0], location=watch.cast[1])
-    if isinstance(base.raw, np.generic) and base.raw.dtype in (np.float16, np.float32):
+    if watch.cast is None and is_single(base.raw):
         return Cast(dtype=str(base.raw.dtype))
-    return None
+    return watch.cast
 
 
 def accumulation_of(
-    runner: Runner,
-    direction: Direction,
-    x: Tensor,
-    frozen: Frozen,
-    base: Outcome,
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
 ) -> Accumulation | None:
     """Return what becomes of more that goes in; None where it comes back as promised."""
     if not runner.calls.accumulates or base.reported is None:

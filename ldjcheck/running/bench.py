@@ -9,7 +9,7 @@ import random
 import types
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -119,17 +119,16 @@ class Bench:
     primed: Domain | None = None  # where the call lives that must go before all others
     fed_at: Shape | None = None  # the event shape that the contexts' sizes go with
     same_context: bool = False  # all samples have one, and no one of its own
-    padded: bool = False  # masks leave out the end of all samples but the first
-    mixed: bool = False  # masks are zeros and ones by turns, and not ones alone
+    # Masks hold ones alone, zeros and ones by turns, or leave out the end of a sample.
+    masks: Literal["ones", "mixed", "padded"] = "ones"
     # Whole numbers that the layer holds, and whose sizes they are.
     sized: Mapping[Counted, Axes] = field(default_factory=dict)
     there_and_back: bool = False  # the first call of the way back starts it, too
     masters: dict[Hashable, _Master] = field(
         default_factory=dict, compare=False, repr=False
     )  # shared by all benches that one was made into
-    idle: dict[Hashable, bool] = field(
-        default_factory=dict, compare=False, repr=False
-    )  # whether a call leaves a copy as it was; likewise
+    # whether a call leaves a copy as it was; likewise
+    idle: dict[Hashable, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -306,17 +305,13 @@ class Bench:
             x = probe.reach * x
         runner = there._moved(probe, warm_up)
         if probe.draw and self.options.mode != "train":
-            keep_up(
-                runner.layer
-            )  # in training, each call does so itself, and is seen to
+            # in training, each call does so itself, and is seen to
+            keep_up(runner.layer)
         return runner, x, generator
 
     def _moved(self, probe: Probe, warm_up: Tensor) -> Runner:
         runner = self.runner(
-            warm_up=warm_up,
-            draw=probe.draw,
-            scale=probe.scale,
-            seed=probe.seed,
+            warm_up=warm_up, draw=probe.draw, scale=probe.scale, seed=probe.seed
         )
         if probe.shrunk != 1.0:
             _shrink(runner.layer, probe.shrunk, self.fixed)
@@ -386,9 +381,8 @@ class Bench:
         contexts = {
             name: self._mask(size, dtype)
             if "mask" in name
-            else drawn(domains[name], size[1:], size[0], "usual", generator).to(
-                dtype
-            )  # the same numbers in either precision
+            # the same numbers in either precision
+            else drawn(domains[name], size[1:], size[0], "usual", generator).to(dtype)
             for name, size in sized.items()
             if name not in self.labels
         }
@@ -399,16 +393,12 @@ class Bench:
             for name, size in sized.items()
             if name in self.labels
         }
-        own = self.options.inputs
-        given = {
-            name: own.samples[name][self._rows(own, seed)]
-            for name in sized
-            if own is not None and name in own.samples
-        }
-        for name, value in given.items():
-            if value.is_floating_point():  # a label stays a whole number
-                given[name] = value.to(dtype)
-        beside = {**contexts, **labels, **given}
+        beside = {**contexts, **labels}
+        if (own := self.options.inputs) is not None:
+            for name in sized.keys() & own.samples.keys():
+                value = own.samples[name][self._rows(own, seed)]
+                # a label stays a whole number
+                beside[name] = value.to(dtype) if value.is_floating_point() else value
         if self.same_context:
             beside = {n: t[:1].expand_as(t).clone() for n, t in beside.items()}
         return {**dict(self.options.kwarg), **beside}
@@ -439,9 +429,9 @@ class Bench:
         That is a quarter more of each further sample.
         """
         mask = torch.ones(size, dtype=dtype)
-        if self.mixed:
+        if self.masks == "mixed":
             mask.view(len(mask), -1)[:, 1::2] = 0.0
-        if self.padded:
+        if self.masks == "padded":
             for index, sample in enumerate(mask.flatten(1)):
                 left = len(sample) * (index % 4) // 4
                 sample[len(sample) - left :] = 0.0
@@ -519,11 +509,8 @@ def _reflect(layer: Any, fixed: frozenset[int]) -> None:
     """
     with torch.no_grad():
         for index, tensor in enumerate(learnable(layer)):
-            one_sign = bool((tensor > 0).all()) or bool((tensor < 0).all())
-            if index in fixed or (tensor.dim() < 2 and one_sign):
-                continue
-            row = tensor[:1] if tensor.dim() else tensor
-            row.neg_()
+            if index not in fixed and (tensor.dim() >= 2 or not _has_one_sign(tensor)):
+                _first_row(tensor).neg_()
 
 
 def _turn(layer: Any, fixed: frozenset[int], what: Turned) -> None:
@@ -534,25 +521,29 @@ def _turn(layer: Any, fixed: frozenset[int], what: Turned) -> None:
     """
     with torch.no_grad():
         for tensor in oriented(layer, fixed, what):
-            if _is_vector(tensor):
-                tensor.view(-1)[:1].neg_()
-            else:
-                row = tensor[:1] if tensor.dim() else tensor
-                row.neg_()
+            row = tensor.view(-1) if _is_vector(tensor) else tensor
+            _first_row(row).neg_()
 
 
 def oriented(layer: Any, fixed: frozenset[int], what: Turned) -> list[Tensor]:
     """Return the learnable tensors that are turned around, those that are fixed apart."""
     found = []
     for index, tensor in enumerate(learnable(layer)):
-        one_sign = bool((tensor > 0).all()) or bool((tensor < 0).all())
         square = tensor.dim() >= 2 and tensor.shape[0] == tensor.shape[1]
         number = tensor.numel() == 1
-        if index in fixed or not (one_sign or square):
+        if index in fixed or not (square or _has_one_sign(tensor)):
             continue
         if _is_vector(tensor) or (what == "all" and (square or number)):
             found.append(tensor)
     return found
+
+
+def _has_one_sign(tensor: Tensor) -> bool:
+    return bool((tensor > 0).all()) or bool((tensor < 0).all())
+
+
+def _first_row(tensor: Tensor) -> Tensor:
+    return tensor[:1] if tensor.dim() else tensor
 
 
 def _is_vector(tensor: Tensor) -> bool:

@@ -9,14 +9,15 @@ which is for maps whose very output is rounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ldjcheck.running.effort import MULTIPLYING, multiplications
+from ldjcheck.running.manner import PLAIN, Manner
 from ldjcheck.running.precision import (
     HALVES,
     INTEGER_DTYPES,
@@ -41,9 +42,6 @@ from ldjcheck.torch_ops import (
 )
 from ldjcheck.tracing import Operation, Operations
 
-if TYPE_CHECKING:
-    from ldjcheck.running.observers.writes import Watch
-
 
 @dataclass
 class Frozen:
@@ -57,6 +55,11 @@ class Frozen:
     offsets: list[Tensor] = field(default_factory=list)
     idle_clips: list[Tensor] = field(default_factory=list)
 
+    def copied(self, draws: Iterable[Tensor] | None = None) -> Frozen:
+        """Return the same in lists of its own, with other draws if some are given."""
+        drawn = list(self.draws if draws is None else draws)
+        return Frozen(drawn, list(self.offsets), list(self.idle_clips))
+
 
 class EndlessError(RuntimeError):
     """A call ran out of patience: it loops for as long as it is let."""
@@ -68,38 +71,22 @@ class Guard(Operations):
     Args:
         frozen: noise and rounding of this input; extended by what is met for the first
             time, replayed afterwards.
+        manner: what is seen through, what looks on, and when a call counts as endless.
         promote: turn every request for float32 or less into float64.
-        see_detach: make `detach`, `.data` and `no_grad` transparent to derivatives.
-        see_rounding: make rounding add a constant, so that its derivative is one.
-        patience: the number of operations after which a call counts as endless.
-        watch: notes what the operations do to what the call was given.
-        rounding: draws by how much each result is off, as it would be in float32.
     """
 
     def __init__(
-        self,
-        frozen: Frozen,
-        *,
-        promote: bool = True,
-        see_detach: bool = False,
-        see_rounding: bool = False,
-        patience: float = float("inf"),
-        watch: Watch | None = None,
-        rounding: torch.Generator | None = None,
+        self, frozen: Frozen, manner: Manner = PLAIN, *, promote: bool = True
     ) -> None:
         super().__init__()
-        self._watch = watch
-        self._rounding = rounding
-        self._patience = patience
-        self._operations = self._multiplications = 0
-        self._frozen = frozen
-        self._promote = promote
-        self._see_detach = see_detach
-        self._see_rounding = see_rounding
-        self._draw = self._round = self._clip = 0
+        self._frozen, self._manner, self._promote = frozen, manner, promote
+        self._round = self._clip = 0
         self._inference = _InferenceAsNoGrad()
-        self._single = False
-        self._coarse: str | None = None
+        self.draws = 0  # random tensors that this call has drawn so far
+        self.operations = 0  # torch's, so far
+        self.multiplications = 0  # of its matrix products
+        self.single = False  # a number that float32 has rounded entered from outside
+        self.coarse: str | None = None  # the least precision below float32's, if any
 
     def __enter__(self) -> Guard:
         """Begin to stand between the layer and torch."""
@@ -112,52 +99,28 @@ class Guard(Operations):
         super().__exit__(*raised)  # type: ignore[no-untyped-call]  # untyped in torch
         self._inference.__exit__(*raised)
 
-    @property
-    def draws(self) -> int:
-        """The number of random tensors drawn so far in this call."""
-        return self._draw
-
-    @property
-    def operations(self) -> int:
-        """The number of torch operations of this call so far."""
-        return self._operations
-
-    @property
-    def multiplications(self) -> int:
-        """The number of multiplications of its matrix products so far."""
-        return self._multiplications
-
-    @property
-    def single(self) -> bool:
-        """Whether a number that float32 has rounded entered this call from outside."""
-        return self._single
-
-    @property
-    def coarse(self) -> str | None:
-        """The least precision below float32's that something was computed in, if any was."""
-        return self._coarse
-
     def operate(
         self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
         """Return what the layer gets instead of `func(*args, **kwargs)`."""
-        self._operations += 1
-        if self._operations > self._patience:
+        self.operations += 1
+        if self.operations > self._manner.patience:
             raise EndlessError
-        if self._watch is None:
+        watch = self._manner.writes
+        if watch is None:
             result = self._run(func, name, args, named)
             if name in MULTIPLYING:
-                self._multiplications += multiplications(name, args, named, result)
+                self.multiplications += multiplications(name, args, named, result)
             return result
         asked = asked_for(name, args, named) if self._promote else None
         if asked is not None and lowers(name, args):
-            self._watch.lowers(asked)
+            watch.lowers(asked)
             asked = None
         result = self._run(func, name, args, named)
         if asked is not None:
-            self._watch.makes(result, asked)
-        self._watch.after(name, args, result)
-        self._multiplications += multiplications(name, args, named, result)
+            watch.makes(result, asked)
+        watch.after(name, args, result)
+        self.multiplications += multiplications(name, args, named, result)
         return result
 
     def _run(
@@ -167,7 +130,8 @@ class Guard(Operations):
         args: tuple[Any, ...],
         named: dict[str, Any],
     ) -> Any:
-        if self._see_detach:
+        manner = self._manner
+        if manner.see_detach:
             if name == "_set_grad_enabled":
                 return func(True)
             if name in ("detach", "detach_"):
@@ -180,43 +144,39 @@ class Guard(Operations):
             or (named and is_low(named.values()))
         )
         if low:
-            if not self._single:
-                self._single = any(is_rounded(value) for value in args)
+            self.single = self.single or any(is_rounded(value) for value in args)
             func, args = promoted_call(func, name, args, named)
         if name in RANDOM:
             return self._drawn(func, name, args, named)
-        if self._see_rounding:
+        if manner.see_rounding:
             seen = self._seen_through(func, name, args, named)
             if seen is not None:
                 return seen
-        if self._rounding is not None:
-            return called_roughly(func, name, args, named, self._rounding)
+        if manner.rounding is not None:
+            return called_roughly(func, name, args, named, manner.rounding)
         result = func(*args, **named)
         if type(result) is Tensor and result.dtype is torch.float64:
             return result  # nearly always
         if self._promote and not name.endswith("_") and is_low((result,)):
-            self._single = self._single or is_rounded(result)
+            self.single = self.single or is_rounded(result)
             result = doubled(result)
         elif not self._promote and type(result) is Tensor and result.dtype in HALVES:
-            least = self._coarse == "bfloat16" or result.dtype is torch.bfloat16
-            self._coarse = "bfloat16" if least else "float16"
+            least = self.coarse == "bfloat16" or result.dtype is torch.bfloat16
+            self.coarse = "bfloat16" if least else "float16"
         return result
 
     def _drawn(
         self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
     ) -> Any:
         """Draw, or hand out again what was drawn at this place before."""
-        index, self._draw = self._draw, self._draw + 1
+        index, self.draws = self.draws, self.draws + 1
         draws = self._frozen.draws
         if index >= len(draws):
             drawn = func(*args, **kwargs)
             if not isinstance(drawn, Tensor):
                 return drawn
-            drawn = (
-                drawn
-                if name in RANDOM_IN_PLACE or not self._promote
-                else doubled(drawn)
-            )
+            if self._promote and name not in RANDOM_IN_PLACE:
+                drawn = doubled(drawn)
             draws.append(drawn.detach().clone())
             return drawn
         kept = draws[index]

@@ -5,17 +5,13 @@ from __future__ import annotations
 import contextlib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ldjcheck.running.guard import Frozen, Guard
+from ldjcheck.running.observers.gradient_cuts import Cuts
+from ldjcheck.running.observers.writes import Watch
 from ldjcheck.tape.recorder import Recorder
-
-if TYPE_CHECKING:
-    from ldjcheck.running.observers.gradient_cuts import Cuts
-    from ldjcheck.running.observers.writes import Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +44,6 @@ class Manner:
                 self.recorder.source(total, "incoming")
         if self.writes is not None:
             self.writes.begin(input=given, incoming=total)
-
-    def guard(self, frozen: Frozen, *, promote: bool) -> Guard:
-        """Return what is to stand between the layer and torch."""
-        return Guard(
-            frozen,
-            promote=promote,
-            see_detach=self.see_detach,
-            see_rounding=self.see_rounding,
-            patience=self.patience,
-            watch=self.writes,
-            rounding=self.rounding,
-        )
 
     @property
     def onlooker(self) -> AbstractContextManager[object]:

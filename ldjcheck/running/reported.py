@@ -21,7 +21,7 @@ def reported_of(
     calls: Calls,
     event_dim: int | None,
     *,
-    spread: bool = False,
+    spread: bool,
 ) -> Reported:
     """Return what the call says about `x`, `(batch, *event)`, in nats.
 

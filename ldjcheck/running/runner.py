@@ -89,9 +89,8 @@ class Runner:
     seed: int = 0
     constants: tuple[Tensor, ...] = ()  # made in float32, and not moved by training
     layouts: dict[Direction, Layout | None] = field(default_factory=dict)  # last seen
-    handed: dict[str, Tensor] = field(
-        default_factory=dict
-    )  # contexts, on the way there
+    # contexts, on the way there
+    handed: dict[str, Tensor] = field(default_factory=dict)
     oracle: Oracle | None = None  # the user's, instead of automatic differentiation
     device: torch.device = CPU  # a constant, so sharing it is safe
     dtype: torch.dtype | None = None  # of the input, where it is not that of the check
@@ -121,7 +120,7 @@ class Runner:
         given = x.clone().to(self.device)
         total = None if start is None else start.clone().to(self.device)
         manner.begin(given, total)
-        guard = manner.guard(frozen, promote=self.promote)
+        guard = Guard(frozen, manner, promote=self.promote)
         before = sys.exc_info()[1]
         try:
             with _Undisturbed(self._dtype), manner.onlooker, guard:
@@ -146,7 +145,9 @@ class Runner:
             shares=shares,
             form=form,
             x_change=_change(given.to(CPU), x),
-            start_change=0.0 if total is None else _change(total.to(CPU), start),
+            start_change=0.0
+            if total is None or start is None
+            else _change(total.to(CPU), start),
             draws=guard.draws,
             operations=guard.operations,
             multiplications=guard.multiplications,
@@ -155,7 +156,7 @@ class Runner:
             left_at=returned.left_at,
             bases=returned.bases,
             taken=None if returned.taken is None else placed(returned.taken, CPU),
-            single=self.promote and (guard.single or _is_single(returned.ldj)),
+            single=self.promote and (guard.single or is_single(returned.ldj)),
             coarse=guard.coarse,
         )
 
@@ -370,9 +371,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _change(now: Tensor, before: Tensor | None) -> float:
+def _change(now: Tensor, before: Tensor) -> float:
     """Return the largest change of an entry; infinite for another shape."""
-    assert before is not None
     if now.shape != before.shape:
         return float("inf")
     if torch.equal(now, before):
@@ -387,7 +387,8 @@ def _is_number(value: Any) -> bool:
     ) and not isinstance(value, bool)
 
 
-def _is_single(ldj: Any) -> bool:
+def is_single(ldj: Any) -> bool:
+    """Return whether an ldj is a number of NumPy's in less than float64."""
     return isinstance(ldj, np.generic) and ldj.dtype in (np.float16, np.float32)
 
 

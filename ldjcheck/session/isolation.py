@@ -23,7 +23,6 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
-from ldjcheck.records import Underway
 from ldjcheck.session.processor import Spent
 from ldjcheck.tracebacks import RunningLine, running_line
 
@@ -80,10 +79,7 @@ Outcome = Finished | Faulted | Died | TimedOut
 
 
 def run_isolated(
-    function: Callable[..., Any],
-    *arguments: Any,
-    timeout: float,
-    tells: bool = False,
+    function: Callable[..., Any], *arguments: Any, timeout: float, tells: bool = False
 ) -> Outcome:
     """Return how `function(*arguments)` ended in a process of its own.
 
@@ -100,10 +96,7 @@ def run_isolated(
 
 
 def start(
-    function: Callable[..., Any],
-    *arguments: Any,
-    timeout: float,
-    tells: bool = False,
+    function: Callable[..., Any], *arguments: Any, timeout: float, tells: bool = False
 ) -> Running:
     """Return a process of its own that runs `function(*arguments)` from now on.
 
@@ -111,7 +104,7 @@ def start(
     a processor that others use, none pass.
 
     A function that `tells` is given `tell=`, to be called with what it knows so far, or
-    with what it is doing (`Underway`).
+    with what it is doing, in words.
 
     What is printed there, by C code too, goes to standard error. Where the system
     forks, the process starts with everything that is loaded here; elsewhere function
@@ -169,8 +162,8 @@ class Running:
                 break  # what does not listen may die of being asked
             if not isinstance(answer, _Told):
                 return answer
-            if isinstance(answer.value, Underway):
-                self.doing = answer.value.what
+            if isinstance(answer.value, str):
+                self.doing = answer.value
             elif isinstance(answer.value, RunningLine):
                 self.place = answer.value
             else:

@@ -434,9 +434,8 @@ def _check(
     started, asked = time.perf_counter(), request.options.started()
     layer, strange = None, dict[str, str]()
     try:
-        _seed(
-            request.options.seed
-        )  # random initial weights are part of what is checked
+        # random initial weights are part of what is checked
+        _seed(request.options.seed)
         target = parse_target(text)
         source = load_source(target, [expr for _, expr in request.kwargs])
         layer = load_layer(target, source)

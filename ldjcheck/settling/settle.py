@@ -238,7 +238,7 @@ def with_telling_masks(bench: Bench) -> Bench:
     masked = any("mask" in each.name for each in bench.options.context)
     if not masked or not changes_nothing(bench):
         return bench
-    mixed = replace(bench, mixed=True)
+    mixed = replace(bench, masks="mixed")
     return bench if changes_nothing(mixed) else mixed
 
 

@@ -285,7 +285,7 @@ def _at(layer: Layer, options: Options, around: Layer | None = None) -> Subject:
     inferred |= unasked
     inferred["shape"] = f"{bench.shape}: {settled.why_shape}"
     inferred["domain"] = f"{describe(bench.domain)}: {settled.why_domain}"
-    if bench.mixed:
+    if bench.masks == "mixed":
         inferred |= {
             each.name: f"{each.shape}: zeros and ones by turns; ones alone change nothing"
             for each in bench.options.context

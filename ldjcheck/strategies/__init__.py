@@ -17,13 +17,6 @@ from ldjcheck.strategies.tensors import (
 )
 
 __all__ = [
-    "Planted",
-    "RandomFlow",
-    "event_shapes",
-    "flows",
-    "inputs",
-    "masks",
-    "numbers",
-    "parameters",
-    "seeds",
-]
+    "Planted", "RandomFlow", "event_shapes", "flows", "inputs", "masks", "numbers",
+    "parameters", "seeds",
+]  # fmt: skip

@@ -70,11 +70,9 @@ class Couple:
     def _scales(self, x: Tensor) -> Tensor:
         pairs = x.shape[1] // 2
         kept = x[:, int(self.swapped) : 2 * pairs : 2]
-        scales = torch.zeros_like(x)
-        scales[:, 1 - int(self.swapped) : 2 * pairs : 2] = 1.0
         moved = torch.zeros_like(x)
         moved[:, 1 - int(self.swapped) : 2 * pairs : 2] = torch.sin(kept)
-        return self.strength * moved * scales
+        return self.strength * moved
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the coupled x, and the log-scales."""
@@ -166,10 +164,7 @@ _SIZES = (2.0, 3.0, 0.5, 1.5, 0.25)
 
 
 def flows(
-    *,
-    min_steps: int = 1,
-    max_steps: int = 4,
-    mistakes: Sequence[Mistake] | None = None,
+    *, min_steps: int = 1, max_steps: int = 4, mistakes: Sequence[Mistake] | None = None
 ) -> st.SearchStrategy[RandomFlow]:
     """Return a strategy for flows that take every event shape.
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints, transform_to
 
 from ldjcheck.calling.domain_text import parse_domain
+from ldjcheck.calling.domains import ends_of
 from ldjcheck.records import Domain, Shape
 
 _FAR = 10.0
@@ -124,19 +125,14 @@ def _tensor(values: Sequence[float], shape: Shape) -> Tensor:
 
 
 def _in_domain(domain: Domain) -> st.SearchStrategy[float]:
+    low, high = ends_of(domain)
     if domain.kind == "int":
-        assert domain.low is not None
-        assert domain.high is not None
-        return st.integers(int(domain.low), int(domain.high)).map(float)
+        return st.integers(int(low), int(high)).map(float)
     if domain.kind == "positive":
         return numbers(_CLOSE, _FAR)
-    if domain.kind == "unit":
-        return numbers(_CLOSE, 1.0 - _CLOSE)
-    if domain.kind == "interval":
-        assert domain.low is not None
-        assert domain.high is not None
-        hair = _CLOSE * (domain.high - domain.low)
-        return numbers(domain.low + hair, domain.high - hair)
+    if domain.kind in ("unit", "interval"):
+        hair = _CLOSE * (high - low)
+        return numbers(low + hair, high - hair)
     return numbers()
 
 

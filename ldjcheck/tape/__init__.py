@@ -11,9 +11,8 @@ from ldjcheck.tape.node import (
     is_differentiable,
     users_among,
 )
-from ldjcheck.tape.parts import Call, FlowParts, Part
 from ldjcheck.tape.replay import Edge, dependents, descendants, evaluate, rerun
-from ldjcheck.tape.trace import Step, Trace
+from ldjcheck.tape.trace import Call, FlowParts, Part, Step, Trace
 from ldjcheck.tape.where import (
     file_of,
     has_line,
@@ -25,28 +24,8 @@ from ldjcheck.tape.where import (
 )
 
 __all__ = [
-    "Call",
-    "Edge",
-    "FlowParts",
-    "Node",
-    "Part",
-    "Place",
-    "Position",
-    "Step",
-    "Trace",
-    "ancestors",
-    "dependents",
-    "descendants",
-    "evaluate",
-    "file_of",
-    "has_line",
-    "in_order",
-    "is_differentiable",
-    "is_in_code",
-    "location_of",
-    "rerun",
-    "returned_at",
-    "shown_file",
-    "stands_in",
-    "users_among",
-]
+    "Call", "Edge", "FlowParts", "Node", "Part", "Place", "Position", "Step", "Trace",
+    "ancestors", "dependents", "descendants", "evaluate", "file_of", "has_line",
+    "in_order", "is_differentiable", "is_in_code", "location_of", "rerun",
+    "returned_at", "shown_file", "stands_in", "users_among",
+]  # fmt: skip

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ldjcheck.tape.node import Node, Position, is_differentiable
 from ldjcheck.torch_ops import TRANSPARENT
+from ldjcheck.tracing import Operation
 
 Edge = tuple[Node, Position]
 """A use of a value: the node that uses it, and as which argument."""
@@ -43,26 +44,27 @@ def evaluate(
     if node.name in TRANSPARENT:
         seen: Tensor = args[0]
         return seen
-    assert node.function is not None
+    assert node.function is not None, "a source is not computed"
     if node.in_place:
-        return _written(node, args, kwargs)
+        return _written(node, node.function, args, kwargs)
     result = node.function(*args, **kwargs)
     value: Tensor = result if node.part is None else result[node.part]
     return value
 
 
-def _written(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-    assert node.function is not None
+def _written(
+    node: Node, function: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Tensor:
     target: Tensor = args[0].clone()
     if node.name == "__setitem__":
-        node.function(target, args[1], args[2])
+        function(target, args[1], args[2])
         return target
     other = args[1] if len(args) > 1 and isinstance(args[1], Tensor) else None
     if other is not None and node.name != "copy_" and other.shape != target.shape:
         shape = np.broadcast_shapes(target.shape, other.shape)
         if shape != target.shape:
             target = target.expand(shape).clone()
-    node.function(target, *args[1:], **kwargs)
+    function(target, *args[1:], **kwargs)
     return target
 
 

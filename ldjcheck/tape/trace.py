@@ -1,9 +1,10 @@
-"""One recorded call, taken apart: the steps of the map and the arithmetic of the ldj."""
+"""One recorded call, taken apart: steps of the map, arithmetic of the ldj, sublayers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import CodeType
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.records import Direction, Probe, Shape
-from ldjcheck.tape.node import Node, in_order
+from ldjcheck.tape.node import Node, Place, in_order, users_among
 from ldjcheck.tape.replay import Edge, evaluate
 
 
@@ -30,7 +31,7 @@ class Step:
     blur: Tensor
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Trace:
     """What one call computed, at one configuration.
 
@@ -53,8 +54,6 @@ class Trace:
     points: tuple[Node, ...]
     steps: tuple[Step, ...]
     own: tuple[Node, ...]
-    own_set: frozenset[Node]
-    own_users: Mapping[Node, tuple[Node, ...]]  # those of `own` that use a value
     reported: Tensor
     exact: Tensor
     jacobian: Tensor | None
@@ -64,6 +63,16 @@ class Trace:
     tolerance: Tensor  # relative, by sample: well below the mistake that is looked for
     promised: Shape | None
     known_right: tuple[CodeType, ...] = ()  # of the layer's code: no mistake is there
+
+    @cached_property
+    def own_set(self) -> frozenset[Node]:
+        """The same in no order."""
+        return frozenset(self.own)
+
+    @cached_property
+    def own_users(self) -> Mapping[Node, tuple[Node, ...]]:
+        """Those of `own` that use a value, by the value."""
+        return users_among(self.own)
 
     @property
     def step_sum(self) -> Tensor:
@@ -125,3 +134,58 @@ class Trace:
         if self.ldj is None or self.ldj not in values:
             return self.reported
         return self.per_sample(values[self.ldj])
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Call:
+    """One call of a method of an object that a flow holds, as it was seen.
+
+    `begin` and `end` order the calls and nest them. What was no tensor, or is not on the
+    tape, is None.
+    """
+
+    owner: Any
+    x: Node
+    y: Node
+    ldj: Node | None
+    named: dict[str, Node]  # further tensors that were handed in, by parameter
+    begin: int
+    end: int
+    caller: Place | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Part:
+    """One sublayer at one point of a flow; all numbers are `(batch,)`, in nats.
+
+    `exact` is log|det| of the sublayer's own map at the input that it gets in the flow,
+    `claimed` the ldj that it reports there, and `counted` what the flow's ldj would be
+    without, subtracted from what it is. `outer` is the position of the part around it.
+    """
+
+    path: str
+    kind: str
+    owner: Any
+    direction: Direction
+    exact: Tensor
+    claimed: Tensor
+    counted: Tensor
+    outer: int | None
+    caller: Place | None
+    shape: Shape = ()  # of one sample, as it comes in
+    contexts: tuple[tuple[str, Shape], ...] = ()  # further tensors that it is given
+
+    @property
+    def name(self) -> str:
+        """The sublayer as a sentence names it: `layers[1]` (Coupling)."""
+        path = self.path.removeprefix(".")
+        return f"`{path}` ({self.kind})" if path else self.kind
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class FlowParts:
+    """A flow at one configuration: its two numbers, `(batch,)`, and its sublayers."""
+
+    reported: Tensor
+    exact: Tensor
+    parts: tuple[Part, ...]

@@ -8,28 +8,26 @@ import linecache
 import os
 import textwrap
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.cells import split_cell
 from ldjcheck.records import Location
-
-if TYPE_CHECKING:
-    from ldjcheck.tape.node import Place
+from ldjcheck.tape.node import Place
 
 
 def location_of(place: Place | None) -> Location | None:
     """Return a place as the report shows it, with the source line's text."""
     if place is None:
         return None
-    file, cell = split_cell(place.file)
+    return _located(place.file, place.line, place.function, place.column + 1)
+
+
+def _located(path: str, line: int, name: str, column: int | None = None) -> Location:
+    file, cell = split_cell(path)
+    text = linecache.getline(path, line).strip() or None
     return Location(
-        file=shown_file(file),
-        cell=cell,
-        line=place.line,
-        column=place.column + 1,
-        function=place.function,
-        text=linecache.getline(place.file, place.line).strip() or None,
-    )
+        file=shown_file(file), cell=cell, line=line, column=column, function=name, text=text
+    )  # fmt: skip
 
 
 def stands_in(location: Location, owner: Any) -> bool:
@@ -78,15 +76,7 @@ def returned_at(function: Any) -> Location | None:
     found = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Return)]
     if code is None or not found:
         return None
-    file, cell = split_cell(code.co_filename)
-    line = start + max(found) - 1
-    return Location(
-        file=shown_file(file),
-        cell=cell,
-        line=line,
-        function=code.co_name,
-        text=linecache.getline(code.co_filename, line).strip() or None,
-    )
+    return _located(code.co_filename, start + max(found) - 1, code.co_name)
 
 
 def shown_file(path: str) -> str:

@@ -13,15 +13,6 @@ from ldjcheck.targets.survey import Survey
 from ldjcheck.targets.typed import as_targets, refused
 
 __all__ = [
-    "SOURCE_KINDS",
-    "Source",
-    "SourceKind",
-    "Survey",
-    "as_targets",
-    "find_layers",
-    "load_layer",
-    "load_source",
-    "parse_target",
-    "refused",
-    "trouble_ahead",
-]
+    "SOURCE_KINDS", "Source", "SourceKind", "Survey", "as_targets", "find_layers",
+    "load_layer", "load_source", "parse_target", "refused", "trouble_ahead",
+]  # fmt: skip

@@ -37,12 +37,11 @@ def trouble_ahead(text: str) -> CannotCheckError | None:
             notebook.glance(target.source, wanted)
             return None
         source = glance(target.source)
-        if source is None or target.expr is None:
+        if source is None or source.file is None or target.expr is None:
             return None
         missing = next(iter(_unbound(target.expr, source)), None)
     except CannotCheckError as error:
         return error
-    assert source.file is not None
     is_package = source.file.stem == "__init__"  # whose modules become names of it
     if missing is None or (is_package and not source.layers):
         return None

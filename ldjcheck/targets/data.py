@@ -5,8 +5,9 @@ from __future__ import annotations
 import pickle
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,19 +124,18 @@ def with_weights(layer: Layer, weights: str | Path | Mapping[str, Any]) -> Layer
     said += f", behind `{prefix}`" if prefix else ""
     said += f"; not in it: {_listed(missing)}" if missing else ""
     rebuild = layer.rebuild
-
-    def again() -> Any:
-        assert rebuild is not None
-        built = rebuild()
-        built.load_state_dict(found, strict=False)
-        return built
-
     return replace(
         layer,
         obj=twin,
-        rebuild=None if rebuild is None else again,
+        rebuild=None if rebuild is None else partial(_rebuilt, rebuild, found),
         inferred=(*layer.inferred, ("weights", said)),
     )
+
+
+def _rebuilt(rebuild: Callable[[], Any], state: Mapping[str, Tensor]) -> Any:
+    built = rebuild()
+    built.load_state_dict(state, strict=False)
+    return built
 
 
 def _fitting(

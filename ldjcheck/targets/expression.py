@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +12,7 @@ from typing import Any
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.signature import calls_in, misfit, needs_arguments
-from ldjcheck.targets.sources.source import Source, command, likely_layers, near_misses
+from ldjcheck.targets.sources.source import Source, command, likely_layers, respelled
 
 _EXPRESSION = f"{__file__}:target"
 """The file name that an expression is compiled under: a frame of ours, not shown."""
@@ -105,10 +104,8 @@ def _not_found(
 ) -> CannotCheckError:
     name = str(error.name)
     if isinstance(error, NameError):
-        message, names = (
-            f"There is no {name} in {source.name}.",
-            [*source.namespace, *source.known],
-        )
+        message = f"There is no {name} in {source.name}."
+        names = [*source.namespace, *source.known]
     elif inspect.ismodule(error.obj):
         message, names = f"There is no {name} in {error.obj.__name__}.", dir(error.obj)
     else:
@@ -117,15 +114,10 @@ def _not_found(
         names = dir(error.obj)
     if isinstance(error, NameError) and (line := _main_only(name, source.file)):
         return CannotCheckError("LDJ002", message, _not_on_import(name, line, source))
-    near = near_misses(name, names)
-    if near:
-        spelled = [re.sub(rf"\b{re.escape(name)}\b", match, expr) for match in near]
-        evidence = [f"  {command(source.name, each)}" for each in spelled]
-        evidence.insert(0, "Did you mean:")
-    else:
-        known = ", ".join(likely_layers(source))
-        evidence = [f"It has: {known}"] if known else []
-    return CannotCheckError("LDJ002", message, tuple(evidence))
+    evidence = respelled(expr, name, names, source)
+    if not evidence and (known := ", ".join(likely_layers(source))):
+        evidence = (f"It has: {known}",)
+    return CannotCheckError("LDJ002", message, evidence)
 
 
 def _not_on_import(name: str, line: int, source: Source) -> tuple[str, ...]:

@@ -162,7 +162,8 @@ def normalised(text: str) -> str:
     the word worst.
     """
     text = re.sub(r"\b\d+\.\d s\b", "N s", text)
-    text = re.sub(r" in \d+\.\d\ds\b", " in Ns", text)  # as pytest says it
+    # as pytest says it, minutes too where a machine is busy
+    text = re.sub(r" in \d+\.\d\ds\b( \(\d+:\d\d:\d\d\))?", " in Ns", text)
     text = re.sub(r"\b\d(\.\d+)?e-1\d\b|(?<=worst )0\b", "tiny", text)
     return "\n".join(
         re.sub(" +", " ", line).rstrip() for line in text.strip().splitlines()

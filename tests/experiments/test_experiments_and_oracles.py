@@ -9,7 +9,7 @@ import torch
 
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.experiments.order import EXPERIMENTS, OF_CALLS, examined
-from ldjcheck.oracle.oracle import Known, Oracle, Question, answered
+from ldjcheck.oracle.oracle import Oracle, Question, answered
 from ldjcheck.oracle.oracles.both_directions import (
     OF_ONE,
     OF_ROUNDING,
@@ -123,8 +123,10 @@ def test_oracles_have_names_of_their_own() -> None:
 
 def test_the_first_oracle_that_knows_tells() -> None:
     def saying(value: float | None) -> Oracle:
-        def known(asked: Question) -> Known | None:
-            return None if value is None else Known(exact=Exact(slack=value))
+        def known(asked: Question) -> Side | None:
+            if value is None:
+                return None
+            return replace(asked.side, exact=Exact(slack=value))
 
         return Oracle(name=str(value), summary="for this test", known=known)
 

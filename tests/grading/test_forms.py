@@ -33,7 +33,7 @@ SHOWN = replace(
     outcome("A", replace(MEAN, message=f"`x` {EVIL} is averaged.",
                          edits=(Edit(file="f.py", line=7, before="a.mean()",
                                      after="a.sum()"),))),
-    sample=Sample(direction="forward", reported=-0.25, exact=-1.0),
+    sample=Sample(direction="forward", reported=-0.25, exact=-1.0, allowed=0.0),
 )  # fmt: skip
 
 
@@ -96,7 +96,10 @@ def test_nbgrader_and_otter_have_their_columns() -> None:
 
 def test_json_has_neither_nan_nor_durations() -> None:
     odd = replace(
-        SHOWN, sample=Sample(direction="forward", reported=float("nan"), exact=1.0)
+        SHOWN,
+        sample=Sample(
+            direction="forward", reported=float("nan"), exact=1.0, allowed=0.0
+        ),
     )
     (text,) = drawn("json", marked("anna", replace(odd, seconds=1.25))).values()
     assert '"reported": "nan"' in text

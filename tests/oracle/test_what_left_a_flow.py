@@ -8,8 +8,8 @@ from benchmarks.flows import Chain, Dequantization, Split, Squeeze
 from torch import Tensor, nn
 
 import ldjcheck
+from ldjcheck.oracle.way_back.departed import given_back
 from ldjcheck.records import Layer, Options, Target
-from ldjcheck.running.departed import given_back
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.subject import settle_layer
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import ldjcheck
 from ldjcheck.running.guard import Frozen, Guard
+from ldjcheck.running.manner import Manner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ def slope(
 ) -> Tensor | None:
     """Return dy/dx of an elementwise map run under the guard, if it has one."""
     x = X.clone().requires_grad_()
-    with Guard(frozen or Frozen(), **seen):
+    with Guard(frozen or Frozen(), Manner(**seen)):
         y = f(x)
     try:
         return torch.autograd.grad(y.sum(), x)[0]
@@ -58,7 +59,7 @@ ROUNDINGS: dict[str, Callable[[Tensor], Tensor]] = {
 def test_rounding_seen_through_adds_a_constant(
     rounding: Callable[[Tensor], Tensor],
 ) -> None:
-    with Guard(Frozen(), see_rounding=True):
+    with Guard(Frozen(), Manner(see_rounding=True)):
         value = rounding(X.clone())
     torch.testing.assert_close(value, rounding(X).double())
     found = slope(lambda x: 3 * rounding(x), see_rounding=True)
@@ -128,7 +129,7 @@ def test_detaching_is_seen_through_on_demand_only(
 
 
 def test_gradients_are_on_again_after_no_grad_was_seen_through() -> None:
-    with Guard(Frozen(), see_detach=True), torch.no_grad():
+    with Guard(Frozen(), Manner(see_detach=True)), torch.no_grad():
         assert torch.is_grad_enabled()
     assert torch.is_grad_enabled()
 

@@ -9,25 +9,16 @@ from __future__ import annotations
 import ast
 import random
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ldjcheck.classroom.animal import Animal, load
 from ldjcheck.classroom.lessons import codes_about
-from ldjcheck.classroom.quiz.question import (
-    FILE,
-    NAME,
-    Question,
-    differing,
-    examine,
-)
+from ldjcheck.classroom.quiz.question import FILE, NAME, Question, differing, examine
 from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.classroom.zoo import ANIMALS
 from ldjcheck.mistakes.rewriting.sites import Site
+from ldjcheck.report import Report
 from ldjcheck.revision import read_source
 from ldjcheck.revision.text import replaced
-
-if TYPE_CHECKING:
-    from ldjcheck.report import Report
 
 _RIGHT = 0.3  # the share of right layers
 _PLANTED = 0.4  # of the wrong ones, those with a slip that is not the zoo's

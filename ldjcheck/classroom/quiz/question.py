@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from ldjcheck.api import check
 from ldjcheck.checking import measure_layer
@@ -12,13 +16,11 @@ from ldjcheck.classroom.animal import load
 from ldjcheck.classroom.lessons import hint_for
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes import rule_for
+from ldjcheck.numerics.closeness import same
+from ldjcheck.options.keywords import asked
 from ldjcheck.records import Layer, Shape
+from ldjcheck.report import Report
 from ldjcheck.tracebacks import message_of
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.report import Report
 
 NAME = "Layer"
 FILE = "layer.py"
@@ -55,29 +57,31 @@ class Question:
         """What makes it right: signs and lines, as a diff has them."""
         before, after = self.text.splitlines(), self.right.splitlines()
         rows: list[tuple[str, str]] = []
-        matcher = SequenceMatcher(None, before, after, autojunk=False)
-        for tag, a, b, c, d in matcher.get_opcodes():
-            if tag != "equal":
-                rows += [("-", line) for line in before[a:b]]
-                rows += [("+", line) for line in after[c:d]]
+        for a, b, c, d in _changes(before, after):
+            rows += [("-", line) for line in before[a:b]]
+            rows += [("+", line) for line in after[c:d]]
         return tuple(rows)
 
 
 def differing(text: str, right: str) -> frozenset[int]:
     """Return the lines of a text that another does not have so."""
-    before, after = text.splitlines(), right.splitlines()
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
     lines: set[int] = set()
-    for tag, a, b, _, _ in matcher.get_opcodes():
-        if tag != "equal":  # what is only missing is missing between two lines
-            lines |= set(range(a + 1, b + 1)) or {a, a + 1}
+    for a, b, _, _ in _changes(text.splitlines(), right.splitlines()):
+        # what is only missing is missing between two lines
+        lines |= set(range(a + 1, b + 1)) or {a, a + 1}
     return frozenset(lines)
+
+
+def _changes(
+    before: list[str], after: list[str]
+) -> Iterator[tuple[int, int, int, int]]:
+    """Yield from where to where lines differ, in the one text and in the other."""
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    yield from (at for tag, *at in matcher.get_opcodes() if tag != "equal")  # type: ignore[misc]  # four numbers
 
 
 def examine(text: str, shape: Shape, options: tuple[tuple[str, Any], ...]) -> Report:
     """Return the check of a layer that a text holds, its first weights always the same."""
-    import torch
-
     torch.manual_seed(0)
     layer = load(text, NAME, FILE)()
     return check(layer, shape=shape, **dict(options))
@@ -135,16 +139,10 @@ def _is_same_map(text: str, question: Question) -> bool:
     ours, theirs = (_output(each, question) for each in (text, question.right))
     if ours is None or theirs is None:
         return True  # nothing to compare
-    from ldjcheck.numerics.closeness import same
-
     return same(ours, theirs)
 
 
 def _output(text: str, question: Question) -> Tensor | None:
-    import torch
-
-    from ldjcheck.options.keywords import asked
-
     torch.manual_seed(0)
     layer = Layer(target=NAME, name=NAME, obj=load(text, NAME, FILE)())
     options = asked({"shape": question.shape, **dict(question.options)})

@@ -22,12 +22,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.parameter_names import (
-    Unit,
-    is_density,
-    is_total,
-    unit_of,
-)
+from ldjcheck.calling.parameter_names import Unit, is_density, is_total, unit_of
 from ldjcheck.calling.results import (
     asks_base,
     held_in,
@@ -35,7 +30,7 @@ from ldjcheck.calling.results import (
     made_of_densities,
     returned_expressions,
     returned_names,
-    source_of,
+    written_in,
 )
 from ldjcheck.calling.signature import call_signature, caller, total_name
 from ldjcheck.calling.ways import run
@@ -66,12 +61,9 @@ def _recognise(layer: Any) -> Iterator[Calls]:
             inverse=None,
             context_names=signature.contexts(),
             extra_names=signature.extras(),
-            inferred=(
-                (
-                    "convention",
-                    f"{CONVENTION.name}: beside z, its call returns the density of x, in "
-                    f"{unit.lstrip('-')}; less log p(z) that is the ldj of x to z",
-                ),
+            inferred=CONVENTION.says(
+                "beside z, its call returns the density of x, in "
+                f"{unit.lstrip('-')}; less log p(z) that is the ldj of x to z"
             ),
         )
 
@@ -196,8 +188,7 @@ def _distributes(function: Any) -> bool:
 
     Its slope is the density there, which is the ldj then, and none of z.
     """
-    tree = source_of(function)
-    nodes = list(ast.walk(tree)) if tree is not None else []
+    nodes = list(written_in(function))
     asked = {n for node in nodes if asks_base(node) for n in _names_given(node)}
     points = {
         n for node in nodes if _calls(node, _DISTRIBUTES) for n in _names_given(node)

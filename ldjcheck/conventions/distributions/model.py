@@ -19,11 +19,13 @@ from functools import partial
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of, unit_of_method
-from ldjcheck.calling.results import returned_alone, returns_one_thing, source_of
+from ldjcheck.calling.results import returned_alone, returns_one_thing, written_in
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import declared_domain
 from ldjcheck.densities.asked import Mass
@@ -33,7 +35,15 @@ from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
-from ldjcheck.records import BaseMass, CallFunction, Calls, Domain, Returned, Way
+from ldjcheck.records import (
+    BaseMass,
+    CallFunction,
+    Calls,
+    Domain,
+    Kwargs,
+    Returned,
+    Way,
+)
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tracebacks import package_of
 from ldjcheck.tracing import trace_calls
@@ -55,14 +65,13 @@ def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
     if isinstance(layer, type):
         return
     own = layer.__name__ if is_routine(layer) else None
-    usual = [name for names in DENSITIES.values() for name in names]
-    named = [*usual, *filter(unit_of_method, method_names(layer))]
-    for name in sorted(dict.fromkeys(named), key=_rank) if own is None else [own]:
-        unit = unit_of_method(name)
-        method = (
-            None if unit is None else looked_up(layer, name) if own is None else layer
-        )
-        if unit is not None and callable(method):
+    usual = itertools.chain(*DENSITIES.values())
+    named = [*usual, *method_names(layer)] if own is None else [own]
+    units = {name: unit for name in named if (unit := unit_of_method(name)) is not None}
+    # others are made of those in nats
+    for name, unit in sorted(units.items(), key=lambda each: _FROM_NATS.index(each[1])):
+        method = looked_up(layer, name) if own is None else layer
+        if callable(method):
             yield name, unit, method
     model: Any = layer.__self__ if inspect.ismethod(layer) else layer
     said = _unit_of_call(model) if own in (None, "forward") else None
@@ -79,13 +88,6 @@ def says_one_thing(model: Any) -> bool:
     if not inspect.ismethod(call) or not returns_one_thing(call):
         return False
     return any(callable(looked_up(model, name)) for name in DENSITIES["nats"])
-
-
-def _rank(name: str) -> int:
-    """Return in which order densities are asked: others are made of those in nats."""
-    unit = unit_of_method(name)
-    assert unit is not None, "only densities are ranked"
-    return _FROM_NATS.index(unit)
 
 
 def _unit_of_call(layer: Any) -> Unit | None:
@@ -120,10 +122,9 @@ def _unit_of_call(layer: Any) -> Unit | None:
 
 def _assigned(call: Any) -> dict[str, ast.expr]:
     """Return what a function gives a name to, by the name: what it is given last."""
-    tree = source_of(call)
     return {
         node.targets[0].id: node.value
-        for node in (ast.walk(tree) if tree is not None else ())
+        for node in written_in(call)
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
 
@@ -186,20 +187,15 @@ def _recognise(layer: Any) -> Iterator[Calls]:
                 inverse=None,
                 lacks_density=leaving is True,
                 context_names=signature.contexts(None),
-                inferred=(
-                    (
-                        "convention",
-                        f"model: {name}(x), in {unit.lstrip('-')}, less log p(z) "
-                        "is the ldj of x to z",
-                    ),
+                inferred=CONVENTION.says(
+                    f"{name}(x), in {unit.lstrip('-')}, less log p(z) "
+                    "is the ldj of x to z"
                 ),
             )
 
 
 def _support(layer: Any) -> Domain | None:
     """Return where a distribution of torch says that its density is not zero."""
-    from torch.distributions import Distribution
-
     if not isinstance(layer, Distribution):
         return None
     try:
@@ -258,7 +254,8 @@ class _Listener:
             and code.co_argcount > 1
         ):
             owner, z = (frame.f_locals.get(name) for name in code.co_varnames[:2])
-            if not _is_tensor(owner) and owner is not self._model:
+            # what asks no object is a function of numbers: that is written out
+            if not isinstance(owner, Tensor) and owner is not self._model:
                 self._within.append((frame, owner, z, []))
         elif event == "return" and self._within and self._within[-1][0] is frame:
             _, owner, z, inner = self._within.pop()
@@ -280,8 +277,6 @@ class _Listener:
         One that is asked about x itself is a model inside of another, and hands on: its
         base is what it asks in turn. A distribution of torch's is a base all the same.
         """
-        from torch.distributions import Distribution
-
         is_base = isinstance(owner, Distribution) and not asked.inner
         return [asked] if asked.z is not self._x or is_base else asked.inner
 
@@ -314,9 +309,7 @@ def _made(name: str, unit: Unit, leaving: bool | None) -> CallFunction:
 
 
 def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         method = layer if is_routine(layer) else getattr(layer, name)
         model = layer.__self__ if inspect.ismethod(layer) else layer
         said: list[Any] = []
@@ -325,24 +318,24 @@ def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
             said.append(method(x, **kwargs))
             return said[-1]
 
+        def may_be_mean() -> bool:
+            return unit != "nats" and len(x) > 1 and said[0].numel() == 1
+
+        returned = None
         try:
             returned = less_base(model, ask, x, unit, memory)
         except NoBaseError:
-            if unit == "nats" or len(x) == 1 or said[0].numel() > 1:
+            if not may_be_mean():
                 raise
-            returned = None
-        if unit == "nats" or len(x) == 1 or said[0].numel() > 1:
-            assert returned is not None
+        if returned is not None and not may_be_mean():
             return returned
         total = in_nats(said[0].detach(), x, unit)
         if returned is not None and not _says_one_number(returned, total):
             return returned  # the mean was read as that of so many numbers
-        apart = _one_by_one(call, layer, x, kwargs, total)
-        if apart is not None:
-            return apart
-        if returned is None:
+        found = _one_by_one(call, layer, x, kwargs, total) or returned
+        if found is None:
             raise NoBaseError(_UNSEEN)
-        return returned
+        return found
 
     return call
 
@@ -354,21 +347,16 @@ def _says_one_number(returned: Returned, total: Tensor) -> bool:
 
 
 def _one_by_one(
-    call: CallFunction,
-    layer: Any,
-    x: Tensor,
-    kwargs: Mapping[str, Any],
-    total: Tensor,
+    call: CallFunction, layer: Any, x: Tensor, kwargs: Kwargs, total: Tensor
 ) -> Returned | None:
     """Return what a model says of each sample where it says the mean over the batch.
 
     That is what is minimised, and no mistake. None where the one number for all samples,
     `total`, is neither their mean nor their sum.
     """
-    import torch
 
     def of(value: Any, index: int) -> Any:
-        is_batch = isinstance(value, torch.Tensor) and value.shape[:1] == x.shape[:1]
+        is_batch = isinstance(value, Tensor) and value.shape[:1] == x.shape[:1]
         return value[index : index + 1] if is_batch else value
 
     alone = [
@@ -439,8 +427,8 @@ def less_base(
         if memory is None or not memory.leaving:
             raise NoBaseError(_UNSEEN)
         return alone
+    answers = [a.answer for a in asked]
     if memory is not None and lacking > 0 and not is_of_all:
-        answers = [a.answer for a in asked]
         beside = answers, lacking, _factor(x, unit), memory
         returned = [(z, d) for z, d in heard.returned + heard.own if _is_pair(z, d, x)]
         found = written_out(
@@ -463,7 +451,6 @@ def less_base(
         parts, place = [*parts, *rest.parts], rest.place
     y = _joined(parts, x)
     if recorded and not is_of_all:
-        answers = [a.answer for a in asked]
         density, base = _where_there_is_any(
             density, base, tape, x, said, _factor(x, unit), answers
         )
@@ -487,8 +474,6 @@ def _where_there_is_any(
 
     Where both are minus infinity, all else that the density adds up is its ldj.
     """
-    import torch
-
     if not isinstance(base, Tensor) or density.shape != base.shape:
         return density, base
     outside = (density == -torch.inf) & (base == -torch.inf)
@@ -547,8 +532,6 @@ def _of_all_dims(
 
     It was where that, and no other, is log p(z) and the ldj that a flow returned beside z.
     """
-    import torch
-
     dims = float(_entries(z))
     for each, ldj in (*heard.own, *heard.returned):
         if not _is_pair(each, ldj, z) or each.numel() != z.numel():
@@ -565,21 +548,12 @@ def _of_all_dims(
     return density
 
 
-def _is_tensor(owner: Any) -> bool:
-    """Return whether no object is asked, but a function of numbers: that is written out."""
-    from torch import Tensor
-
-    return isinstance(owner, Tensor)
-
-
 def _is_answer(asked: _Asked, x: Tensor) -> bool:
     """Return whether an answer is the density of z, some of its last axes summed or not.
 
     One that has further entries is of several distributions, of which the model makes
     one: those are components of a mixture. So is one of more entries than x has.
     """
-    from torch import Tensor
-
     values = isinstance(asked.z, Tensor) and isinstance(asked.answer, Tensor)
     return bool(
         values
@@ -593,8 +567,6 @@ def _is_answer(asked: _Asked, x: Tensor) -> bool:
 
 def _joined(parts: list[Tensor], x: Tensor) -> Tensor:
     """Return all of z in the shape of x, where it has as many entries."""
-    import torch
-
     flat = [part.reshape(len(x), -1) for part in parts]
     z = flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)
     return z.reshape(x.shape) if z.numel() == x.numel() else z
@@ -623,8 +595,6 @@ def _of_what_is_returned(
     asked, `base`, are added or not. The usual ones are the standard normal, and the
     uniform density, where all entries lie between 0 and 1.
     """
-    import torch
-
     lacking = x[0].numel() - sum(map(_entries, asked))
     pairs = [
         (z, ldj.detach().reshape(-1).expand(len(x)))
@@ -668,16 +638,12 @@ def _of_ldj_alone(heard: _Listener, density: Tensor, x: Tensor) -> Returned | No
 
 def _is_pair(z: Any, ldj: Any, x: Tensor) -> bool:
     """Return whether a flow returned z, and a number for each sample or for all."""
-    from torch import Tensor
-
     both = isinstance(z, Tensor) and isinstance(ldj, Tensor)
     return both and ldj.numel() in (1, len(x)) and z.shape[:1] == x.shape[:1]
 
 
 def _plain_sums(ldjs: list[Tensor]) -> Tensor:
     """Return what the layers' ldjs may add up to, `(ways, batch)`: each counted plainly."""
-    import torch
-
     if not ldjs:
         return torch.zeros(1, 1)
     earlier, last = ldjs[:-_LAYERS], ldjs[-_LAYERS:]

@@ -78,18 +78,17 @@ def _recognise(layer: Any) -> Iterator[Calls]:
                 column=True,
                 context_names=signature.contexts(),
                 extra_names=signature.extras(),
-                inferred=tuple(_said(places.times)),
+                inferred=_said(places.times),
             )
 
 
-def _said(times: int) -> Iterator[tuple[str, str]]:
-    """Yield what is concluded, and what the numbers are that a report shows."""
+def _said(times: int) -> tuple[tuple[str, str], ...]:
+    """Return what is concluded, and what the numbers are that a report shows."""
     if not times:
-        why = f"{CONVENTION.name}: it returns a draw z and the ldj of noise to z"
-        yield "convention", why
-        return
-    yield "convention", f"{CONVENTION.name}: it returns a draw z and log q(z)"
-    yield "numbers", "reported is log p(noise) - log q(z), exact the ldj of noise to z"
+        return CONVENTION.says("it returns a draw z and the ldj of noise to z")
+    numbers = "reported is log p(noise) - log q(z), exact the ldj of noise to z"
+    concluded = CONVENTION.says("it returns a draw z and log q(z)")
+    return (*concluded, ("numbers", numbers))
 
 
 def _calls(layer: Any) -> Iterator[tuple[str | None, Signature]]:
@@ -112,7 +111,7 @@ def _call(
     start: Tensor | None,
     kwargs: Mapping[str, Any],
 ) -> Returned:
-    function = caller(layer) if asked.method is None else getattr(layer, asked.method)
+    function = caller(layer, asked.method)
     with Draws() as draws:
         if asked.counts:
             count: Any = (len(x),) if asked.in_shape else len(x)
@@ -126,7 +125,13 @@ def _call(
     said = item_of(results, number)
     if not isinstance(said, torch.Tensor) or not said.is_floating_point():
         raise NoBaseError("what comes back beside the sample is no density: a label")
-    return _less(noise, z, times * said) if times else Returned(y=z, ldj=said)
+    if not times:
+        return Returned(y=z, ldj=said)
+    density = times * said
+    with torch._C.DisableTorchFunction():  # how probable the noise is says no layer
+        base = noise.flatten(1).sum(1)
+        of_form = base.reshape(density.shape) if density.numel() == len(base) else base
+    return Returned(y=z, ldj=of_form - density, taken=base)
 
 
 def _asks(function: Any) -> dict[str, bool]:
@@ -140,8 +145,8 @@ def _asks(function: Any) -> dict[str, bool]:
 
 def _sample_of(
     results: Any, places: tuple[Key, ...], heard: list[Draw]
-) -> tuple[Tensor, Draw]:
-    """Return the sample and the noise that it is made of.
+) -> tuple[Tensor, Tensor]:
+    """Return the sample, and the log-density of the noise that it is made of, by entry.
 
     Raises:
         NoBaseError: nothing is drawn that may be it.
@@ -158,7 +163,7 @@ def _sample_of(
                     raise NoOneNoiseError("It draws from a density that I do not know.")
                 if len(heard) > 1:
                     raise NoOneNoiseError(f"It draws {len(heard)} times in one call.")
-                return z, noise
+                return z, noise.log_density
     raise NoBaseError("nothing is drawn that could be the noise of what is returned")
 
 
@@ -168,15 +173,6 @@ def _are_as_many(noise: Tensor, z: Any) -> bool:
         and bool(noise.dim() and z.dim())
         and ((len(noise), noise.numel()) == (len(z), z.numel()))
     )
-
-
-def _less(noise: Draw, z: Tensor, density: Tensor) -> Returned:
-    """Return a sample with the ldj of the noise to it, in the form of the density."""
-    assert noise.log_density is not None, "a draw of a known density"
-    with torch._C.DisableTorchFunction():  # how probable the noise is says no layer
-        base = noise.log_density.flatten(1).sum(1)
-        of_form = base.reshape(density.shape) if density.numel() == len(base) else base
-    return Returned(y=z, ldj=of_form - density, taken=base)
 
 
 CONVENTION = Convention(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from torch import Tensor
 from torch.distributions.transforms import Transform
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.signature import method_names, signature_of
-from ldjcheck.conventions.transforms.transform import run_transform
+from ldjcheck.conventions.transforms.transform import transform_call
 from ldjcheck.holdings import held_transform
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.records import Calls, Way
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
@@ -25,30 +25,18 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield Calls(
         convention=CONVENTION.name,
         signature=f"t = f.condition({context}); t(x); t.log_abs_det_jacobian(x, y)",
-        forward=Way(call=_call(context, back=False)),
-        inverse=Way(call=_call(context, back=True)),
+        forward=Way(call=transform_call(partial(_built, context))),
+        inverse=Way(call=transform_call(partial(_built, context), back=True)),
         context_names=(context,),
-        inferred=(
-            (
-                "convention",
-                f"{CONVENTION.name}: condition({context}) gives a transform",
-            ),
-        ),
+        inferred=CONVENTION.says(f"condition({context}) gives a transform"),
     )
 
 
-def _call(context: str, *, back: bool) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
-        others = {name: value for name, value in kwargs.items() if name != context}
-        given = [kwargs[context]] if context in kwargs else []
-        built = layer.condition(*given, **others)
-        if not isinstance(built, Transform):  # a distribution, given the context
-            built = held_transform(built)
-        return run_transform(built, x, back=back)
-
-    return call
+def _built(context: str, layer: Any, /, **contexts: Any) -> Any:
+    given = [contexts.pop(context)] if context in contexts else []
+    built = layer.condition(*given, **contexts)
+    # it may be a distribution, given the context
+    return built if isinstance(built, Transform) else held_transform(built)
 
 
 CONVENTION = Convention(

@@ -6,17 +6,16 @@ The parameters live in the lazy module, so the transform is built anew at every 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.distributions.transforms import Transform
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.conventions.transforms.transform import run_transform, transform_calls
-from ldjcheck.records import CallFunction, Calls, Returned, Way
+from ldjcheck.conventions.transforms.transform import transform_call, transform_calls
+from ldjcheck.records import Calls, Way
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
@@ -40,19 +39,12 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     except Exception:  # a context is needed
         yield _with_context(name)
         return
-    calls = transform_calls(
-        built, CONVENTION.name, f"calling it builds a {type(built).__name__}"
-    )
-    assert calls.forward is not None
-    assert calls.inverse is not None
+    why = f"calling it builds a {type(built).__name__}"
     yield replace(
-        calls,
+        transform_calls(built, CONVENTION.name, why, _THERE, _BACK),
         signature="lazy() -> t; t(x) -> y; t.log_abs_det_jacobian(x, y)",
-        forward=replace(calls.forward, call=_built_first(back=False), late=None),
-        inverse=replace(calls.inverse, call=_built_first(back=True)),
-        extra_names=()
-        if name is None
-        else (name,),  # some need it once they are called
+        # some need it once they are called
+        extra_names=() if name is None else (name,),
     )
 
 
@@ -73,21 +65,19 @@ def _with_context(name: str | None) -> Calls:
     return Calls(
         convention=CONVENTION.name,
         signature=f"lazy({name}) -> t; t(x) -> y; t.log_abs_det_jacobian(x, y)",
-        forward=Way(call=_built_first(back=False)),
-        inverse=Way(call=_built_first(back=True), derived=True),
+        forward=Way(call=_THERE),
+        inverse=Way(call=_BACK, derived=True),
         context_names=() if name is None else (name,),
-        inferred=(("convention", f"{CONVENTION.name}: calling it builds a transform"),),
+        inferred=CONVENTION.says("calling it builds a transform"),
     )
 
 
-def _built_first(*, back: bool) -> CallFunction:
-    def built_call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
-        return run_transform(layer(**kwargs), x, back=back)
+def _built(layer: Any, /, **contexts: Any) -> Transform:
+    built: Transform = layer(**contexts)
+    return built
 
-    return built_call
 
+_THERE, _BACK = (transform_call(_built, back=back) for back in (False, True))
 
 CONVENTION = Convention(
     name="lazy-transform",

@@ -7,7 +7,7 @@ every direction is run on tensors that the transform has never seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import Tensor
@@ -15,24 +15,53 @@ from torch.distributions import constraints
 from torch.distributions.transforms import StackTransform, Transform
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.records import Calls, Domain, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Domain, Kwargs, Returned, Way
 
 
-def transform_calls(layer: Transform, name: str, why: str) -> Calls:
-    """Return how a transform is called; `why` says how it was recognised."""
+def _itself(layer: Transform, /, **_: Any) -> Transform:
+    return layer
+
+
+def transform_call(
+    built: Callable[..., Transform], *, back: bool = False, late: bool = False
+) -> CallFunction:
+    """Return a call of the transform that a layer is built into, given its contexts."""
+
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
+        return run_transform(built(layer, **kwargs), x, back=back, late=late)
+
+    return call
+
+
+_THERE = transform_call(_itself)
+_LATE = transform_call(_itself, late=True)
+_BACK = transform_call(_itself, back=True)
+
+
+def transform_calls(
+    layer: Transform,
+    name: str,
+    why: str,
+    there: CallFunction = _THERE,
+    back: CallFunction = _BACK,
+) -> Calls:
+    """Return how a transform is called; `why` says how it was recognised.
+
+    A layer that is none itself is built into one by the calls `there` and `back`.
+    """
     codomain = _attribute(layer, "codomain")
     return Calls(
         convention=name,
         signature="t(x) -> y; t.log_abs_det_jacobian(x, y)",
         forward=Way(
-            call=_forward,
-            late=_forward_late,
+            call=there,
+            late=_LATE if there is _THERE else None,
             event_dim=_event_dim(layer, "domain"),
             domain=declared_domain(_attribute(layer, "domain")),
             domain_derived=hasattr(layer, "parts") or hasattr(layer, "transforms"),
         ),
         inverse=Way(
-            call=_inverse,
+            call=back,
             event_dim=_event_dim(layer, "codomain"),
             derived=True,
             domain=declared_domain(codomain),
@@ -72,7 +101,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
 
 
 def run_transform(
-    transform: Transform, x: Tensor, *, back: bool = False, late: bool = False
+    transform: Transform, x: Tensor, *, back: bool, late: bool
 ) -> Returned:
     """Return what a transform, or its inverse, makes of x, and how far an event goes.
 
@@ -101,24 +130,6 @@ def _remembers(transform: Transform) -> bool:
     """Return whether a transform, or one of its parts, keeps what it computed last."""
     parts: Any = getattr(transform, "parts", ()) or getattr(transform, "transforms", ())
     return bool(getattr(transform, "_cache_size", 0)) or any(map(_remembers, parts))
-
-
-def _forward(
-    layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-) -> Returned:
-    return run_transform(layer, x)
-
-
-def _forward_late(
-    layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-) -> Returned:
-    return run_transform(layer, x, late=True)
-
-
-def _inverse(
-    layer: Any, y: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-) -> Returned:
-    return run_transform(layer, y, back=True)
 
 
 def declared_domain(constraint: Any) -> Domain | None:

@@ -35,9 +35,8 @@ class Term:
     expression: Expr
     begin: Node
     end: Node
-    derivative: Expr | None = (
-        None  # of one entry, where the term is the sum of its logs
-    )
+    # of one entry, where the term is the sum of its logs
+    derivative: Expr | None = None
     why: str = ""  # what no derivative of one entry can say
     per: Per = "entry"
     size: int = 1

@@ -143,10 +143,10 @@ def _reached(function: MethodNode, execution: Execution) -> ast.Return | None:
     """Return the statement at which a function returned."""
     line = execution.returned_at
     for node in ast.walk(function):
-        if (isinstance(node, ast.Return)) and node.lineno <= line <= (
-            node.end_lineno or node.lineno
-        ):
-            return node
+        if isinstance(node, ast.Return):
+            last = node.end_lineno or node.lineno
+            if node.lineno <= line <= last:
+                return node
     return None
 
 

@@ -140,9 +140,7 @@ def normalisation(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[T
     ]  # fmt: skip
 
 
-def log_abs_dets(
-    formulas: Formulas, matrix: Node, *, kernel: bool = False
-) -> list[Expr]:
+def log_abs_dets(formulas: Formulas, matrix: Node, *, kernel: bool) -> list[Expr]:
     """Return formulas of log|det| of a matrix, the one that says most first.
 
     A `kernel` is one of a convolution, with further axes of length one.

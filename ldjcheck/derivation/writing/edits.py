@@ -209,10 +209,10 @@ class _Edit:
             if isinstance(value, ast.Tuple) and not written.startswith("("):
                 written = f"({written})"
             yield self._source.put(value, f"{written}, {text}")
-        elif home.slot == "expression" or not is_begun:
-            assert home.ldj is not None
-            if self._source.text(home.ldj) != text:
-                yield self._source.put(home.ldj, text)
+        elif home.ldj is None or (home.slot == "name" and is_begun):
+            return
+        elif self._source.text(home.ldj) != text:
+            yield self._source.put(home.ldj, text)
 
     def _says_zero(self) -> bool:
         """Return whether what is handed back as the ldj is nothing already."""

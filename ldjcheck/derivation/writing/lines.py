@@ -29,7 +29,7 @@ from ldjcheck.derivation.writing.spelling import (
 )
 from ldjcheck.revision import Replacement
 from ldjcheck.revision.text import MethodNode, first_of, names_in, span_of
-from ldjcheck.tape import Node
+from ldjcheck.tape import Node, Place
 
 _CLOSE = 1e-6
 _FRESH = ("ld", "log_det", "layer_ldj", "step_ldj", "part_ldj")  # names of an ldj
@@ -147,17 +147,15 @@ def links_of(
         if caller is not None and caller.call in homes:
             parent = homes[caller.call]
             known = [line for line in (*lines, *found) if line.home is parent]
-            link = _link(call, parent, child, known)
+            link = _link(call, parent, child, caller, known)
             found += [] if link is None else [link]
     return found
 
 
 def _link(
-    call: Recorded, parent: Home, child: Home, known: Sequence[Line]
+    call: Recorded, parent: Home, child: Home, caller: Place, known: Sequence[Line]
 ) -> Line | None:
     """Return the line that counts a sublayer; None where what is written does so already."""
-    caller = child.execution.caller
-    assert caller is not None
     statement, at = call.sources.statement(caller), call.sources.at(caller)
     if statement is None or not isinstance(at, ast.Call):
         raise NoPlaceError(f"line {caller.line} hides what it calls")
@@ -230,10 +228,7 @@ def ldj_method(call: Recorded) -> tuple[Execution, MethodNode] | None:
 
 
 def method_lines(
-    call: Recorded,
-    formulas: Formulas,
-    execution: Execution,
-    terms: Sequence[Term],
+    call: Recorded, formulas: Formulas, execution: Execution, terms: Sequence[Term]
 ) -> tuple[list[Said], list[Spelled]]:
     """Return each term in the words of the method, and what they are together.
 
@@ -255,10 +250,7 @@ def method_lines(
 
 
 def body_of(
-    call: Recorded,
-    execution: Execution,
-    function: MethodNode,
-    parts: Sequence[Spelled],
+    call: Recorded, execution: Execution, function: MethodNode, parts: Sequence[Spelled]
 ) -> Replacement:
     """Return the replacement of a method's body by the derived ldj."""
     source = call.sources.of(execution)

@@ -97,22 +97,21 @@ class Scope:
         if not isinstance(made, ast.expr) or execution is None:
             return None
         moment = moment_of(execution, node.index)
-        if moment is None or not self._is_outcome(node):
+        if moment is None or not self._is_outcome(node, execution):
             return None
         text = self._reworded(made, execution, moment, depth + 1)
         if text is None or node.part is None:
             return text
         return f"{text}[{node.part}]"
 
-    def _is_outcome(self, node: Node) -> bool:
+    def _is_outcome(self, node: Node, execution: Execution) -> bool:
         """Return whether a value is what the expression at its place came to.
 
         A module that is called there runs many operations, and hands back the last. A loop
         runs the expression again, each time on another line's turn.
         """
-        assert node.place is not None
-        made = self._made.get((node.place.call, node.place.span), [])
-        execution = self._executions[node.place.call]
+        place = node.place
+        made = [] if place is None else self._made.get((place.call, place.span), [])
         turn = moment_of(execution, node.index)
         here = [each for each in made if moment_of(execution, each.index) is turn]
         if not here or here[-1] is node:

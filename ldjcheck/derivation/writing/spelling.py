@@ -214,27 +214,26 @@ def said_of(formulas: Formulas, terms: Sequence[Term], scope: Scope, line: int) 
 
 def with_derivative(formulas: Formulas, part: Spelled, scope: Scope) -> Spelled:
     """Return a part with its derivative at one entry, where it is of one term that has it."""
-    if len(part.terms) != 1 or part.terms[0].derivative is None:
-        return part
     term = part.terms[0]
+    if len(part.terms) != 1 or term.derivative is None:
+        return part
     after, until = term.begin.index, term.end.index
     between = {node for node in formulas.depending if after < node.index <= until}
-    derivative = formulas.shortened(
-        part.terms[0].derivative, term.begin, between, scope.held
-    )
+    held = scope.held
+    derivative = formulas.shortened(term.derivative, term.begin, between, held)
     return replace(part, derivative=_spoken(formulas, derivative, scope))
 
 
 def _what(formulas: Formulas, term: Term, scope: Scope) -> str:
-    if term.why:
+    derivative = term.derivative
+    if term.why or derivative is None:
         return term.why
-    assert term.derivative is not None
-    factor = _spoken(formulas, term.derivative, scope)
+    factor = _spoken(formulas, derivative, scope)
     if term.end.name in MULTIPLY and factor:
         return f"multiplies by {factor}"
     if term.end.name in DIVIDE:
-        below = _spoken(formulas, 1 / term.derivative, scope)
-        if below and term.derivative.is_number is False:
+        below = _spoken(formulas, 1 / derivative, scope)
+        if below and derivative.is_number is False:
             return f"divides by {below}"
     name = plain_name(term.end.name)
     at = _spoken(formulas, formulas.symbol(term.begin), scope)

@@ -26,9 +26,9 @@ from ldjcheck.numerics.tolerance import (
     is_once_more,
     tells_a_mistake,
 )
-from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.oracle.recording import UntraceableError, record
+from ldjcheck.oracle.sides import approximated
 from ldjcheck.records import (
     Approximated,
     Direction,
@@ -41,9 +41,7 @@ from ldjcheck.records import (
 )
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner
@@ -202,12 +200,7 @@ def _candidates(
 
 
 def _moves(
-    bench: Bench,
-    probe: Probe,
-    side: Side,
-    grain: Grain,
-    usual: int,
-    number: Number,
+    bench: Bench, probe: Probe, side: Side, grain: Grain, usual: int, number: Number
 ) -> float:
     """Return how far the output is from what it was when a number alone is made finer."""
     runner, _, _ = bench.ready(probe)
@@ -286,11 +279,7 @@ def _vanishes(
 
 
 def _is_gone(
-    bench: Bench,
-    grain: Grain,
-    numbers: tuple[Number, ...],
-    probe: Probe,
-    side: Side,
+    bench: Bench, grain: Grain, numbers: tuple[Number, ...], probe: Probe, side: Side
 ) -> bool:
     """Return whether with many more points hardly anything is left of what is off.
 

@@ -9,83 +9,55 @@ that is given an input answers for that one, whatever the map was called with si
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 from ldjcheck.numerics.closeness import same
-from ldjcheck.records import Direction, Probe, Side, Stale
-from ldjcheck.running.behaviour import SAME
+from ldjcheck.records import Direction, Probe, Side, Stale, StaleFrom
+from ldjcheck.running.behaviour import VISIBLE, stale_ldj
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import set_mode
 
-Moment = Literal[
-    "first call",
-    "first call in training",
-    "way back",
-    "call at another input",
-]
-
-_VISIBLE = (
-    1e-4  # relative: a solver that starts where it ended last time is off by less
-)
-
 
 def other_moments(
     bench: Bench, probe: Probe, way: Direction, first: Side
 ) -> Stale | None:
     """Return how the ldj of one input is another at another moment; None if it is not."""
-    shop, calls, x = bench, bench.calls, first.x
+    calls, x, usual = bench.calls, first.x, bench.options.mode
     if _is_off(first):
         return None  # what is wrong at all moments is no other moment's
-    if shop.copy().layer is shop.layer.obj:
+    if bench.copy().layer is bench.layer.obj:
         return None  # it is not new any more
-    tolerance = 100.0 * SAME["float64" if x.is_floating_point() else "float32"]
+    dtype = "float64" if x.is_floating_point() else "float32"
 
-    def told(of: Moment, before: Outcome, after: Outcome, watch: Watch) -> Stale | None:
-        a, b = before.reported, after.reported
-        if a is None or b is None or not same(before.y, after.y, tolerance):
-            return None
-        if same(a, b, _VISIBLE):
-            return None
-        gap = (a - b).detach().abs().nan_to_num(nan=0.0)
-        worst = int(gap.argmax())
-        late = of in ("way back", "call at another input")
-        return Stale(
-            of=of,
-            output=False,
-            got=float((b if late else a)[worst]),
-            fresh=float((a if late else b)[worst]),
-            location=watch.made((after if late else before).raw),
-        )
+    def told(of: StaleFrom, got: Outcome, fresh: Outcome, watch: Watch) -> Stale | None:
+        return stale_ldj(got, fresh, dtype, of=of, location=watch.made(got.raw))
 
     try:
-        for mode in dict.fromkeys((shop.options.mode, "train")):
+        for mode in dict.fromkeys((usual, "train")):
             runner, watch = _new(bench, probe, mode), Watch(remember=True)
-            if mode != shop.options.mode and shop.stays(runner, probe.shape):
+            if mode != usual and bench.stays(runner, probe.shape):
                 continue  # the next call is the same as the first
             new = runner.run(way, x, Frozen(), Manner(writes=watch))
             second = runner.run(way, x, Frozen(), Manner(writes=watch))
-            asked = mode == shop.options.mode
-            of: Moment = "first call" if asked else "first call in training"
+            asked = mode == usual
+            of: StaleFrom = "first call" if asked else "first call in training"
             if (found := told(of, new, second, watch)) is not None:
                 return found
             if asked and (late := _asked_late(runner, way)) is not None:
                 after = late.run(way, x, Frozen(), Manner(writes=watch))
                 of = "call at another input"
-                if (found := told(of, second, after, watch)) is not None:
+                if (found := told(of, after, second, watch)) is not None:
                     return found
             if not asked or way == "inverse" or calls.inverse is None:
                 continue
             if len(second.y) == len(x) and bool(second.y.isfinite().all()):
                 runner.run("inverse", second.y.detach(), Frozen())
                 third = runner.run(way, x, Frozen(), Manner(writes=watch))
-                if (found := told("way back", second, third, watch)) is not None:
+                if (found := told("way back", third, second, watch)) is not None:
                     return found
     except FailedCallError:
         return None
@@ -94,7 +66,7 @@ def other_moments(
 
 def _is_off(side: Side) -> bool:
     """Return whether an ldj is off by more than what is compared here may be."""
-    return side.disagrees and not same(side.said.ldj, side.exact.ldj, _VISIBLE)
+    return side.disagrees and not same(side.said.ldj, side.exact.ldj, VISIBLE)
 
 
 def _asked_late(runner: Runner, way: Direction) -> Runner | None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ldjcheck.experiments.behaviour.batch_independence import where_samples_meet
+import torch
+
 from ldjcheck.experiments.behaviour.call_order import other_moments
 from ldjcheck.experiments.behaviour.statefulness import Histories
 from ldjcheck.experiments.behaviour.stochasticity import reseeded
 from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.numerics.closeness import same
 from ldjcheck.records import (
     Behaviour,
     Coupling,
     Direction,
     Evidence,
+    Location,
     Noticed,
     Observation,
     Options,
@@ -22,21 +25,17 @@ from ldjcheck.records import (
     Side,
     StateChange,
 )
-from ldjcheck.running.behaviour import (
-    changes_between_calls,
-    coupling_of,
-    difference,
-)
+from ldjcheck.running.behaviour import changes_between_calls, coupling_of, difference
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import set_mode
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
+from ldjcheck.tape import Node, location_of
+from ldjcheck.tape.recorder import Recorder
 
 _COUPLED = 1e-7  # relative: below it, finding out where samples meet is not worth it
 
@@ -51,34 +50,25 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     for side in so_far.sides[0].answered:
         seen = _asked(runner, side, options)
         sides[side.direction] = replace(side, behaviour=seen)
-    for direction, seen in {
-        **_behaviours(sides),
-        **_over_time(bench, probe, sides),
-    }.items():
+    for direction, seen in _over_time(bench, probe, sides).items():
         yield Noticed(direction=direction, behaviour=seen)
-
-
-def _behaviours(sides: Mapping[Direction, Side]) -> dict[Direction, Behaviour]:
-    return {direction: side.behaviour for direction, side in sides.items()}
 
 
 def _over_time(
     bench: Bench, probe: Probe, sides: Mapping[Direction, Side]
 ) -> dict[Direction, Behaviour]:
     """Return the behaviours with what earlier calls leave behind, where they repeat."""
-    if not sides:
-        return {}
+    seen = {direction: side.behaviour for direction, side in sides.items()}
     way: Direction = "forward" if "forward" in sides else "inverse"
+    if way not in sides or not _repeats(seen[way]):
+        return seen
     first = sides[way]
-    if not _repeats(first.behaviour):
-        return {}
     back = sides.get("inverse") if way == "forward" else None
     histories = Histories(bench, probe, way, first.x, None if back is None else back.x)
-    coupled = first.behaviour.coupling is not None and bool(
-        first.behaviour.coupling.output > _COUPLED
-    )
+    coupling = first.behaviour.coupling
+    coupled = coupling is not None and coupling.output > _COUPLED
     found = histories.remembered(coupled=coupled)
-    seen = {way: replace(first.behaviour, state=found.state)}
+    seen[way] = replace(first.behaviour, state=found.state)
     every = found.state is not None and found.state.every_call
     stales = dict(found.stale)
     if not stales and not every:
@@ -86,8 +76,7 @@ def _over_time(
         stales = {} if other is None else {way: other}
     for direction, stale in stales.items():
         if direction in sides:
-            known = seen.get(direction, sides[direction].behaviour)
-            seen[direction] = replace(known, stale=stale)
+            seen[direction] = replace(seen[direction], stale=stale)
     return seen
 
 
@@ -156,19 +145,73 @@ def _drifts_in_eval(runner: Runner, side: Side) -> bool:
 def _located(
     runner: Runner, side: Side, coupling: Coupling, options: Options
 ) -> Coupling:
-    where = where_samples_meet(runner, side)
-    by_mode = False
-    if options.mode == "train":
-        set_mode(runner.layer, "eval")
-        try:
-            base = runner.run(side.direction, side.x, Frozen())
-            apart = coupling_of(runner, side.direction, side.x, Frozen(), base)
-            by_mode = apart is None or apart.output <= _COUPLED
-        except FailedCallError:
-            by_mode = False
-        finally:
-            set_mode(runner.layer, options.mode)
-    return replace(coupling, location=where, by_mode=by_mode)
+    coupling = replace(coupling, location=where_samples_meet(runner, side))
+    if options.mode != "train":
+        return coupling
+    set_mode(runner.layer, "eval")
+    try:
+        base = runner.run(side.direction, side.x, Frozen())
+        apart = coupling_of(runner, side.direction, side.x, Frozen(), base)
+    except FailedCallError:
+        return coupling
+    finally:
+        set_mode(runner.layer, options.mode)
+    return replace(coupling, by_mode=apart is None or apart.output <= _COUPLED)
+
+
+def where_samples_meet(runner: Runner, side: Side) -> Location | None:
+    """Return the statement that makes a sample depend on its companions.
+
+    Two recordings differ in the companions alone. The first value of the kept sample that
+    moves shows that they have met; what it was computed from, where.
+    """
+    x, batch = side.x, len(side.x)
+    try:
+        here = _recorded(runner, side, x)
+        there = _recorded(runner, side, torch.cat([x[:1], x[:-1]]))
+    except FailedCallError:
+        return None
+    if [n.name for n in here] != [n.name for n in there]:
+        return None
+    moved = {
+        a for a, b in zip(here, there, strict=True) if _moves(a, b, batch) is not False
+    }
+    for node, other in zip(here, there, strict=True):
+        if node.function is not None and _moves(node, other, batch):
+            return location_of(_reduction(node, moved, batch).place)
+    return None
+
+
+def _recorded(runner: Runner, side: Side, x: torch.Tensor) -> list[Node]:
+    recorder = Recorder()
+    runner.run(side.direction, x, Frozen(), Manner(recorder=recorder))
+    recorder.forget()
+    return recorder.nodes
+
+
+def _moves(a: Node, b: Node, batch: int) -> bool | None:
+    """Return whether the kept sample's rows differ; None: a value of all samples does."""
+    if a.value.shape != b.value.shape:
+        return False
+    p, q = a.value.detach().double(), b.value.detach().double()
+    if a.value.dim() and len(a.value) % batch == 0 and len(a.value):
+        rows = len(a.value) // batch
+        return not same(p[:rows], q[:rows])
+    return False if same(p, q) else None
+
+
+def _reduction(node: Node, moved: set[Node], batch: int) -> Node:
+    """Return where all samples were made one, among what a value was computed from."""
+    while True:
+        parents = [p for p in node.parents if p in moved and p.function is not None]
+        common = [p for p in parents if not _has_rows(p, batch)]
+        if not common:
+            return node
+        node = common[0]
+
+
+def _has_rows(node: Node, batch: int) -> bool:
+    return bool(node.value.dim()) and len(node.value) % batch == 0
 
 
 EXPERIMENT = Experiment(

@@ -19,9 +19,7 @@ from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.records import Probe
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 
 
@@ -46,7 +44,7 @@ def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
     coupling's mask, which takes zeros and ones by turns, is none.
     """
     masks = [each.name for each in bench.options.context if "mask" in each.name]
-    if bench.calls.forward is None or len(masks) != 1 or bench.mixed:
+    if bench.calls.forward is None or len(masks) != 1 or bench.masks == "mixed":
         return None
     found: list[tuple[float, float]] = []
     counted, left = True, False
@@ -73,8 +71,7 @@ def _told(
 
     Behind them stands whether what is left out comes out as it went in.
     """
-    shop = replace(bench, padded=True)
-    runner, x, _ = shop.ready(probe)
+    runner, x, _ = replace(bench, masks="padded").ready(probe)
     kept = _spread(runner.kwargs[mask] != 0, x)
     if kept is None:
         return None

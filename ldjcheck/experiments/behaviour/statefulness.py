@@ -8,7 +8,7 @@ and the map is the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,12 +17,18 @@ from torch.distributions.transforms import Transform
 
 from ldjcheck.calling.domains import draw
 from ldjcheck.numerics.closeness import same
-from ldjcheck.records import Direction, Probe, Returned, Stale, StateChange
-from ldjcheck.running.behaviour import SAME
-from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
+from ldjcheck.records import (
+    Direction,
+    Kwargs,
+    Probe,
+    Returned,
+    Stale,
+    StaleFrom,
+    StateChange,
 )
+from ldjcheck.running.behaviour import SAME, VISIBLE, stale_by, stale_ldj
+from ldjcheck.running.bench import Bench
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
@@ -36,10 +42,6 @@ from ldjcheck.running.snapshot.state import (
     tensors_by_name,
 )
 
-_GIVES_UP = FailedCallError
-_VISIBLE = (
-    1e-4  # relative: a solver that starts where it ended last time is off by less
-)
 _LAST = 40  # number of the draw at which both twins are asked
 _FIRST = {"one": 41, "other": 42}  # and of those that they lived with before
 
@@ -59,9 +61,8 @@ class _Life:
     runner: Runner
     base: list[Tensor]  # the learnable tensors as built
     watch: Watch
-    states: list[State]
-    answer: Outcome | None = None
-    back: Outcome | None = None
+    states: list[State] = field(default_factory=list)
+    answers: dict[Direction, Outcome] = field(default_factory=dict)
 
 
 class Histories:
@@ -76,16 +77,11 @@ class Histories:
     """
 
     def __init__(
-        self,
-        bench: Bench,
-        probe: Probe,
-        way: Direction,
-        x: Tensor,
-        y: Tensor | None,
+        self, bench: Bench, probe: Probe, way: Direction, x: Tensor, y: Tensor | None
     ) -> None:
         self._bench, self._probe, self._way = bench, probe, way
         self._x, self._y = x, y
-        self._tolerance = SAME["float64" if x.dtype != torch.float32 else "float32"]
+        self._dtype = "float64" if x.dtype != torch.float32 else "float32"
         self._noise, self._back_noise = Frozen(), Frozen()
         self._watched = False
 
@@ -110,19 +106,14 @@ class Histories:
             one = self._life("one", "one")
             other = self._life("other", "other")
             state = self._state_change(one, coupled=coupled)
-        except _GIVES_UP:
+        except FailedCallError:
             return nothing
         if state is not None:
             return Remembered(state=state, stale={})
-        stale: dict[Direction, Stale] = {}
-        for way in (self._way, "inverse"):
-            direction: Direction = "forward" if way == "forward" else "inverse"
-            found = self._stale(one, other, direction)
-            if found is not None:
-                stale[direction] = found
-        if not stale:
-            found = self._stale_between()
-            stale = {} if found is None else {"forward": found}
+        asked = ((way, self._stale(one, other, way)) for way in one.answers)
+        stale = {way: found for way, found in asked if found is not None}
+        if not stale and (between := self._stale_between()) is not None:
+            stale = {"forward": between}
         return Remembered(state=self._initialised(one, beside=not stale), stale=stale)
 
     # --- lives --------------------------------------------------------------------
@@ -130,7 +121,7 @@ class Histories:
     def _born(self, parameters: str) -> _Life:
         runner = self._bench.at(self._probe).runner(seed=self._probe.seed)
         base = [t.detach().clone() for t in learnable(runner.layer)]
-        life = _Life(runner=runner, base=base, watch=Watch(remember=True), states=[])
+        life = _Life(runner=runner, base=base, watch=Watch(remember=True))
         self._move(life, _FIRST[parameters])
         return life
 
@@ -148,10 +139,11 @@ class Histories:
             self._ask(life, self._way, self._drawn("shared", 0), Frozen())
         set_mode(life.runner.layer, mode)
         self._move(life, _LAST)
-        life.answer = self._ask(life, self._way, self._x, self._noise)
+        life.answers[self._way] = self._ask(life, self._way, self._x, self._noise)
         if self._y is not None:
             self._ask(life, self._way, second, Frozen())
-            life.back = self._ask(life, "inverse", self._y, self._back_noise)
+            back = self._ask(life, "inverse", self._y, self._back_noise)
+            life.answers["inverse"] = back
         return life
 
     def _inverted(self, life: _Life, y: Tensor) -> None:
@@ -175,7 +167,7 @@ class Histories:
 
     def _move(self, life: _Life, number: int) -> None:
         """Put the parameters at a draw of their own, whatever they were before."""
-        shop, scale = self._bench, self._probe.scale
+        fixed, scale = self._bench.fixed, self._probe.scale
         if not self._probe.draw:
             return  # they are to stay as they are
         generator = torch.Generator().manual_seed(7919 * number)
@@ -184,7 +176,7 @@ class Histories:
                 zip(learnable(life.runner.layer), life.base, strict=False)
             ):
                 step = torch.randn(base.shape, generator=generator, dtype=torch.float64)
-                if index not in shop.fixed and tensor.shape == base.shape:
+                if index not in fixed and tensor.shape == base.shape:
                     tensor.copy_(base + (scale * step).to(base))
 
     # --- state --------------------------------------------------------------------
@@ -200,14 +192,14 @@ class Histories:
                 for name in changed(first, second, ("buffer",))
                 if name not in changed(first, third, ("buffer",))
             )
-        if every:
-            return StateChange(
-                names=every,
-                every_call=True,
-                learned=bool(changed(first, second, ("learned",))),
-                location=self._writer(life, every),
-            )
-        return None
+        if not every:
+            return None
+        return StateChange(
+            names=every,
+            every_call=True,
+            learned=bool(changed(first, second, ("learned",))),
+            location=self._writer(life, every),
+        )
 
     def _initialised(self, life: _Life, *, beside: bool) -> StateChange | None:
         """Return what the first call sets, or the first in training, and no other call.
@@ -223,15 +215,12 @@ class Histories:
             try:
                 states = life.states if mode == usual else self._begun("one", mode)
                 names = self._once(states, ("learned", "buffer"))
-                if (
-                    not names
-                    and beside
-                    and (kept := self._once(states, ("attribute",)))
-                ):
+                kept = self._once(states, ("attribute",)) if beside else ()
+                if not names and kept:
                     other = self._begun("other", mode)
                     moved = changed(states[1], other[1], ("attribute",))
                     names = tuple(name for name in kept if name in moved)
-            except _GIVES_UP:
+            except FailedCallError:
                 return None
             if names:
                 return StateChange(names=names, every_call=False)
@@ -272,30 +261,25 @@ class Histories:
     # --- stale answers ------------------------------------------------------------
 
     def _stale(self, one: _Life, other: _Life, way: Direction) -> Stale | None:
-        a, b = self._answers(one, other, way)
-        if a is None or b is None:
-            return None
-        if not self._is_close(a.y, b.y):
+        a, b = one.answers[way], other.answers[way]
+        if not self._is_close(a, b):
             return self._stale_output(one, way)
-        if not self._differ(a, b):
+        stale = self._parted(a, b, one, "earlier parameters")
+        if stale is None:
             return None
         try:
             inputs_only = self._life("other", "one")
             trained = self._life("one", "one", trains=True)
             elsewhere = self._life("other", "other", trains=True)
-        except _GIVES_UP:
-            return self._told(a, b, one, "earlier call")
-        c, _ = self._answers(inputs_only, one, way)
-        assert c is not None
-        if self._differ(a, c):
-            return self._told(a, c, one, "earlier call")
+        except FailedCallError:
+            return replace(stale, of="earlier call")
+        by_inputs = self._parted(a, inputs_only.answers[way], one, "earlier call")
+        if by_inputs is not None:
+            return by_inputs
         # A cache that is cleared when training goes on is as it should be.
-        d, e = self._answers(trained, elsewhere, way)
-        assert d is not None
-        assert e is not None
-        if self._is_close(d.y, e.y) and not self._differ(d, e):
-            return None
-        return self._told(a, b, one, "earlier parameters")
+        c, d = trained.answers[way], elsewhere.answers[way]
+        is_cleared = self._is_close(c, d) and self._parted(c, d, one, stale.of) is None
+        return None if is_cleared else stale
 
     def _stale_output(self, one: _Life, way: Direction) -> Stale | None:
         """Return whether the output, or the ldj alone, is of parameters of an earlier call.
@@ -308,97 +292,58 @@ class Histories:
             moved = self._life("one", "other")
             kin = self._life("one", "one", trains=True)
             stranger = self._life("one", "other", trains=True)
-        except _GIVES_UP:
+        except FailedCallError:
             return None
         pairs = ((one, moved), (kin, stranger))
-        asked = [self._answers(*pair, way) for pair in pairs]
-        if all(a and b and self._differ(a, b) for a, b in asked):
-            a, b = asked[0]
-            assert a is not None
-            assert b is not None
-            return self._told(a, b, one, "earlier parameters")
-        for first, second in pairs:
-            held = [state_of(life.runner.layer) for life in (first, second)]
+        answers = [(first.answers[way], other.answers[way]) for first, other in pairs]
+        parted = [self._parted(*pair, one, "earlier parameters") for pair in answers]
+        if all(parted):
+            return parted[0]
+        for lives, (a, b) in zip(pairs, answers, strict=True):
+            held = [state_of(life.runner.layer) for life in lives]
             if changed(held[0], held[1], ("learned", "buffer")):
                 return None
             if not changed(held[0], held[1], ("attribute",)):
                 return None
-            a, b = self._answers(first, second, way)
-            if a is None or b is None or same(a.y, b.y, _VISIBLE):
+            if same(a.y, b.y, VISIBLE):
                 return None
-        a, b = self._answers(one, moved, way)
-        assert a is not None
-        assert b is not None
-        gap = (a.y - b.y).detach().abs().nan_to_num(nan=0.0).reshape(-1)
-        worst = int(gap.argmax())
-        return Stale(
-            of="earlier parameters",
-            output=True,
-            got=float(a.y.reshape(-1)[worst]),
-            fresh=float(b.y.reshape(-1)[worst]),
-            location=one.watch.kept(None) if way == self._way else None,
-        )
+        a, b = answers[0]
+        place = one.watch.kept(None) if way == self._way else None
+        return stale_by(a.y, b.y, of="earlier parameters", output=True, location=place)
 
-    def _answers(
-        self, one: _Life, other: _Life, way: Direction
-    ) -> tuple[Outcome | None, Outcome | None]:
-        if way == self._way:
-            return one.answer, other.answer
-        return one.back, other.back
+    def _is_close(self, a: Outcome, b: Outcome) -> bool:
+        return same(a.y, b.y, 100.0 * SAME[self._dtype])
 
-    def _differ(self, a: Outcome, b: Outcome) -> bool:
-        """Return whether the ldj differ though the outputs do not."""
-        if a.reported is None or b.reported is None:
-            return False
-        return self._is_close(a.y, b.y) and not same(a.reported, b.reported, _VISIBLE)
-
-    def _is_close(self, a: Tensor, b: Tensor) -> bool:
-        return same(a, b, 100.0 * self._tolerance)
-
-    def _told(self, a: Outcome, b: Outcome, life: _Life, of: Any) -> Stale:
-        assert a.reported is not None
-        assert b.reported is not None
-        gap = (a.reported - b.reported).detach().abs().nan_to_num(nan=0.0)
-        worst = int(gap.argmax())
-        return Stale(
-            of=of,
-            output=False,
-            got=float(a.reported[worst]),
-            fresh=float(b.reported[worst]),
-            location=life.watch.kept(a.raw),
-        )
+    def _parted(
+        self, a: Outcome, b: Outcome, life: _Life, of: StaleFrom
+    ) -> Stale | None:
+        """Return what is stale of a life's ldj, where the outputs agree and it does not."""
+        return stale_ldj(a, b, self._dtype, of=of, location=life.watch.kept(a.raw))
 
     def _stale_between(self) -> Stale | None:
         """Return whether a transform answers for whatever it was called with last.
 
         `t(x)` may be followed by `t(other)` before `t.log_abs_det_jacobian(x, y)` is asked.
         """
-        answers: list[Outcome] = []
-        life: _Life | None = None
-        for who in ("one", "other"):
-            life = self._born("one")
-            if not isinstance(life.runner.layer, Transform) or self._way != "forward":
-                return None
-            calls = replace(
-                life.runner.calls, forward=_called_between(self._drawn(who, 0))
-            )
-            runner = replace(life.runner, calls=calls)
-            try:
-                answers.append(
-                    runner.run("forward", self._x, Frozen(), Manner(writes=life.watch))
-                )
-            except _GIVES_UP:
-                return None
-        assert life is not None
-        if not self._differ(*answers):
+        if self._way != "forward" or not isinstance(self._bench.layer.obj, Transform):
             return None
-        return self._told(answers[0], answers[1], life, "earlier call")
+        one, other = self._born("one"), self._born("one")
+        try:
+            a = self._asked_between(one, self._drawn("one", 0))
+            b = self._asked_between(other, self._drawn("other", 0))
+        except FailedCallError:
+            return None
+        return self._parted(a, b, other, "earlier call")
+
+    def _asked_between(self, life: _Life, x: Tensor) -> Outcome:
+        """Return the answer of a twin that is called at x before its ldj is asked for."""
+        calls = replace(life.runner.calls, forward=_called_between(x))
+        runner = replace(life.runner, calls=calls)
+        return runner.run("forward", self._x, Frozen(), Manner(writes=life.watch))
 
 
 def _called_between(other: Tensor) -> Any:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         y = layer(x)
         layer(other.clone())
         return Returned(y=y, ldj=layer.log_abs_det_jacobian(x, y))

@@ -13,9 +13,7 @@ from ldjcheck.numerics.numerical_rank import is_clearly_regular
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.records import Direction, Options, Side, Unrepeatable
 from ldjcheck.running.behaviour import SAME, difference
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
@@ -56,10 +54,7 @@ class _Draws:
         frozen, watch = Frozen(), Watch()
         base = self._run(self.runner, frozen, watch)
         other = replace(self.runner, seed=self.runner.seed + 1)
-        drawn = Frozen(
-            list(frozen.draws), list(frozen.offsets), list(frozen.idle_clips)
-        )
-        moved = self._run(other, drawn)
+        moved = self._run(other, frozen.copied())
         # Only what the guard does not hold still can differ now, such as a dropout.
         what = self._moved(base, moved)
         if what == "output" and (watch.drops or not self._same(base, moved)):
@@ -99,9 +94,9 @@ class _Draws:
         Noise that is added to f(x), as in a step of a diffusion, leaves its volume alone.
         """
         there = self.side.x.flip(0)
-        kept = Frozen(list(frozen.draws), list(frozen.offsets), list(frozen.idle_clips))
         near = self._run(self.runner, _nearby(frozen), x=there)
-        return same(near.y - self._run(self.runner, kept, x=there).y, change, _ADDED)
+        held = self._run(self.runner, frozen.copied(), x=there)
+        return same(near.y - held.y, change, _ADDED)
 
     def _moved(self, a: Outcome, b: Outcome) -> Literal["output", "ldj"] | None:
         if not same(a.y, b.y, self._tolerance):
@@ -136,8 +131,7 @@ class _Draws:
             return False  # no x leads there, or rounding decides which
         step = torch.linalg.solve(jacobian, change.unsqueeze(2)).squeeze(2)
         x = self.side.x + step.reshape(self.side.x.shape).to(self.side.x)
-        held = Frozen(list(frozen.draws), list(frozen.offsets), list(frozen.idle_clips))
-        there = self.runner.run(self.side.direction, x, held)
+        there = self._run(self.runner, frozen.copied(), x=x)
         if there.reported is None:
             return False
         left = (there.reported - near.reported).detach().double()
@@ -150,10 +144,7 @@ class _Draws:
         if what == "ldj":
             pair = a.reported, b.reported
         return Unrepeatable(
-            what=what,
-            change=difference(*pair),
-            reseeded=True,
-            location=watch.drop,
+            what=what, change=difference(*pair), reseeded=True, location=watch.drop
         )
 
 
@@ -162,7 +153,6 @@ def _nearby(frozen: Frozen) -> Frozen:
 
     A mask that is drawn by comparing does not follow: its output moves in steps.
     """
-    draws = [
+    return frozen.copied(
         d * (1 - 1e-4) + 1e-5 if d.is_floating_point() else d for d in frozen.draws
-    ]
-    return Frozen(draws, list(frozen.offsets), list(frozen.idle_clips))
+    )

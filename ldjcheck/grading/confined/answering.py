@@ -75,7 +75,7 @@ class _Answering:
     def __init__(self, subject: Subject) -> None:
         self._bench = subject.bench
         self._frozen: dict[str, Frozen] = {}
-        self._runner: Runner | None = None
+        self._runner: Runner  # from the first set up on
 
     def about(self) -> dict[str, Any]:
         """Return how the layer is called, and at what size."""
@@ -114,26 +114,19 @@ class _Answering:
 
     def _load(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """Give parameters and buffers these values; say what does not fit."""
-        assert self._runner is not None
-        own = _state(self._runner.layer)
-        odd = sorted(own.keys() ^ question["state"].keys())
-        if odd:
+        own, state = _state(self._runner.layer), question["state"]
+        if odd := sorted(own.keys() ^ state.keys()):
             return {"odd": odd}
-        given = {
-            name: torch.tensor(value, dtype=own[name].dtype)
-            for name, value in question["state"].items()
-        }
+        given = {n: torch.tensor(state[n], dtype=t.dtype) for n, t in own.items()}
         odd = [n for n, tensor in given.items() if tensor.shape != own[n].shape]
-        if odd:
-            return {"odd": odd}
-        with torch.no_grad():
-            for name, tensor in own.items():
-                tensor.copy_(given[name])
-        return {"odd": []}
+        if not odd:
+            with torch.no_grad():
+                for name, tensor in own.items():
+                    tensor.copy_(given[name])
+        return {"odd": odd}
 
     def _run(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """Call the layer; what it draws is the same each time under one `key`."""
-        assert self._runner is not None
         frozen = self._frozen.setdefault(question["key"], Frozen())
         x = torch.tensor(question["x"], dtype=torch.float64)
         x = x if self._bench.promote else x.float()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar, cast
 
 from ldjcheck.grading.confined.channel import LONGEST, BrokenChannelError, read, written
 from ldjcheck.grading.sandbox import Limits
@@ -53,7 +53,6 @@ class Ended(Generic[T]):
 
     value: T | None = None
     why: str | None = None
-    timed_out: bool = False
     printed: str = ""
 
 
@@ -73,11 +72,7 @@ class Conversation:
         self._questions: queue.Queue[bytes | None] = queue.Queue()
         self._printed, self._count = bytearray(), 0
         # Threads, since nothing here may wait for a process that does not read or write.
-        ends = (
-            (self._listen, incoming),
-            (self._drain, output),
-            (self._say, outgoing),
-        )
+        ends = ((self._listen, incoming), (self._drain, output), (self._say, outgoing))
         self._threads = [
             threading.Thread(target=each, args=(file,), daemon=True)
             for each, file in ends
@@ -237,15 +232,12 @@ class Warden:
             printed = said.close()
         if timed_out or how["timed_out"]:
             why = f"no answer within {job.limits.seconds:g} seconds"
-            return Ended(why=why, timed_out=True, printed=printed)
+            return Ended(why=why, printed=printed)
         if self._closed:
             raise WardenClosedError
         if why == "":
-            why = (
-                "it ended before it had answered"
-                if how["how"] == "done"
-                else how["how"]
-            )
+            left = how["how"] == "done"
+            why = "it ended before it had answered" if left else how["how"]
         return Ended(value=value, why=why, printed=printed)
 
     # --- how a process is started -----------------------------------------------------
@@ -306,12 +298,11 @@ class Warden:
             env=_environment(),
             cwd=job["folder"],
         )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
+        pipes = process.stdin, process.stdout, process.stderr
+        stdin, stdout, stderr = (cast("IO[bytes]", pipe) for pipe in pipes)
         with suppress(OSError):
-            process.stdin.write(json.dumps(job).encode() + b"\n")
-            process.stdin.flush()
+            stdin.write(json.dumps(job).encode() + b"\n")
+            stdin.flush()
 
         def end() -> Mapping[str, Any]:
             from ldjcheck.session.isolation import how_it_ended
@@ -323,7 +314,7 @@ class Warden:
             return {"how": how_it_ended(code) if code else "done", "timed_out": False}
 
         try:
-            yield process.stdout, process.stdin, process.stderr, end
+            yield stdout, stdin, stderr, end
         finally:
             process.kill()
 

@@ -15,7 +15,7 @@ from ldjcheck.faults import failed_result
 from ldjcheck.grading.confined.channel import Channel
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
-from ldjcheck.records import Finding, Result, Underway
+from ldjcheck.records import Finding, Result
 from ldjcheck.search import check_layer
 from ldjcheck.session.targets import Checked, Checker, Request, check_target
 
@@ -33,7 +33,7 @@ def _checked(channel: Channel, arguments: Mapping[str, Any]) -> dict[str, Any]:
     typed = keywords.pop("kwarg", {})
     options = asked({**keywords, "seed": arguments["seed"]})
 
-    def tell(known: Result | Underway) -> None:
+    def tell(known: Result | str) -> None:
         if isinstance(known, Result) and known.status == "fail":
             channel.send(_told(known))
 

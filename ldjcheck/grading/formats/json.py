@@ -13,6 +13,7 @@ from ldjcheck.grading.overview import Form, Overview
 from ldjcheck.grading.scoring import ExerciseGrade, Grade
 
 SCHEMA = "ldjcheck-grades-1"
+_OF_SAMPLE = ("direction", "reported", "exact")
 
 
 def render(overview: Overview) -> Mapping[str, str]:
@@ -69,8 +70,7 @@ def _submission(grade: Grade) -> dict[str, Any]:
 
 
 def _layer(grade: ExerciseGrade) -> dict[str, Any]:
-    outcome = grade.outcome
-    sample = None if outcome.sample is None else asdict(outcome.sample)
+    outcome, sample = grade.outcome, grade.outcome.sample
     return {
         "name": grade.exercise,
         "points": grade.points,
@@ -82,7 +82,7 @@ def _layer(grade: ExerciseGrade) -> dict[str, Any]:
         "same_map": outcome.same_map,
         "sample": None
         if sample is None
-        else {k: _finite(v) for k, v in sample.items()},
+        else {name: _finite(getattr(sample, name)) for name in _OF_SAMPLE},
         "causes": [
             {
                 "code": cause.code,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from ldjcheck.oracle.derivatives.flat_map import (
     FrozenMap,
     draw_of_map,
     has_whole_numbers,
-    readings_of,
+    manners_of,
 )
 from ldjcheck.oracle.derivatives.jacobian import (
     NoJacobianError,
@@ -21,9 +22,8 @@ from ldjcheck.oracle.derivatives.jacobian import (
     ldj_error,
     log_abs_det,
 )
-from ldjcheck.records import Direction, Method, Options
-from ldjcheck.running.guard import Frozen
-from ldjcheck.running.runner import Outcome, Runner
+from ldjcheck.records import Method, Wrt
+from ldjcheck.running.runner import Outcome
 
 _MOST = 0.75  # of the samples: what is left is an exception
 _UNDONE = 1e-6  # of a product that is the identity, rounding apart
@@ -43,16 +43,13 @@ class Truth:
 
 
 def truth_of(
-    runner: Runner,
-    direction: Direction,
-    x: Tensor,
-    frozen: Frozen,
+    plain: FrozenMap,
     base: Outcome,
-    options: Options,
+    wrt: Literal["auto"] | Wrt,
     dtype: str,
-    there: Tensor | None = None,
+    there: Tensor | None,
     *,
-    apart: bool = False,
+    apart: bool,
 ) -> Truth:
     """Return the Jacobian that central differences confirm, in the plainest reading.
 
@@ -61,41 +58,33 @@ def truth_of(
     derivative that neither it nor a first difference confirms is left as it is. Samples
     that are known to be `apart` need not be looked at in pairs.
     """
-    noise = None
-    if options.wrt != "input":
-        noise = draw_of_map(runner, direction, x, frozen, base)
-    start = FrozenMap(
-        runner=runner, direction=direction, x=x, frozen=frozen, noise=noise, apart=apart,
-        work=base.work,
-    )  # fmt: skip
-    found = _confirmed(start, base, dtype, runner.seed, there)
-    if noise is not None and options.wrt == "auto" and base.reported is not None:
-        plain = FrozenMap(runner=runner, direction=direction, x=x, frozen=frozen)
-        if x.is_floating_point():
-            found = _scaled_noise(found, plain, base, dtype, runner.seed)
-    return found
+    noise = None if wrt == "input" else draw_of_map(plain, base.y)
+    start = replace(plain, noise=noise, apart=apart, work=base.work)
+    found = _confirmed(start, base.y, dtype, there)
+    reported = base.reported
+    if noise is None or wrt != "auto" or reported is None:
+        return found
+    if not plain.x.is_floating_point():
+        return found
+    return _scaled_noise(found, plain, base.y, reported, dtype)
 
 
 def _confirmed(
-    start: FrozenMap,
-    base: Outcome,
-    dtype: str,
-    seed: int,
-    there: Tensor | None = None,
+    start: FrozenMap, y: Tensor, dtype: str, there: Tensor | None = None
 ) -> Truth:
-    whole_numbers = has_whole_numbers(base.y)
+    whole_numbers = has_whole_numbers(y)
     best: Truth | None = None
     known = torch.zeros(len(start.x), dtype=torch.bool)
-    for reading in readings_of(base.y):
-        map_ = replace(start, reading=reading)
+    for manner in manners_of(y):
+        map_ = replace(start, manner=manner)
         try:
             jacobian, coupling, method = map_.jacobian(map_.origin)
         except NoJacobianError:
             continue
         flat = not jacobian.any()
-        if flat and whole_numbers and not reading.rounding:
+        if flat and whole_numbers and not manner.see_rounding:
             continue  # rounding is the output: its derivative says nothing as it stands
-        if reading.rounding:
+        if manner.see_rounding:
             map_(map_.origin)  # what is rounded away is fixed at the origin
         elif best is not None and is_once_more(jacobian, best.jacobian):
             continue  # the same values, and the same derivatives
@@ -103,6 +92,7 @@ def _confirmed(
             anchored = torch.ones_like(known)
         else:
             once = there is not None
+            seed = start.runner.seed
             anchored = anchored_samples(
                 map_, map_.origin, jacobian, dtype, seed, once=once
             )
@@ -119,7 +109,7 @@ def _confirmed(
             best, known = truth, anchored
     if best is not None and there is not None:
         return best
-    return _by_difference(start, best, known, dtype, seed)
+    return _by_difference(start, best, known, dtype)
 
 
 def _undoes(jacobian: Tensor, there: Tensor) -> bool:
@@ -131,7 +121,7 @@ def _undoes(jacobian: Tensor, there: Tensor) -> bool:
 
 
 def _by_difference(
-    start: FrozenMap, best: Truth | None, known: Tensor, dtype: str, seed: int
+    start: FrozenMap, best: Truth | None, known: Tensor, dtype: str
 ) -> Truth:
     """Return the Jacobian with the samples by differences that nothing else confirms.
 
@@ -151,7 +141,8 @@ def _by_difference(
             error = error.masked_fill(known | lost, 0.0)
         kept = (known | lost)[:, None, None]
         jacobian = torch.where(kept, best.jacobian.to(jacobian), jacobian)
-    anchored = anchored_samples(map_, map_.origin, jacobian, dtype, seed + 1)
+    seed = start.runner.seed + 1
+    anchored = anchored_samples(map_, map_.origin, jacobian, dtype, seed)
     return Truth(
         map=map_,
         jacobian=jacobian,
@@ -170,7 +161,7 @@ def _ldj_error(jacobian: Tensor, errors: Tensor) -> Tensor | None:
 
 
 def _scaled_noise(
-    by_noise: Truth, plain: FrozenMap, base: Outcome, dtype: str, seed: int
+    by_noise: Truth, plain: FrozenMap, y: Tensor, reported: Tensor, dtype: str
 ) -> Truth:
     """Return the reading that the layer means where noise is added, c constant.
 
@@ -179,8 +170,7 @@ def _scaled_noise(
     number decides, unless that of x alone varies. Everywhere else the noise is what the map
     transforms.
     """
-    assert base.reported is not None
-    if is_the_number(base.reported, log_abs_det(by_noise.jacobian.double())[1]):
+    if is_the_number(reported, log_abs_det(by_noise.jacobian.double())[1]):
         return by_noise
     try:
         jacobian, _, _ = plain.jacobian(plain.origin)
@@ -196,10 +186,10 @@ def _scaled_noise(
     added = torch.allclose(by_noise.jacobian, constant, rtol=1e-9, atol=1e-12)
     if not (scaled or added):
         return by_noise
-    by_input = _confirmed(plain, base, dtype, seed)
+    by_input = _confirmed(plain, y, dtype)
     exact = log_abs_det(by_input.jacobian.double())[1]
     varies = not scaled and not is_the_number(exact[:1].expand_as(exact), exact)
-    return by_input if varies or is_the_number(base.reported, exact) else by_noise
+    return by_input if varies or is_the_number(reported, exact) else by_noise
 
 
 def is_the_number(reported: Tensor, exact: Tensor) -> bool:

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from ldjcheck.oracle.derivatives.products import Products
+from ldjcheck.oracle.derivatives.products import Products
 
 # The largest steps of float32 may lead out of the domain, the smallest are rounding's.
 _FINE = (1e-5, 1e-6, 1e-4)
@@ -46,7 +44,8 @@ def anchored(
     """Return on which samples differences of y confirm all stages, `(batch,)`."""
     holds = torch.ones(products.batch, dtype=torch.bool, device=products.x.device)
     for stage in stages:
-        if stage.copied is not None and _is_copied(products, stage, generator):
+        copied = stage.copied
+        if copied is not None and _is_copied(products, stage, copied, generator):
             continue
         holds &= _confirmed(products, stage, generator) | ~stage.samples
     return holds
@@ -87,13 +86,14 @@ def followed(products: Products, generator: torch.Generator) -> Tensor:
     return ~pending.any(dim=1)
 
 
-def _is_copied(products: Products, stage: Stage, generator: torch.Generator) -> bool:
+def _is_copied(
+    products: Products, stage: Stage, copied: Tensor, generator: torch.Generator
+) -> bool:
     """Return whether the outputs follow the inputs bit by bit when those are moved."""
     x = products.x.reshape(products.batch, -1)
     moved = x + _FINE[0] * _direction(products, stage.inputs, generator)
     y = products.value(moved)
-    assert stage.copied is not None
-    same = (y[:, stage.outputs] == moved.to(products.x)[:, stage.copied]).all(dim=1)
+    same = (y[:, stage.outputs] == moved.to(products.x)[:, copied]).all(dim=1)
     still = (y[:, stage.still] == products.y[:, stage.still]).all(dim=1)
     return bool(((same & still) | ~stage.samples).all())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,26 +11,17 @@ from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.oracle.derivatives.jacobian import exact_jacobian
 from ldjcheck.records import Direction, Method, Oracle, Shape
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
+from ldjcheck.running.manner import PLAIN, Manner
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.tracebacks import is_of_users, message_of
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What is seen through while the layer runs; each is said in the report."""
-
-    detach: bool = False
-    rounding: bool = False
+_PLAINLY = (PLAIN, Manner(see_detach=True))
+_ROUNDED = tuple(replace(manner, see_rounding=True) for manner in _PLAINLY)
 
 
-_READINGS = (Reading(), Reading(detach=True))
-_ROUNDED = (Reading(rounding=True), Reading(detach=True, rounding=True))
-
-
-def readings_of(y: Tensor) -> tuple[Reading, ...]:
-    """Return the readings in which a map that gave y may be studied, the plainest first."""
-    return _READINGS + (_ROUNDED if has_whole_numbers(y) else ())
+def manners_of(y: Tensor) -> tuple[Manner, ...]:
+    """Return what may be seen through in a map that gave y, the plainest first."""
+    return _PLAINLY + (_ROUNDED if has_whole_numbers(y) else ())
 
 
 def has_whole_numbers(y: Tensor) -> bool:
@@ -50,7 +41,7 @@ class FrozenMap:
     direction: Direction
     x: Tensor  # (batch, *event)
     frozen: Frozen
-    reading: Reading = Reading()  # frozen, so sharing it is safe
+    manner: Manner = PLAIN  # what is seen through; the report says it
     noise: int | None = None
     apart: bool = False  # samples are known not to influence each other
     work: float | None = None  # of one call, where it is known
@@ -113,25 +104,19 @@ class FrozenMap:
             draws = list(frozen.draws)
             draws[self.noise] = flat.reshape(shape)
             frozen = Frozen(draws, frozen.offsets, frozen.idle_clips)
-        manner = Manner(
-            see_detach=self.reading.detach, see_rounding=self.reading.rounding
-        )
-        return self.runner.run(self.direction, x, frozen, manner)
+        return self.runner.run(self.direction, x, frozen, self.manner)
 
 
-def draw_of_map(
-    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
-) -> int | None:
-    """Return which random draw enters the output as an input of the map, or None."""
-    dims = base.y.numel() // len(x)
-    for index, drawn in enumerate(list(frozen.draws)):
-        if not drawn.is_floating_point() or not drawn.dim() or len(drawn) != len(x):
+def draw_of_map(plain: FrozenMap, y: Tensor) -> int | None:
+    """Return which random draw enters the output y as an input of the map, or None."""
+    batch = len(plain.x)
+    dims = y.numel() // batch
+    for index, drawn in enumerate(list(plain.frozen.draws)):
+        if not drawn.is_floating_point() or not drawn.dim() or len(drawn) != batch:
             continue
-        if drawn.numel() != dims * len(x):
+        if drawn.numel() != dims * batch:
             continue
-        map_ = FrozenMap(
-            runner=runner, direction=direction, x=x, frozen=frozen, noise=index
-        )
+        map_ = replace(plain, noise=index)
         nudged = map_(map_.origin * (1 - 1e-3) + 1e-4)
         if not is_once_more(nudged, map_(map_.origin)):
             return index

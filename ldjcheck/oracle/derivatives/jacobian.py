@@ -69,10 +69,7 @@ def exact_jacobian(
 
 
 def log_abs_det(
-    matrices: Tensor,
-    lost_below: float | None = None,
-    *,
-    pivots: Pivots | None = None,
+    matrices: Tensor, lost_below: float | None = None, *, pivots: Pivots | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return sign and log|det| of each matrix, both `(batch,)`.
 
@@ -120,7 +117,7 @@ def _of_one_pattern(
     if lost_below is not None:
         pairs = [_by_rank(*both, lost_below) for both in zip(rest, pairs, strict=True)]
     alone = entries[:, rows, columns]
-    swapped = _parity(rows + rest_rows) * _parity(columns + rest_columns)
+    swapped = parity(rows + rest_rows) * parity(columns + rest_columns)
     with np.errstate(divide="ignore"):
         logs = np.array([np.log(np.abs(each)).sum() for each in alone])
     signs = np.array([sign for sign, _ in pairs]) * np.sign(alone).prod(1) * swapped
@@ -178,13 +175,13 @@ def peeled(pattern: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
         of_row[across] = of_column[down] = 0
 
 
-def _parity(order: list[int]) -> int:
+def parity(order: list[int]) -> int:
     """Return 1 where an even number of swaps sorts the numbers, else -1."""
-    seen, swaps = set[int](), 0
+    seen, swaps = [False] * len(order), 0
     for start in order:
         at, length = start, 0
-        while at not in seen:
-            seen.add(at)
+        while not seen[at]:
+            seen[at] = True
             at, length = order[at], length + 1
         swaps += max(length - 1, 0)
     return -1 if swaps % 2 else 1

@@ -14,18 +14,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.autograd.forward_ad as fwAD  # torch's own spelling
 from torch import Tensor
+from torch.autograd.graph import GradientEdge, Node
 
 from ldjcheck.records import Method
 from ldjcheck.running.observers.passages import Point, point_of
-
-if TYPE_CHECKING:
-    from torch.autograd.graph import GradientEdge, Node
-
 
 EventMap = Callable[[Tensor], Tensor]
 """A map of `(batch, *event)` to `(batch, *event)`, sample by sample."""
@@ -113,10 +110,7 @@ class Products(ABC):
         Raises:
             NoProductsError: it cannot be worked out.
         """
-        many = w if w.dim() == 3 else w[None]
-        self.products += len(many)
-        found = self._times(many.to(self.x)).to(torch.float64)
-        return found if w.dim() == 3 else found[0]
+        return self._counted(w, self._times)
 
     def times_transposed(self, v: Tensor) -> Tensor:
         """Return A^T v likewise, the product from the other side.
@@ -124,10 +118,13 @@ class Products(ABC):
         Raises:
             NoProductsError: it cannot be worked out, or the two sides contradict.
         """
-        many = v if v.dim() == 3 else v[None]
+        return self._counted(v, self._times_transposed)
+
+    def _counted(self, w: Tensor, times: Callable[[Tensor], Tensor]) -> Tensor:
+        many = w if w.dim() == 3 else w[None]
         self.products += len(many)
-        found = self._times_transposed(many.to(self.x)).to(torch.float64)
-        return found if v.dim() == 3 else found[0]
+        found = times(many.to(self.x)).to(torch.float64)
+        return found if w.dim() == 3 else found[0]
 
     @abstractmethod
     def _times(self, w: Tensor) -> Tensor: ...
@@ -210,7 +207,7 @@ class ReverseProducts(Products):
         if len(w) > FEW and self.method == "reverse" and self._graph is not None:
             parts = w.split(self._size(self._graph[1]))
             try:
-                found = [self._batched(*self._graph, part) for part in parts]
+                found = [self._back(*self._graph, part, many=True) for part in parts]
                 return found[0] if len(found) == 1 else torch.cat(found)
             except Exception:  # vmap breaks on some backward functions
                 self.method = "reverse-looped"
@@ -230,28 +227,19 @@ class ReverseProducts(Products):
         self._served = True
         return found
 
-    def _back(self, leaf: Tensor | GradientEdge, y: Tensor, w: Tensor) -> Tensor:
+    def _back(
+        self, leaf: Tensor | GradientEdge, y: Tensor, w: Tensor, *, many: bool = False
+    ) -> Tensor:
+        """Return w^T J of one vector per sample, or of as many as there are at once."""
         with torch.inference_mode(False), torch.enable_grad():
             (found,) = torch.autograd.grad(
-                self._end or y, leaf, w.to(y).reshape(y.shape),
-                retain_graph=self._keeps,
+                self._end or y, leaf,
+                w.to(y).reshape(len(w), *y.shape) if many else w.to(y).reshape(y.shape),
+                retain_graph=many or self._keeps,
                 allow_unused=True,
+                is_grads_batched=many,
             )  # fmt: skip
-        if found is None:
-            return torch.zeros_like(self.x).reshape(self.batch, -1)
-        return found.detach().reshape(self.batch, -1)
-
-    def _batched(self, leaf: Tensor | GradientEdge, y: Tensor, w: Tensor) -> Tensor:
-        with torch.inference_mode(False), torch.enable_grad():
-            (found,) = torch.autograd.grad(
-                self._end or y, leaf, w.to(y).reshape(len(w), *y.shape),
-                retain_graph=True,
-                allow_unused=True,
-                is_grads_batched=True,
-            )  # fmt: skip
-        if found is None:
-            return w.new_zeros(len(w), self.batch, self.dims)
-        return found.detach().reshape(len(w), self.batch, -1)
+        return torch.zeros_like(w) if found is None else found.detach().reshape(w.shape)
 
     def _size(self, y: Tensor) -> int:
         """Return how many products are taken at once, so that memory stays bounded."""

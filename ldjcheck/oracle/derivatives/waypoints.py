@@ -63,9 +63,8 @@ def _in_order(end: GradientEdge) -> dict[tuple[Node, int], _Place]:
 
 def _point_at(place: _Place, start: Point) -> Point | None:
     """Return a place as a point, if it holds what the start does."""
-    held = getattr(
-        place.node, "_input_metadata", ()
-    )  # torch 2.4 has it, and later ones
+    # torch 2.4 has it, and later ones
+    held = getattr(place.node, "_input_metadata", ())
     if place.output >= len(held):
         return None
     made, shape = held[place.output], tuple(held[place.output].shape)

@@ -12,9 +12,7 @@ from torch import Tensor
 from ldjcheck.numerics.tolerance import round_trip_allowed
 from ldjcheck.oracle.noise.slopes import steepest
 from ldjcheck.records import Side
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner

@@ -13,14 +13,15 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.oracle.oracle import Oracle, Question
 from ldjcheck.oracle.sides import judged_by
+from ldjcheck.records import Side
 
 _EXACT = 1e-9  # of sums and lengths that are one
 _ROUNDING = 1e-9
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     """Return log|det J| in the chart; of a way back, minus that of the way there."""
     side, exact = asked.side, asked.side.exact
     if exact.jacobian is None or not exact.is_resizing or side.said.ldj is None:
@@ -30,7 +31,7 @@ def _known(asked: Question) -> Known | None:
         if there.instead != "chart" or side.round_trip.misses:
             return None
         found = judged_by(side, there, there.allowed)
-        return Known(exact=replace(found, instead="chart", anchored=True))
+        return replace(side, exact=replace(found, instead="chart", anchored=True))
     kept = _chart(side.y.double())
     if kept is None or int(kept.sum()) != exact.jacobian.shape[2]:
         return None
@@ -39,10 +40,15 @@ def _known(asked: Question) -> Known | None:
         return None
     ldj = log_abs_det(square)[1]
     allowed = _ROUNDING * (1.0 + ldj.abs() + square.shape[2])
-    if _is_volume(asked, ldj, allowed):
-        return None
-    return Known(
-        exact=replace(exact, ldj=ldj, allowed=allowed, jacobian=square, instead="chart")
+    volume = torch.linalg.svdvals(exact.jacobian).log().sum(1)
+    said = side.said.ldj
+    if _is_within(said - volume, allowed) and not _is_within(said - ldj, allowed):
+        return None  # the volume factor is what is reported
+    return replace(
+        side,
+        exact=replace(
+            exact, ldj=ldj, allowed=allowed, jacobian=square, instead="chart"
+        ),
     )
 
 
@@ -66,15 +72,8 @@ def _is_one(values: Tensor) -> bool:
     return bool(((values - 1.0).abs() <= _EXACT).all())
 
 
-def _is_volume(asked: Question, ldj: Tensor, allowed: Tensor) -> bool:
-    """Return whether what is reported is the volume factor, and not that of the chart."""
-    said, jacobian = asked.side.said.ldj, asked.side.exact.jacobian
-    assert said is not None
-    assert jacobian is not None
-    volume = torch.linalg.svdvals(jacobian).log().sum(1)
-    return bool(((said - volume).abs() <= allowed).all()) and not bool(
-        ((said - ldj).abs() <= allowed).all()
-    )
+def _is_within(off: Tensor, allowed: Tensor) -> bool:
+    return bool((off.abs() <= allowed).all())
 
 
 ORACLE = Oracle(

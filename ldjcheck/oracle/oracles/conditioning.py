@@ -12,18 +12,16 @@ from dataclasses import replace
 import torch
 
 from ldjcheck.numerics.tolerance import blurred
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.oracle.oracle import Oracle, Question
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Side
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.tape import Trace
 
 _ADDS_UP = 1e-4  # digits are lost: the sum of the steps need not have them all
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     """Return what is known with what its steps blur allowed, sample by sample.
 
     Asked where the numbers part, and only where the steps are the map: those of a solver,
@@ -34,7 +32,7 @@ def _known(asked: Question) -> Known | None:
         return None
     if side.exact.method in ("products", "composition"):
         return None  # too many dims for its steps to be looked at one by one
-    if not asked.bench.losses or (options.atol, options.rtol) != (None, None):
+    if not asked.bench.losses or options.states_tolerance:
         return None
     doubled = side.said.dtype == "float64"
     try:
@@ -46,7 +44,7 @@ def _known(asked: Question) -> Known | None:
     blur = torch.stack([step.blur for step in trace.steps]).amax(dim=0)
     lost = blurred(side.dims, blur, side.said.dtype)
     allowed = torch.maximum(side.exact.allowed, lost)
-    return Known(exact=replace(side.exact, allowed=allowed))
+    return replace(side, exact=replace(side.exact, allowed=allowed))
 
 
 def _is_followed(trace: Trace, side: Side) -> bool:

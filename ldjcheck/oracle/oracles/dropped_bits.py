@@ -6,17 +6,22 @@ them or not.
 
 from __future__ import annotations
 
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from dataclasses import replace
+
+from ldjcheck.oracle.oracle import Oracle, Question
 from ldjcheck.oracle.sides import is_minus, judged_by
+from ldjcheck.records import Side
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     inverse, forward = asked.side, asked.other
     if not asked.is_back or not inverse.round_trip.one_image:
         return None
     if not is_minus(inverse, forward):
         return None
-    return Known(exact=judged_by(inverse, forward.exact, inverse.exact.allowed))
+    return replace(
+        inverse, exact=judged_by(inverse, forward.exact, inverse.exact.allowed)
+    )
 
 
 ORACLE = Oracle(

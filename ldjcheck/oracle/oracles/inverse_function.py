@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ldjcheck.numerics.tolerance import hides_mistakes
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.oracle.oracle import Oracle, Question
 from ldjcheck.oracle.sides import judged_by
 from ldjcheck.oracle.way_back.preimage import NEAR, residual_allowed, stops_early
+from ldjcheck.records import Side
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     forward, inverse = asked.side, asked.other
     off, exact = inverse.round_trip.off, inverse.exact
     if asked.is_back or asked.bench.calls.departures or off is None or off > NEAR:
@@ -34,7 +35,7 @@ def _known(asked: Question) -> Known | None:
     is_explained = stops_early(forward.exact, replace(found, allowed=wide))
     if not is_explained or replace(forward, exact=found).disagrees:
         return None
-    return Known(exact=found)
+    return replace(forward, exact=found)
 
 
 ORACLE = Oracle(

@@ -12,18 +12,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
-from ldjcheck.oracle.oracle import Known, Oracle, Question
-from ldjcheck.oracle.oracles.drawn_dims import drawn_ldj
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.densities.drawn import Draws
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
+from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.records import Side
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 
 _SAME = 1e-9
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     inverse, forward, exact = asked.side, asked.other, asked.side.exact
     reported = inverse.said.ldj
     if not asked.is_back or forward.exact.instead is None or reported is None:
@@ -31,27 +34,60 @@ def _known(asked: Question) -> Known | None:
     try:
         there = asked.runner.run("forward", inverse.y, Frozen())
     except FailedCallError:
-        return Known(exact=exact)
+        return inverse
     same = there.y.shape == inverse.x.shape and torch.allclose(
         there.y.detach().double(), inverse.x.double(), atol=_SAME
     )
     off = forward.difference
     if not same or there.reported is None or off is None:
-        return Known(exact=exact)
+        return inverse
     if forward.exact.instead == "volume":
         return None  # it has a volume factor of its own
     said = there.reported.detach().double()
     allowed = forward.exact.allowed
     wrong = allowed is not None and bool((off.abs() > allowed).any())
     if wrong and not torch.allclose(reported.double(), -said):
-        return Known(exact=replace(exact, instead=forward.exact.instead))
+        return replace(inverse, exact=replace(exact, instead=forward.exact.instead))
     ldj = -(said - off)
     drawn = drawn_ldj(asked)
     if drawn is not None and not asked.bench.calls.departures:
         further = (drawn - reported).abs().sum() > (ldj - reported).abs().sum()
         ldj = drawn if bool(further) else ldj
     found = replace(exact, ldj=ldj, allowed=allowed, instead=forward.exact.instead)
-    return Known(exact=found)
+    return replace(inverse, exact=found)
+
+
+def drawn_ldj(asked: Question) -> Tensor | None:
+    """Return minus log p of what the way back made up, `(batch,)`, if one draw did that.
+
+    With the draw beside it the way back is a square map, from what is kept and the noise
+    to all dims: log p(made up | kept) = log p(noise) - log|det|.
+    """
+    inverse, runner, kept = asked.side, asked.runner, asked.side.exact.jacobian
+    if kept is None:
+        return None
+    frozen = Frozen()
+    try:
+        with Draws() as draws:
+            runner.run("inverse", inverse.x, frozen)
+        if len(draws.heard) != 1 or len(frozen.draws) != 1:
+            return None
+        (noise,) = draws.heard
+        if noise.log_density is None or noise.value.shape[:1] != inverse.x.shape[:1]:
+            return None
+        # A sample is often drawn without gradients, and is what x is made of all the same.
+        there = FrozenMap(
+            runner=runner, direction="inverse", x=inverse.x, frozen=frozen,
+            manner=Manner(see_detach=True), noise=0,
+        )  # fmt: skip
+        made, _, _ = there.jacobian(there.origin)
+    except (FailedCallError, NoJacobianError, ValueError):
+        return None
+    whole = torch.cat([kept.double(), made.double()], dim=2)
+    if whole.shape[1] != whole.shape[2]:
+        return None
+    ldj = log_abs_det(whole)[1] - noise.log_density.double().flatten(1).sum(1)
+    return ldj if bool(ldj.isfinite().all()) else None
 
 
 ORACLE = Oracle(

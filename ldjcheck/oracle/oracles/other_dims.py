@@ -11,9 +11,7 @@ from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.oracles.split_integral import MOST_DROPPED
 from ldjcheck.records import Probe, Side, Sides
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch

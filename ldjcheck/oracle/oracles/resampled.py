@@ -11,20 +11,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ldjcheck.numerics.tolerance import (
-    MACHINE_EPSILON,
-    round_trip_allowed,
-)
+from ldjcheck.numerics.tolerance import MACHINE_EPSILON, round_trip_allowed
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.oracle.noise.slopes import steepest
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.oracle.oracle import Oracle, Question
 from ldjcheck.oracle.sides import judged_by
 from ldjcheck.oracle.way_back.departed import miss
 from ldjcheck.oracle.way_back.preimage import residual_allowed
 from ldjcheck.records import RoundTrip, Side
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 
@@ -34,7 +29,7 @@ _UNKNOWN = 1e-6  # that a kept part may be off by, where no Jacobian tells
 _ANOTHER = 1e-3  # a kept part that is off by more is another point's
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     """Return the exact value at the point that the way back made up.
 
     Where it got what had left, that is the point of the way there. Else the round trip
@@ -80,14 +75,11 @@ def _known(asked: Question) -> Known | None:
         return replace(_unknown(inverse, again.left), round_trip=trip)
     wobble = _with_wobble(runner, inverse, there, again.taken)
     judged = judged_by(inverse, exact, wobble)
-    return Known(exact=replace(judged, anchored=True), round_trip=trip)
+    return replace(inverse, exact=replace(judged, anchored=True), round_trip=trip)
 
 
 def _with_wobble(
-    runner: Runner,
-    inverse: Side,
-    there: Side,
-    taken: Tensor | None,
+    runner: Runner, inverse: Side, there: Side, taken: Tensor | None
 ) -> Tensor | None:
     """Return the allowed difference with what rounding at the point makes of the ldj.
 
@@ -108,24 +100,24 @@ def _with_wobble(
     return allowed
 
 
-def _at_the_start(inverse: Side, forward: Side, off: float) -> Known:
+def _at_the_start(inverse: Side, forward: Side, off: float) -> Side:
     """Return what is known of a way back that leads to where the way there started."""
     assert forward.exact.allowed is not None
     allowed = forward.exact.allowed + residual_allowed(off, forward.dims)
     judged = judged_by(inverse, forward.exact, allowed)
     trip = RoundTrip(off=off, residual=off, allowed=_UNKNOWN)
-    return Known(exact=replace(judged, anchored=True), round_trip=trip)
+    return replace(inverse, exact=replace(judged, anchored=True), round_trip=trip)
 
 
-def _unknown(inverse: Side, left: int) -> Known:
+def _unknown(inverse: Side, left: int) -> Side:
     """Return what is known of a map from the kept part alone."""
     jacobian = inverse.exact.jacobian
     if jacobian is not None and not bool(jacobian.isfinite().all()):
         jacobian = None  # at a point that it drew itself, and that is no fault
     if jacobian is not None and left:
         jacobian = jacobian[:, :, : jacobian.shape[2] - left]
-    return Known(
-        exact=replace(inverse.exact, ldj=None, allowed=None, jacobian=jacobian)
+    return replace(
+        inverse, exact=replace(inverse.exact, ldj=None, allowed=None, jacobian=jacobian)
     )
 
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.records import Side
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     is_undone = asked.other.exact.wrt == "noise"
     if asked.is_back or is_undone or not asked.side.exact.rounding_seen:
         return None
-    return Known(exact=replace(asked.side.exact, anchored=False))
+    return replace(asked.side, exact=replace(asked.side.exact, anchored=False))
 
 
 ORACLE = Oracle(

@@ -13,11 +13,9 @@ from torch import Tensor
 
 from ldjcheck.densities.integral import log_integral
 from ldjcheck.numerics.tolerance import says_nothing
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.oracle.oracle import Oracle, Question
 from ldjcheck.records import Side
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 
@@ -28,7 +26,7 @@ _ROUNDING = 1e-9
 _ADDS = 1e-8  # relative: the log-density is a sum over the dropped dims
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     """Return the log-density of the dropped part that the ldj claims, normalised."""
     side, exact = asked.side, asked.side.exact
     jacobian, reported = exact.jacobian, side.said.ldj
@@ -44,7 +42,7 @@ def _known(asked: Question) -> Known | None:
     if says_nothing(reported, asked.side.dims, asked.side.said.dtype):
         zero = torch.zeros_like(reported)
         nothing = replace(exact, ldj=zero, allowed=zero + _ROUNDING, instead="nothing")
-        return Known(exact=nothing)
+        return replace(side, exact=nothing)
     count = int(dropped.sum())
     try:
         total = (
@@ -53,13 +51,15 @@ def _known(asked: Question) -> Known | None:
             else None
         )
     except FailedCallError:
-        return Known(exact=exact)
+        return side
     if total is None:
-        return Known(exact=replace(exact, instead="split"))
+        return replace(side, exact=replace(exact, instead="split"))
     lost = 8.0 * torch.finfo(torch.float64).eps * reported.abs()
     ldj = reported - torch.where(total < _NO_END, total, torch.inf)
     allowed = count * (_PER_DIM + lost)
-    return Known(exact=replace(exact, ldj=ldj, allowed=allowed, instead="split"))
+    return replace(
+        side, exact=replace(exact, ldj=ldj, allowed=allowed, instead="split")
+    )
 
 
 def _dropped(jacobian: Tensor) -> Tensor | None:
@@ -95,13 +95,11 @@ def _log_integral(runner: Runner, side: Side, dropped: Tensor) -> Tensor | None:
             return None if values is None else values.reshape(u.shape) - at_x[:, None]
 
         of_dim = log_integral(change, flat[:, index])
-        if of_dim is None:
-            return None
-        total = total + of_dim
         moved[:, index] += 0.4 + 0.06 * (index % 5)
         step = change(moved[:, index : index + 1])
-        assert step is not None
-        parts = parts + step[:, 0]
+        if of_dim is None or step is None:
+            return None
+        total, parts = total + of_dim, parts + step[:, 0]
     together = _ldj(runner, side, moved)
     if together is None:
         return None

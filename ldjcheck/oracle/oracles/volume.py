@@ -8,12 +8,13 @@ from dataclasses import replace
 import torch
 
 from ldjcheck.numerics.tolerance import lost_below
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.records import Side
 
 _ROUNDING = 1e-9
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     """Return log det(J^T J) / 2, or with J J^T where dims are lost."""
     exact, jacobian = asked.side.exact, asked.side.exact.jacobian
     if jacobian is None or not exact.is_resizing or asked.side.said.ldj is None:
@@ -27,7 +28,9 @@ def _known(asked: Question) -> Known | None:
     lost = sizes[:, -1] <= least * sizes[:, 0]
     ldj = sizes.log().sum(1).masked_fill(lost, -math.inf)
     allowed = _ROUNDING * (1.0 + ldj.abs() + jacobian.shape[2])
-    return Known(exact=replace(exact, ldj=ldj, allowed=allowed, instead="volume"))
+    return replace(
+        asked.side, exact=replace(exact, ldj=ldj, allowed=allowed, instead="volume")
+    )
 
 
 ORACLE = Oracle(

@@ -12,19 +12,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det, peeled
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.dense import Dense, structure_of
 from ldjcheck.oracle.structures.diagonal import divisible
 from ldjcheck.oracle.structures.proof import PROBES, Proposal
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 _LEAST = 64  # lines: of fewer all entries are soon worked out
 _SHARE = 0.34  # of the sources: more colours are not worth the guess
@@ -146,9 +143,8 @@ def _columns(block: Block, window: Window) -> Tensor:
     for axis, period in enumerate(periods):
         colour = colour * period + places[axis] % period
     units = torch.nn.functional.one_hot(colour, window.colours).T.double()
-    found = block.times(
-        units[:, None].expand(-1, block.batch, -1)
-    )  # (colours, batch, n)
+    # (colours, batch, n)
+    found = block.times(units[:, None].expand(-1, block.batch, -1))
     columns = found.new_zeros(block.batch, block.size, block.size)
     for number, at in enumerate(product(*map(range, periods))):
         # The place of the colour that is nearest to each line.

@@ -58,9 +58,7 @@ class Part:
     calls: Sequence[Passage] = field(default_factory=tuple)  # that were made on the way
 
 
-def determined(
-    f: EventMap, x: Tensor, heard: Passages, wanted: Wanted | None = None
-) -> Determinant:
+def determined(f: EventMap, x: Tensor, heard: Passages, wanted: Wanted) -> Determinant:
     """Return log|det J| by the parts of a map, or by the structure of the whole.
 
     Args:
@@ -72,7 +70,6 @@ def determined(
     Raises:
         NoProductsError, NoTensorError, UnequalDimsError: as `determinant`.
     """
-    wanted = wanted or Wanted()
     generator = torch.Generator().manual_seed(wanted.seed)
 
     def listened(x: Tensor) -> Tensor:
@@ -327,11 +324,7 @@ def _next(
 
 
 def _between(
-    whole: Part,
-    start: Point,
-    end: Point,
-    places: Tensor,
-    calls: Sequence[Passage] = (),
+    whole: Part, start: Point, end: Point, places: Tensor, calls: Sequence[Passage] = ()
 ) -> Part | None:
     """Return what lies between two points; None where the one does not hang on the other."""
     try:

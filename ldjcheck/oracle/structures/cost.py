@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import thread_time
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
+from ldjcheck.oracle.structures.block import Block
 
 _FLOPS = 2e9  # multiplications and additions of a factorisation per second, at least
 _AT_ONCE = 256

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,12 +15,10 @@ from torch import Tensor
 
 from ldjcheck.numerics.tolerance import lost_below
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det, peeled
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.diagonal import rounded_logs
 from ldjcheck.oracle.structures.proof import Claim, Proposal
 from ldjcheck.records import Structure
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 Pivots = tuple[list[int], list[int]]
 
@@ -127,11 +124,11 @@ def structure_of(columns: Tensor, pivots: Pivots) -> Structure:
 
     The pivots are those of the entries that are not zero at all.
     """
-    pattern = _pattern(columns)
+    pattern = pattern_of(columns)
     if len(pivots[0]) < len(pattern):
         pivots = peeled(pattern)
     if len(pivots[0]) < len(pattern):
-        return "block" if _falls_apart(pattern) else "dense"
+        return "block" if falls_apart(pattern) else "dense"
     if pattern.sum() > len(pattern):
         return "triangular"
     if pivots[0] != pivots[1]:
@@ -140,7 +137,7 @@ def structure_of(columns: Tensor, pivots: Pivots) -> Structure:
     return "identity" if ones else "diagonal"
 
 
-def _pattern(columns: Tensor) -> NDArray[np.bool_]:
+def pattern_of(columns: Tensor) -> NDArray[np.bool_]:
     """Return which entries are not zero in some matrix, rounding apart."""
     size = columns.abs()
     seen = (size > _ZERO * size.amax(dim=2, keepdim=True)).any(dim=0)
@@ -148,7 +145,7 @@ def _pattern(columns: Tensor) -> NDArray[np.bool_]:
     return found
 
 
-def _falls_apart(pattern: NDArray[np.bool_]) -> bool:
+def falls_apart(pattern: NDArray[np.bool_]) -> bool:
     """Return whether some lines and sources have nothing to do with the others."""
     lines = np.zeros(len(pattern), dtype=bool)
     lines[0] = True

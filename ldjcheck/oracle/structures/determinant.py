@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.directional_derivative import Stage
+from ldjcheck.oracle.structures.cost import Cost
+from ldjcheck.oracle.structures.proof import Claim, Proof, Proposal
 from ldjcheck.records import Method, Structure
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.cost import Cost
-    from ldjcheck.oracle.structures.proof import Claim, Proof, Proposal
 
 _ORDER: tuple[Structure, ...] = (
     "identity", "diagonal", "permutation", "triangular", "low-rank", "block", "dense",
@@ -47,11 +44,6 @@ class Determinant:
     def is_known(self) -> Tensor:
         """On which samples there is a proof."""
         return ~torch.isnan(self.exact)
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether nothing simpler served for some sample."""
-        return self.structure == "dense"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +141,8 @@ def known_of(
     )  # fmt: skip
     if claim.shares is not None:
         shares[:, part.inputs] = claim.shares
-    unusual = (
-        1.0 + proof.residual / claim.epsilon
-    )  # entries are no better than products
+    # entries are no better than products
+    unusual = 1.0 + proof.residual / claim.epsilon
     return Known(
         done=done,
         sign=claim.sign,

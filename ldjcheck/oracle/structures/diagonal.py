@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.proof import Claim, Proposal
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 
 @dataclass(frozen=True, kw_only=True)

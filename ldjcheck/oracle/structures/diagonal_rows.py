@@ -7,16 +7,12 @@ of the others. Two random vectors tell them: (A w)_i / w_i is one number b_i for
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.diagonal import Diagonal, of_entries
 from ldjcheck.oracle.structures.proof import Proposal
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 _LEAST = 0.125  # of the lines: of an order, one after another would be
 _UNITS = 1024.0  # of rounding, by which both quotients may differ

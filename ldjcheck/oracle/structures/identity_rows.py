@@ -7,16 +7,13 @@ beside them, whatever stands below: J = [[I, 0], [*, B]], det J = det B.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.permutation import Permutation, of_order
 from ldjcheck.oracle.structures.proof import Proposal
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,10 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.products import NoProductsError
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.proof import Claim, Proposal
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 Matrix = NDArray[np.float64]
 

@@ -6,16 +6,14 @@ Flips, shuffles, squeezes and reshapes, with entries that may be scaled on the w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ldjcheck.oracle.derivatives.jacobian import parity
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.diagonal import divisible, rounded_logs
 from ldjcheck.oracle.structures.proof import Claim, Proposal
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 _SHARE = 1.0 / 8.0  # of the lines: fewer are not worth a step of their own
 _NEAR = 1e-6  # a ratio that tells a place is as near to its number
@@ -137,22 +135,7 @@ def of_order(
 
 def parities(order: Tensor) -> Tensor:
     """Return 1.0 where an even number of swaps sorts the numbers, else -1.0, `(batch,)`."""
-    known = dict[tuple[int, ...], float]()
-    found = []
-    for row in order.tolist():
-        key = tuple(row)
-        if key not in known:
-            known[key] = _parity(row)
-        found.append(known[key])
+    rows = list(map(tuple, order.tolist()))
+    known = {row: parity(list(row)) for row in {*rows}}  # most are alike
+    found = [known[row] for row in rows]
     return torch.tensor(found, dtype=torch.float64, device=order.device)
-
-
-def _parity(order: list[int]) -> float:
-    seen, swaps = [False] * len(order), 0
-    for start in range(len(order)):
-        at, length = start, 0
-        while not seen[at]:
-            seen[at] = True
-            at, length = order[at], length + 1
-        swaps += max(length - 1, 0)
-    return -1.0 if swaps % 2 else 1.0

@@ -14,16 +14,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import hides_mistakes
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.records import Structure
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 PROBES = 2  # random vectors per proof
 _DELTA = 1.0 / 64.0  # a line's error is at most 64 residuals: wrong once in 2000 lines
@@ -114,7 +112,7 @@ class Proof:
     is_alone: Tensor  # whether the part's vectors moved no line outside of it
 
 
-def prove(proposal: Proposal[Claim], *, apart: bool = False) -> Proof:
+def prove(proposal: Proposal[Claim], *, apart: bool) -> Proof:
     """Return on which samples random products confirm a proposal.
 
     The samples are multiplied all at once, which proves as well that none hangs on
@@ -140,7 +138,7 @@ def prove(proposal: Proposal[Claim], *, apart: bool = False) -> Proof:
     dims = part.products.dims
     worth = max(_SHARE * hides_mistakes(dims), _COARSE * epsilon * dims)
     if proposal.rest is not None:
-        holds &= _vanishes(proposal, found)
+        holds &= _vanishes(proposal, proposal.rest, found)
     return Proof(
         holds=holds & (error <= worth),
         residual=relative.amax(dim=(0, 2)),
@@ -182,14 +180,13 @@ def _is_alone(part: Block, found: Tensor) -> Tensor:
     return (found[..., outside] == 0).all(dim=2).all(dim=0)
 
 
-def _vanishes(proposal: Proposal[Claim], found: Tensor) -> Tensor:
+def _vanishes(proposal: Proposal[Claim], rest: Block, found: Tensor) -> Tensor:
     """Return on which samples the block of zeros between part and rest is exactly that.
 
     Beside it stand numbers that nobody looks at, as the slopes of a coupling layer's
     network: times them, whatever is not zero could be any size.
     """
-    part, rest = proposal.part, proposal.rest
-    assert rest is not None
+    part = proposal.part
     if proposal.part_is_first == part.products.is_transposed:
         left = found[..., rest.lines]
     else:

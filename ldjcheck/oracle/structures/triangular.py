@@ -20,15 +20,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations, product
 from math import ceil, log2
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.proof import Claim, Proposal
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.structures.block import Block
 
 _LEAST = 64  # lines: of fewer all entries are soon worked out
 _DECADES = 560.0  # between the largest and the smallest entry of a vector

@@ -2,7 +2,8 @@
 
 An inverse that solves an equation numerically has no useful derivative of its own, or one
 that is good to the solver's last step only; the exact value is then minus that of the way
-there, at the point where it ended.
+there, at the point where it ended. One that is shown to undo the map needs no derivative
+either: by the inverse function theorem, its ldj is minus that of the way there.
 """
 
 from __future__ import annotations
@@ -13,25 +14,29 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.numerics.tolerance import MACHINE_EPSILON
+from ldjcheck.oracle.oracle import Oracle, Question
 from ldjcheck.oracle.sides import judged_by, measured_side
 from ldjcheck.oracle.structured import LARGE
+from ldjcheck.oracle.way_back.departed import given_back
 from ldjcheck.oracle.way_back.round_trip import gap_between
-from ldjcheck.oracle.way_back.undoing import by_inversion
 from ldjcheck.records import Exact, Side, Sides
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.departed import given_back
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 
 NEAR = 1e-3  # a way back that misses by more is no way to find the preimage
-_NEARLY = (
-    1e-2  # of the exact value: a solver's own derivative, however early it stopped
-)
+# of the exact value: a solver's own derivative, however early it stopped
+_NEARLY = 1e-2
 ROUNDED = 1e-6  # likewise, where many numbers are rounded one after the other
 _FAR = 1e6  # times the input: what rounding alone brings about
 MANY = 64  # dims from which on a way back that goes dim by dim takes long
 _STEEP = 1e6  # a slope: what is singular without being steep is another matter
 _PER_DIM = 10.0  # nats by which a residual of 1 moves the ldj
+_STEP = 1e-3  # relative to the size of x
+_UNITS = 2.0**14  # units in the last place that a way there and back may be off by
+_SHARE = 1e-6  # of the step: what a deep map makes of rounding is no part of a slope
 
 
 def way_back(runner: Runner, y: Tensor, forward: Side, bench: Bench) -> Side:
@@ -135,9 +140,8 @@ def only_solves(measured: Sequence[Sides]) -> bool:
 
 def stops_early(own: Exact, found: Exact) -> bool:
     """Return whether a solver's residual explains what its own derivative is off by."""
-    assert own.ldj is not None
-    assert found.ldj is not None
-    assert found.allowed is not None
+    if own.ldj is None or found.ldj is None or found.allowed is None:
+        return False
     return bool(((own.ldj - found.ldj).abs() <= found.allowed).all())
 
 
@@ -146,7 +150,7 @@ def residual_allowed(off: float, dims: int) -> float:
     return _PER_DIM * off * dims
 
 
-def _known(asked: Question) -> Known | None:
+def _known(asked: Question) -> Side | None:
     """Return what is true at the point where the way back ended.
 
     Where its own derivative is not known; or good to the solver's last step only, while
@@ -171,7 +175,7 @@ def _known(asked: Question) -> Known | None:
     judged = replace(inverse, exact=found)
     if derivable and (judged.disagrees or not stops_early(exact, found)):
         return None
-    return Known(exact=found)
+    return replace(inverse, exact=found)
 
 
 def _at_preimage(
@@ -183,9 +187,8 @@ def _at_preimage(
     """
     numbers = replace(bench, behaviour=False)
     at = measured_side(runner, "forward", inverse.y, numbers)
-    if at.exact.ldj is None or not at.exact.anchored:
+    if at.exact.ldj is None or at.exact.allowed is None or not at.exact.anchored:
         return None
-    assert at.exact.allowed is not None
     allowed = at.exact.allowed + residual_allowed(off, at.dims)
     return replace(judged_by(inverse, at.exact, allowed), anchored=True)
 
@@ -197,6 +200,42 @@ def _follows(own: Exact, found: Exact) -> bool:
     known = torch.isfinite(found.ldj)
     near = (own.ldj - found.ldj).abs() <= _NEARLY * (1.0 + found.ldj.abs())
     return bool((near | ~known).all())
+
+
+def by_inversion(runner: Runner, inverse: Side, forward: Side) -> Side | None:
+    """Return a way back judged by the way there, where it is shown to undo it; else None.
+
+    Where g(f(x)) = x, and g(f(x + h v)) = x + h v for a random v, the derivative of g at
+    f(x) times that of f at x is the identity along v, and so everywhere but for a chance of
+    zero: a matrix that is not zero takes no random vector to zero (Freivalds, 1977).
+    """
+    if forward.exact.ldj is None or forward.exact.allowed is None:
+        return None
+    x = forward.x
+    if not forward.exact.anchored or inverse.y.shape != x.shape:
+        return None
+    size = 1.0 + float(x.abs().max())
+    least = max(_UNITS * MACHINE_EPSILON[forward.said.dtype], _SHARE * _STEP) * size
+    off = _largest(inverse.y - x)
+    if not off <= least:
+        return None
+    generator = torch.Generator().manual_seed(runner.seed)
+    v = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
+    moved = x + _STEP * size * v
+    try:
+        y = runner.run("forward", moved, Frozen()).y.detach()
+        back = runner.run("inverse", y, Frozen()).y.detach()
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    if back.shape != x.shape or not _largest(back - moved) <= least:
+        return None
+    allowed = forward.exact.allowed + 10.0 * off * inverse.dims
+    judged = judged_by(inverse, forward.exact, allowed)
+    return replace(inverse, exact=replace(judged, anchored=True))
+
+
+def _largest(off: Tensor) -> float:
+    return float(off.double().abs().max())
 
 
 ORACLE = Oracle(

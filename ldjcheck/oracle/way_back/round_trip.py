@@ -17,12 +17,9 @@ from ldjcheck.oracle.noise.dequantization import noise_of
 from ldjcheck.oracle.noise.slopes import flattest
 from ldjcheck.oracle.oracle import Question
 from ldjcheck.oracle.sides import is_minus, measured_side
-from ldjcheck.oracle.way_back.many_to_one import beyond_noise, has_one_image
-from ldjcheck.oracle.way_back.periodicity import period_of
+from ldjcheck.oracle.way_back.many_to_one import beyond_noise, has_one_image, period_of
 from ldjcheck.records import RoundTrip, Side
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 
@@ -183,9 +180,8 @@ def _amplified(runner: Runner, forward: Side, inverse: Side, dtype: str) -> floa
     y, moved = forward.y, 0.0
     if not y.is_floating_point() or inverse.exact.rounding_seen:
         return moved
-    hair = (
-        math.sqrt(torch.finfo(y.dtype).eps) / 16
-    )  # far above rounding, and in proportion
+    # far above rounding, and in proportion
+    hair = math.sqrt(torch.finfo(y.dtype).eps) / 16
     generator = torch.Generator().manual_seed(runner.seed)
     for _ in range(2):
         v = torch.randn(y.shape, generator=generator, dtype=torch.float64).to(y)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from ldjcheck.readings.reading import LEVELS, Measured, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from typing import Any
 
     from torch import Tensor
 
-    from ldjcheck.records import CallFunction, Returned, Side
+    from ldjcheck.records import CallFunction, Kwargs, Returned, Side
 
 _BITS = range(5, 17)  # of fewer, the constant for one dim may be that for all of a few
 _NEAR = 2  # bits: a map that shrinks by about as much scales its data itself
@@ -70,9 +70,7 @@ def _bits(side: Side) -> int | None:
 
 
 def _set_aside(forward: CallFunction, bits: int) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         returned = forward(layer, x, start, kwargs)
         constant = bits * math.log(2) * x[0].numel()
         taken = None if returned.taken is None else returned.taken - constant

@@ -82,9 +82,8 @@ def _leaves_a_rest(
         result, (tuple, list)
     ):
         return False
-    is_told = len(args) > 1 and isinstance(
-        args[1], (tuple, list)
-    )  # by the sizes of parts
+    # by the sizes of parts
+    is_told = len(args) > 1 and isinstance(args[1], (tuple, list))
     parts = [part for part in result if isinstance(part, Tensor)]
     return not is_told and len({tuple(part.shape) for part in parts}) > 1
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge
 
 from ldjcheck.running.observers.method_calls import MethodCalls
-
-if TYPE_CHECKING:
-    from torch.autograd.graph import GradientEdge
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -38,7 +38,7 @@ class Watcher(MethodCalls[_Entered, Call]):
 
     def __init__(self, flow: Any) -> None:
         super().__init__()
-        self._recorder: Recorder | None = None
+        self._recorder: Recorder  # of the recording that is watched
         self._flow = flow
 
     @contextlib.contextmanager
@@ -64,7 +64,6 @@ class Watcher(MethodCalls[_Entered, Call]):
         ]
         if not given:
             return None
-        assert self._recorder is not None
         return _Entered(owner, given, self._recorder.own_place_above(frame))
 
     def _left(
@@ -93,7 +92,6 @@ class Watcher(MethodCalls[_Entered, Call]):
         )
 
     def _find(self, value: Any) -> Node | None:
-        assert self._recorder is not None
         return self._recorder.find(value)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.records import Location
+from ldjcheck.records import Cast, Location
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place
 from ldjcheck.torch_ops import RANDOM, writes
@@ -85,11 +85,12 @@ class Watch:
             self._stays_low((value,))
 
     @property
-    def cast(self) -> tuple[str, Location | None] | None:
+    def cast(self) -> Cast | None:
         """The first dtype below float64 that the source insists on, and where."""
-        return (
-            None if self._cast is None else (self._cast[0], location_of(self._cast[1]))
-        )
+        if self._cast is None:
+            return None
+        dtype, place = self._cast
+        return Cast(dtype=dtype, location=location_of(place))
 
     @property
     def drop(self) -> Location | None:

@@ -120,19 +120,16 @@ def _contents(item: Any) -> dict[Any, Any] | list[Any] | set[Any] | None:
 
 def _put_back(item: Any, contents: dict[Any, Any] | list[Any] | set[Any]) -> None:
     """Give an object what it held before, unless it still does."""
-    now = _contents(item)
-    assert now is not None
-    if isinstance(contents, dict) and isinstance(now, dict):
-        if [(k, id(v)) for k, v in now.items()] != [
-            (k, id(v)) for k, v in contents.items()
-        ]:
-            own = item if isinstance(item, dict) else item.__dict__
+    if isinstance(contents, dict):
+        own = item if isinstance(item, dict) else item.__dict__
+        now, before = ([(k, id(v)) for k, v in d.items()] for d in (own, contents))
+        if now != before:
             own.clear()
             own.update(contents)
     elif isinstance(contents, list):
-        if list(map(id, now)) != list(map(id, contents)):
+        if list(map(id, item)) != list(map(id, contents)):
             item[:] = contents
-    elif set(map(id, now)) != set(map(id, contents)):
+    elif set(map(id, item)) != set(map(id, contents)):
         item.clear()
         item.update(contents)
 

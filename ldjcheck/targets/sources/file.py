@@ -10,10 +10,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path, users_fault
-from ldjcheck.targets.sources.source import Grounds, Source, SourceKind, near_misses
+from ldjcheck.targets.sources.source import (
+    Grounds,
+    Source,
+    SourceKind,
+    did_you_mean,
+    near_misses,
+)
 
 
 def accepts(name: str) -> bool:
@@ -53,7 +60,7 @@ def parsed(name: str, path: Path) -> ast.Module:
         CannotCheckError: LDJ001, when it is missing, or no Python.
     """
     if not path.is_file():
-        raise _missing(name, path)
+        raise missing(name, path)
     with users_fault("LDJ001", f"Importing {name}", *_reproduce(name)):
         # `ast.parse` would put a frame of its own into a SyntaxError's traceback.
         tree: ast.Module = compile(path.read_bytes(), name, "exec", ast.PyCF_ONLY_AST)  # type: ignore[assignment]  # of a whole file
@@ -118,9 +125,8 @@ def _import(path: Path, root: Path) -> ModuleType:
             raise ImportError(f"{name} is already loaded from {module.__file__}")
         return module
     module = empty_module(path)
-    assert module.__spec__ is not None
-    assert module.__spec__.loader is not None
-    module.__spec__.loader.exec_module(module)
+    spec: Any = module.__spec__  # which has a loader
+    spec.loader.exec_module(module)
     return module
 
 
@@ -148,23 +154,22 @@ def empty_module(path: Path, name: str | None = None) -> ModuleType:
     return module
 
 
-def _missing(name: str, path: Path) -> CannotCheckError:
-    if path.is_dir():
+def missing(name: str, path: Path, what: str = "file") -> CannotCheckError:
+    """Return what to say of a path at which there is no such file."""
+    folder, is_file = path.parent, what == "file"
+    if is_file and path.is_dir():
         return CannotCheckError("LDJ001", f"{name} is a folder, not a file.")
-    folder = path.parent
-    if not folder.is_dir():
+    if is_file and not folder.is_dir():
         where = shown_path(folder)
         return CannotCheckError(
             "LDJ001", f"There is no file {name}, nor folder {where}."
         )
-    files = (*folder.glob("*.py"), *folder.glob("*.ipynb"))
+    suffixes = (".py", ".ipynb") if is_file else (".ipynb", ".py")
+    files = (file for suffix in suffixes for file in folder.glob(f"*{suffix}"))
     near = near_misses(path.name, (file.name for file in files))
-    evidence = (
-        ("Did you mean:", *(f"  {shown_path(folder / match)}" for match in near))
-        if near
-        else (f"Looked for in {folder}.",)
-    )
-    return CannotCheckError("LDJ001", f"There is no file {name}.", evidence)
+    meant = did_you_mean(shown_path(folder / match) for match in near)
+    evidence = meant or (f"Looked for in {folder}.",)
+    return CannotCheckError("LDJ001", f"There is no {what} {name}.", evidence)
 
 
 def explore(name: str) -> Grounds:
@@ -173,9 +178,9 @@ def explore(name: str) -> Grounds:
     Raises:
         CannotCheckError: LDJ001, when the file is missing or raises.
     """
+    path = Path(name).expanduser().absolute()
     source = load(name)
-    assert source.file is not None
-    tree = ast.parse(source.file.read_bytes())
+    tree = parsed(name, path)
     return Grounds(source=source, statements=tuple(tree.body))
 
 

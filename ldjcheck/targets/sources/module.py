@@ -14,7 +14,13 @@ from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import user_frames, users_fault
-from ldjcheck.targets.sources.source import Grounds, Source, SourceKind, near_misses
+from ldjcheck.targets.sources.source import (
+    Grounds,
+    Source,
+    SourceKind,
+    did_you_mean,
+    near_misses,
+)
 
 
 def accepts(name: str) -> bool:
@@ -63,19 +69,11 @@ def _missing(name: str, missing: str) -> CannotCheckError:
     here = [os.getcwd(), *sys.path]
     path = sys.modules[package].__path__ if package else here
     prefix = f"{package}." if package else ""
-    near = [
-        name.replace(missing, f"{prefix}{match}", 1)
-        for match in near_misses(
-            last, (found.name for found in pkgutil.iter_modules(path))
-        )
-    ]
-    evidence = (
-        ("Did you mean:", *(f"  {match}" for match in near))
-        if near
-        else (
-            "A module is looked for in the current folder and among what is installed.",
-            "A file is named with its suffix: ldjcheck path/to/file.py:Layer",
-        )
+    near = near_misses(last, (found.name for found in pkgutil.iter_modules(path)))
+    meant = (name.replace(missing, f"{prefix}{match}", 1) for match in near)
+    evidence = did_you_mean(meant) or (
+        "A module is looked for in the current folder and among what is installed.",
+        "A file is named with its suffix: ldjcheck path/to/file.py:Layer",
     )
     return CannotCheckError("LDJ001", f"There is no module {missing}.", evidence)
 

@@ -33,10 +33,10 @@ from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
 
 def accepts(name: str) -> bool:
     """Return whether an import of this file would do what a check must not."""
-    opened = _open(name)
-    if opened is None:
+    try:
+        script = _open(name).script
+    except (OSError, SyntaxError, ValueError):
         return False  # what is wrong with it is said where files are loaded
-    script = opened.script
     return any(script.doings.of(s.node).hazard for s in script.statements)
 
 
@@ -49,7 +49,6 @@ def load(name: str, wanted: Sequence[str] = ()) -> Source:
         CannotCheckError: LDJ001, when a needed statement raises.
     """
     opened = _open(name)
-    assert opened is not None
     script, needs = opened.script, needs_of(wanted)
     cut = slice_for(script, needs)
     if any(telling.binds_needed(blocked, needs) for blocked in cut.blocked):
@@ -70,7 +69,6 @@ def explore(name: str) -> Grounds:
         CannotCheckError: LDJ001, when the file cannot be imported at all.
     """
     opened = _open(name)
-    assert opened is not None
     with users_fault("LDJ001", f"Looking through {name}"):
         if _is_imported_by_its_package(opened):
             return opened.whole.explore(name)
@@ -87,19 +85,20 @@ class _Opened:
     whole: SourceKind  # how all of it is run
 
 
-def _open(name: str) -> _Opened | None:
-    """Return the file's statements, as an import would run them; None where it has none."""
+def _open(name: str) -> _Opened:
+    """Return the file's statements, as an import would run them.
+
+    Raises:
+        OSError, SyntaxError, ValueError: there is no such file, or it is a package's.
+    """
     whole = file.KIND if file.accepts(name) else module.KIND
     path = module.file_of(name)
     if whole is file.KIND:
         path = Path(name).expanduser().absolute()
     if path is None or path.stem == "__init__":
-        return None
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = ast.parse(text)
-    except (OSError, SyntaxError, ValueError):
-        return None
+        raise ValueError(f"{name} has no file of its own")
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
     known: str | None = name
     if whole is file.KIND:
         root = file.climbs_to(path, tree)

@@ -123,6 +123,21 @@ _MOST_NAMES = 6
 _LEAST_LIKENESS = 0.7  # below, `opcode` would be offered for `nope`
 
 
+def did_you_mean(spelled: Iterable[str]) -> tuple[str, ...]:
+    """Return the lines that ask whether one of these was meant; none of none."""
+    lines = tuple(f"  {each}" for each in spelled)
+    return ("Did you mean:", *lines) if lines else ()
+
+
+def respelled(
+    expr: str, name: str, names: Iterable[str], source: Source
+) -> tuple[str, ...]:
+    """Return what to type where `name`, of an expression, is meant to be one of `names`."""
+    near = near_misses(name, names)
+    spelled = (re.sub(rf"\b{re.escape(name)}\b", match, expr) for match in near)
+    return did_you_mean(command(source.name, each) for each in spelled)
+
+
 def near_misses(name: str, names: Iterable[str]) -> list[str]:
     """Return up to three of `names` that look like `name`, the likeliest first.
 

@@ -11,11 +11,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.blame import shown_path, users_fault
-from ldjcheck.targets.sources.file import providers
+from ldjcheck.targets.blame import users_fault
+from ldjcheck.targets.sources.file import missing, providers
 from ldjcheck.targets.sources.notebook import telling
 from ldjcheck.targets.sources.notebook.document import (
     Cell,
@@ -23,6 +22,7 @@ from ldjcheck.targets.sources.notebook.document import (
     read_cells,
     statements_of,
 )
+from ldjcheck.targets.sources.notebook.names import Names
 from ldjcheck.targets.sources.notebook.running import (
     future_flags,
     remember_lines,
@@ -38,10 +38,7 @@ from ldjcheck.targets.sources.notebook.slicing import (
     slice_for,
     with_callers,
 )
-from ldjcheck.targets.sources.source import Grounds, Source, SourceKind, near_misses
-
-if TYPE_CHECKING:
-    from ldjcheck.targets.sources.notebook.names import Names
+from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
 
 
 def accepts(name: str) -> bool:
@@ -120,7 +117,7 @@ def _open(name: str) -> _Opened:
     try:
         cells = read_cells(path)
     except OSError:
-        raise _missing(name, path) from None
+        raise missing(name, path, "notebook") from None
     except NotANotebookError as error:
         message = f"{name} is no Python notebook: {error}."
         raise CannotCheckError("LDJ001", message) from None
@@ -156,17 +153,6 @@ def _run(opened: _Opened, cut: Slice) -> tuple[Source, list[tuple[Part, str]]]:
         lambda part, why: skipped.append((part, why)),
     )
     return replace(opened.source, namespace=namespace), skipped
-
-
-def _missing(name: str, path: Path) -> CannotCheckError:
-    files = (*path.parent.glob("*.ipynb"), *path.parent.glob("*.py"))
-    near = near_misses(path.name, (file.name for file in files))
-    evidence = (
-        ("Did you mean:", *(f"  {shown_path(path.parent / match)}" for match in near))
-        if near
-        else (f"Looked for in {path.parent}.",)
-    )
-    return CannotCheckError("LDJ001", f"There is no notebook {name}.", evidence)
 
 
 KIND = SourceKind(name="notebook", accepts=accepts, load=load, explore=explore)

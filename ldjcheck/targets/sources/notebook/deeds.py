@@ -32,16 +32,8 @@ _CHANGING_METHODS = frozenset(
 """Methods of Python's containers and torch's modules that change their object."""
 
 _ADDING = (
-    "add",
-    "freeze",
-    "insert",
-    "merge",
-    "push",
-    "put",
-    "register",
-    "set",
-    "update",
-)
+    "add", "freeze", "insert", "merge", "push", "put", "register", "set", "update",
+)  # fmt: skip
 """With what verb others call methods that change their object, `add_argument` say."""
 
 _HARMLESS = {"torch", "builtins", *sys.stdlib_module_names}

@@ -143,9 +143,8 @@ class _Slicer:
         self.count = len(notebook.statements)
         self.chosen: dict[int, _Chosen] = {}
         self.asked: set[tuple[str, int, bool]] = set()
-        self.later: set[tuple[str, int]] = (
-            set()
-        )  # names read by functions, from where on
+        # names read by functions, from where on
+        self.later: set[tuple[str, int]] = set()
 
     def slice(
         self, wanted: Names, *, is_vital: bool, softly: frozenset[str] = frozenset()

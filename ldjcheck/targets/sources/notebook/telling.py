@@ -12,17 +12,13 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.sources.notebook.document import MAGIC_CALL, Cell
 from ldjcheck.targets.sources.notebook.names import Names, names_in
 from ldjcheck.targets.sources.notebook.slicing import Blocked, Notebook, Part, Slice
-from ldjcheck.targets.sources.source import Source, command, near_misses
+from ldjcheck.targets.sources.source import Source, command, respelled
 
 _NAMED = 5  # names of statements that are listed
 
 
 def refuse_unknown(
-    needs: Names,
-    notebook: Notebook,
-    cells: tuple[Cell, ...],
-    source: Source,
-    expr: str,
+    needs: Names, notebook: Notebook, cells: tuple[Cell, ...], source: Source, expr: str
 ) -> None:
     """Raise LDJ002 for a needed name that nothing in the notebook binds."""
     if any(names.imports_all for names in notebook.names):
@@ -33,20 +29,19 @@ def refuse_unknown(
         if is_bound or hasattr(builtins, name):
             continue
         message = f"There is no {name} in {source.name}."
-        broken = [cell for cell in cells if cell.fault and _may_bind(cell.text, name)]
+        may_bind = [cell for cell in cells if _may_bind(cell.text, name)]
+        broken = [line for cell in may_bind for line in _broken(cell)]
         if index is not None:
-            evidence = [f"{notebook.statements[index].place} deletes it."]
-        elif broken:
-            evidence = [line for cell in broken for line in _broken(cell)]
-        elif near := near_misses(name, notebook.bound):
-            spelled = [re.sub(rf"\b{re.escape(name)}\b", match, expr) for match in near]
-            evidence = ["Did you mean:"]
-            evidence += [f"  {command(source.name, each)}" for each in spelled]
-        else:
-            evidence = (
-                [f"It has: {', '.join(source.layers[:6])}"] if source.layers else []
+            evidence: tuple[str, ...] = (
+                f"{notebook.statements[index].place} deletes it.",
             )
-        raise CannotCheckError("LDJ002", message, tuple(evidence))
+        elif broken:
+            evidence = tuple(broken)
+        else:
+            evidence = respelled(expr, name, notebook.bound, source)
+            if not evidence and source.layers:
+                evidence = (f"It has: {', '.join(source.layers[:6])}",)
+        raise CannotCheckError("LDJ002", message, evidence)
 
 
 def refuse_blocked(needs: Names, cut: Slice, source: Source) -> None:
@@ -131,7 +126,8 @@ def _may_bind(text: str, name: str) -> bool:
 
 
 def _broken(cell: Cell) -> list[str]:
-    assert cell.fault is not None
+    if cell.fault is None:
+        return []
     line = cell.fault.lineno or 1
     text = (cell.text.splitlines() or [""])[min(line, cell.text.count("\n") + 1) - 1]
     return [
