@@ -89,8 +89,8 @@ def _numbers(outcome: Outcome) -> list[str]:
     if abs(sample.reported - sample.exact) < 1e-4:  # another thing is wrong
         return []
     return [
-        f"For one input {_DIRECTIONS[sample.direction]} it reports "
-        f"{sample.reported:.4f}; the Jacobian gives {sample.exact:.4f}."
+        f"For one input {_DIRECTIONS[sample.direction]} the Jacobian gives "
+        f"{sample.exact:.4f}; it reports {sample.reported:.4f}."
     ]
 
 

@@ -107,7 +107,7 @@ def test_json_has_neither_nan_nor_durations() -> None:
 def test_each_level_of_feedback_says_more_than_the_one_before() -> None:
     (grade,) = overview([marked("anna", SHOWN)], ONE, ALL).grades.grades
     pages = [feedback(grade, level) for level in ("hint", "place", "name", "fix")]
-    for told in ("reports -0.2500; the Jacobian gives -1.0000", hint_for("LDJ105")):
+    for told in ("the Jacobian gives -1.0000; it reports -0.2500", hint_for("LDJ105")):
         assert all(told in page for page in pages)
     for nth, told in enumerate(("`Scale.ldj`", "mean-not-sum", "+ a.sum()"), 1):
         assert [told in page for page in pages] == [False] * nth + [True] * (4 - nth)

@@ -23,6 +23,7 @@ Block = list[str]  # lines that belong together; a blank line stands between blo
 
 _MARGIN = "    "
 _EVIDENCE_ROWS = 6
+_LEAST = 8  # columns of a name of which something can be told
 
 
 def message(finding: Finding, lead: str, style: Style) -> Block:
@@ -46,11 +47,12 @@ def arrow(location: Location, width: int) -> str:
         where = f":{location.line}"
     else:
         where = f", cell {location.cell}, line {location.line}"
-    if location.function:
-        where += f", in {one_line(location.function)}"
-    where = shorten(where, width // 2)
     lead = "  --> "
     room = width - len(lead) - cells(where)
+    left = room - cells(one_line(location.file))  # a path that is cut cannot be pasted
+    if location.function and left >= _LEAST:
+        where += shorten(f", in {one_line(location.function)}", left)
+        room = width - len(lead) - cells(where)
     return lead + shorten_middle(one_line(location.file), room) + where
 
 

@@ -5,12 +5,14 @@ Widths are counted in terminal cells: a CJK character takes two, an accent none.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
 import click
 
 ELLIPSIS = "..."
+_LEAST = 8  # columns of an expression of which something can be told
 
 
 def printable(text: str) -> str:
@@ -157,10 +159,25 @@ def indented(text: str, width: int, margin: str, rows: int | None = None) -> lis
 
 
 def split(text: str, width: int) -> tuple[str, str]:
-    """Return the longest start of at most `width` columns, and what is left."""
+    """Return a start of at most `width` columns, and what is left.
+
+    It is the longest that ends in no identifier; half of the page is not given up for it.
+    """
     used = 0
     for position, char in enumerate(text):
         used += _cells_of(char)
         if used > width:
+            whole = len(re.sub(r"\w+$", "", text[:position]))
+            if re.match(r"\w", char) and 2 * whole >= position:
+                position = whole
             return text[:position], text[position:]
     return text, ""
+
+
+def shorten_target(name: str, width: int) -> str:
+    """Return a target, shortened in its expression: a path that is cut cannot be pasted."""
+    source, colon, rest = name.partition(":")
+    kept = width - cells(source + colon)
+    if colon and kept >= _LEAST:
+        return source + colon + shorten_middle(rest, kept)
+    return shorten_middle(name, width)
