@@ -39,18 +39,20 @@ def again(result: Result, width: int) -> Block:
 
 
 def _rows(line: str, width: int) -> Block:
-    """Return a line, or a call that is too long for one: what is in brackets may go on."""
+    """Return a line, or a call that is too long for one: its arguments go on below."""
     if cells(line) <= width:
         return [line]
-    rows, end, depth = [""], 0, 0
+    pieces, end, depth = [""], 0, 0
     for token in tokenize.generate_tokens(io.StringIO(line).readline):
-        text = line[end : token.end[1]]
-        if (
-            depth and token.string not in ",)" and cells(rows[-1] + text) > width - 2
-        ):  # room for ))
-            rows.append(_INDENT)
-            text = text.lstrip()
-        rows[-1] += text
+        is_first = (depth, pieces[-1][-1:]) in ((2, "("), (2, ","), (1, ")"))
+        pieces += [""] if is_first else []
+        pieces[-1] += line[end : token.end[1]]
         end = token.end[1]
         depth += (token.string == "(") - (token.string == ")")
-    return [row.rstrip() for row in rows]
+    rows = [""]
+    for piece in pieces:
+        if cells(rows[-1] + piece) > width:
+            rows.append(_INDENT)
+            piece = piece.lstrip()
+        rows[-1] += piece
+    return rows
