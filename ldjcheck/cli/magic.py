@@ -130,5 +130,5 @@ def _layer(expr: str, source: Any, weights: Any) -> Layer:
     from ldjcheck.targets.expression import evaluate
 
     obj, name = build(evaluate(expr, source), expr, source)
-    layer = Layer(target=name, name=name, obj=obj)
+    layer = Layer(target=name, name=name, obj=obj, written=expr)
     return layer if weights is None else with_weights(layer, weights)

@@ -43,10 +43,9 @@ def place(location: Location, with_text: bool, style: Style) -> Block:
 
 def arrow(location: Location, width: int) -> str:
     """Return the place as `--> file:line, in function`, of at most so many columns."""
-    if location.cell is None:
-        where = f":{location.line}"
-    else:
-        where = f", cell {location.cell}, line {location.line}"
+    cell = "" if location.cell is None else f", cell {location.cell}"
+    is_typed = bool(cell) or location.file.startswith("In [")
+    where = f"{cell}, line {location.line}" if is_typed else f":{location.line}"
     lead = "  --> "
     room = width - len(lead) - cells(where)
     left = room - cells(one_line(location.file))  # a path that is cut cannot be pasted
