@@ -27,6 +27,7 @@ _SAME = 1e-7  # relative: two outputs that are one
 _LEADS_BACK = 1e-4  # relative: a solver may stop there
 _MOST_DIMS = 256
 _BATCH = 3
+_TOLD = 8  # entries of an input that a student can type
 _DRAWS = (101, 202)  # of the parameters; those of the check itself are others
 
 IDENTITY = "it leaves every input as it is"
@@ -44,6 +45,7 @@ class Sample:
     exact: float
     allowed: float
     index: int = 0  # of the sample
+    x: tuple[float, ...] = ()  # what was fed, where it is short enough to be told
 
     @property
     def is_wrong(self) -> bool:
@@ -277,11 +279,17 @@ class _Judging:
         numbers = zip(first.ldj, exact, off, strict=True)
         for index, (reported, true, vague) in enumerate(numbers):
             if math.isfinite(true) and vague <= _VAGUE:
-                self._note(way, reported, true, vague, index)
+                self._note(way, reported, true, vague, index, x[index])
         return first
 
     def _note(
-        self, way: str, reported: float, exact: float, vague: float, index: int = 0
+        self,
+        way: str,
+        reported: float,
+        exact: float,
+        vague: float,
+        index: int,
+        x: Array,
     ) -> None:
         self.samples.append(
             Sample(
@@ -290,6 +298,7 @@ class _Judging:
                 exact=float(exact),
                 allowed=float(_CLOSE * (1.0 + abs(exact)) + vague),
                 index=index,
+                x=tuple(map(float, x.ravel())) if x.size <= _TOLD else (),
             )
         )
 
@@ -354,11 +363,11 @@ class _Judging:
         if back.ldj.shape != (len(x),):
             raise BrokenChannelError("what it sent are not the numbers asked for")
         exact, off = self._exact_back(x, first, f"{key} back")
-        for reported, true, vague, leads in zip(
-            back.ldj, exact, off, leads_back, strict=True
-        ):
+        fed = first.y.reshape(len(x), -1)
+        numbers = zip(back.ldj, exact, off, leads_back, strict=True)
+        for index, (reported, true, vague, leads) in enumerate(numbers):
             if leads and vague <= _VAGUE:
-                self._note("inverse", reported, true, vague)
+                self._note("inverse", reported, true, vague, index, fed[index])
 
     def _exact_back(self, x: Array, first: Run, key: str) -> tuple[Array, Array]:
         """Return log|det J| of the way back, and how far it may be off.

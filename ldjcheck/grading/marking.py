@@ -183,8 +183,12 @@ class _Marking:
             sample=None
             if worst is None
             else Sample(
-                direction=worst.direction, reported=worst.reported, exact=worst.exact
+                direction=worst.direction,
+                reported=worst.reported,
+                exact=worst.exact,
+                x=worst.x,
             ),
+            again=call_of(exercise, file),
             same_map=numbers.same_map,
         )
 
@@ -229,6 +233,16 @@ class _Marking:
         if again is None or again.standing != "right":
             return causes
         return tuple(replace(c, confirmed=c.severity == "error") for c in causes)
+
+
+def call_of(exercise: Exercise, file: str) -> str:
+    """Return the call of Python that checks a layer in its submission's folder as here."""
+    given = {**exercise.check_keywords(), "seed": _SEED}
+    typed = given.pop("kwarg")
+    words = [repr(f"{file}:{exercise.expr}"), *(f"{k}={v!r}" for k, v in given.items())]
+    if typed:
+        words.append(f"kwarg={{{', '.join(f'{k!r}: {v}' for k, v in typed.items())}}}")
+    return f"check({', '.join(words)})"
 
 
 def job_for(name: str, exercise: Exercise, file: str, rubric: Rubric) -> Job:

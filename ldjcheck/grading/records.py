@@ -71,6 +71,7 @@ class Sample:
     direction: str
     reported: float | None
     exact: float
+    x: tuple[float, ...] = ()  # empty where it is too long to be told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,7 @@ class Outcome:
     file: str | None = None
     causes: tuple[Cause, ...] = ()
     sample: Sample | None = None
+    again: str | None = None  # the call of Python that checks it beside the code
     same_map: bool | None = None
     seconds: float = 0.0
 
