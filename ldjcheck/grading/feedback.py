@@ -25,21 +25,29 @@ def feedback(grade: Grade, level: Feedback) -> str:
     lines = [f"# {_plain(grade.submission)}: {total}", ""]
     if grade.problem is not None:
         lines += [f"Your submission could not be read: {_plain(grade.problem)}.", ""]
-    for each in grade.exercises:
+    for index, each in enumerate(grade.exercises):
         points = f"{number(each.points)} of {number(each.possible)}"
         lines += [
             f"## {_plain(each.exercise)}: {points}",
             "",
-            *on_exercise(each, level),
+            *on_exercise(each, level, grade.exercises[:index]),
             "",
         ]
     return "\n".join(lines)
 
 
-def on_exercise(grade: ExerciseGrade, level: Feedback) -> list[str]:
-    """Return the lines about one exercise."""
+def on_exercise(
+    grade: ExerciseGrade, level: Feedback, before: Sequence[ExerciseGrade] = ()
+) -> list[str]:
+    """Return the lines about one exercise; what was told `before` is told once."""
     outcome = grade.outcome
     lines = [_first(grade)]
+    for other in before if outcome.evidence else ():
+        if (other.outcome.why, other.outcome.evidence) == (
+            outcome.why,
+            outcome.evidence,
+        ):
+            return [f"As {_plain(other.exercise)}: {_plain(outcome.why).rstrip('.')}."]
     if outcome.standing in ("broken", "stopped", "absent"):
         return [*lines, *_fenced(outcome.evidence)]
     if outcome.standing == "wrong":

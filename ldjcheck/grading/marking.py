@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -165,7 +166,12 @@ class _Marking:
         outside = self._from_outside(exercise, file, self._files)
         numbers = outside.value
         if numbers is None:
-            return Outcome(exercise=name, standing="stopped", why=outside.why or "")
+            return Outcome(
+                exercise=name,
+                standing="stopped",
+                why=outside.why or "",
+                evidence=tuple(self._where(outside.printed)[:1]),
+            )
         if numbers.fault is not None:
             return _of_fault(name, numbers.fault)
         inside = self._from_inside(exercise, file)
@@ -191,6 +197,16 @@ class _Marking:
             again=call_of(exercise, file),
             same_map=numbers.same_map,
         )
+
+    def _where(self, printed: str) -> list[str]:
+        """Return the submission's lines in what a process printed before it was ended."""
+        frames = re.findall(r'File "([^"\n]+)", line (\d+) in ([\w<>]+)', printed)
+        return [
+            f"It was in line {line} of {source}, in {function}."
+            for file, line, function in frames
+            for source in self._sources
+            if source in file
+        ]
 
     def _from_outside(
         self, exercise: Exercise, file: str, files: Mapping[str, bytes]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from grading.test_scoring import MEAN, ONE, a_class, marked, outcome
+from grading.test_scoring import MEAN, ONE, TWO, a_class, marked, outcome
 from ldjcheck.classroom.lessons import hint_for
 from ldjcheck.cli.commands.grade import _changes
 from ldjcheck.grading.confined.looking import form_of, look
@@ -116,6 +116,18 @@ def test_each_level_of_feedback_says_more_than_the_one_before() -> None:
     for nth, told in enumerate(("`Scale.ldj`", "mean-not-sum", "+ a.sum()"), 1):
         assert [told in page for page in pages] == [False] * nth + [True] * (4 - nth)
     assert all("<script>" not in page for page in pages)
+
+
+def test_what_keeps_a_file_from_loading_is_told_once() -> None:
+    broken = replace(
+        outcome("A", standing="broken"), why="f.py, line 4: expected ':'",
+        evidence=("    def forward(self, x)", "                        ^"),
+    )  # fmt: skip
+    told = marked("anna", broken, replace(broken, exercise="B"))
+    (grade,) = overview([told], TWO, ALL).grades.grades
+    page = feedback(grade, "hint")
+    assert page.count("def forward(self, x)") == 1
+    assert "As A: f.py, line 4: expected ':'." in page
 
 
 def test_a_student_is_given_what_was_fed_and_no_command() -> None:

@@ -47,10 +47,10 @@ def _html_pages(overview: Overview) -> Mapping[str, str]:
             exercises=[
                 (
                     each,
-                    tuple(_parts(on_exercise(each, level))),
+                    tuple(_parts(on_exercise(each, level, grade.exercises[:index]))),
                     tuple(_code(each, written[grade.submission], depth)),
                 )
-                for each in grade.exercises
+                for index, each in enumerate(grade.exercises)
             ],
             number=number,
         )
