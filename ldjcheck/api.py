@@ -13,7 +13,7 @@ from ldjcheck.checking import EXIT_CODES
 from ldjcheck.deriving import derive_layer
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
-from ldjcheck.listening import announce
+from ldjcheck.listening import announce, shown_in_notebook
 from ldjcheck.options.comments import ignored_in_source
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
@@ -149,7 +149,9 @@ def check(
         result = failed_result(_name(layer), error)
     else:
         silences = (*options.ignore, *ignored_in_source(known.obj))
-        result = check_layer(known, replace(options, ignore=silences))
+        with shown_in_notebook() as tell:
+            options = replace(options, ignore=silences)
+            result = check_layer(known, options, tell=tell)
     report = _report(result, options, "ldjcheck.check")
     announce(report)
     return report
