@@ -38,6 +38,7 @@ from ldjcheck.records import (
     Skipped,
 )
 from ldjcheck.report import Style
+from ldjcheck.report.blocks.layout import around_marks
 from ldjcheck.report.text import render
 
 PLAIN = Style(color=False, verbosity=0)
@@ -288,6 +289,25 @@ def test_edits_of_each_direction_stand_together_where_the_mistake_is_one() -> No
     assert text.count("write it with --fix") == 1
     assert "    41 -  ldj -= np.log(self.quants)\n" in text
     assert "    48 +  ldj += dims\n" in text
+
+
+@pytest.mark.parametrize("before", [0, 2, 30])
+@pytest.mark.parametrize("behind", [0, 2, 30])
+def test_of_a_long_line_what_is_marked_is_shown(before: int, behind: int) -> None:
+    line = (
+        "  " + "some_name + " * before + "x @ torch.ones(5, 5)" + " + a_name" * behind
+    )
+    first = line.index("x @")
+    marks = " " * first + "~~^~~~~~~~~~~~~~~~~~"
+    shown, *below = around_marks(line, marks, 76)
+    assert len(shown) <= 76
+    (under,) = below
+    at = under.index("~")
+    assert shown[at : at + 20] == "x @ torch.ones(5, 5)"
+    assert under.strip() == marks.strip()
+    kept = set(re.findall(r"\w+", shown)) - {"x", "torch", "ones", "5"}
+    assert kept <= {"some_name", "a_name"}
+    assert around_marks(line, " " * first + "~" * 90, 76)[0] == line
 
 
 def test_several_layers_begin_with_a_line_each_and_tell_one_mistake_once() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ldjcheck.records import Edit, Finding, Fix, Law, Location
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import (
+    around_marks,
     cells,
     indented,
     lines_of,
@@ -70,16 +71,18 @@ def reasons(finding: Finding, style: Style) -> Block:
 def evidence(finding: Finding, margin: str, style: Style) -> Block:
     """Return the evidence line by line, as it was written, fitted to the page.
 
-    Marks under a line of a traceback that takes several rows would mark nothing.
+    Of a long line of a traceback with marks under it, what they mark is shown.
     """
     rows = None if style.verbose else _EVIDENCE_ROWS
     drawn: Block = []
-    last: list[str] = []
+    told: list[str] = []
     for each in finding.evidence:
-        if len(last) > 1 and each.strip() and not each.strip(" ^~"):
-            continue
-        last = indented(each, style.width, margin, rows)
-        drawn += last
+        if told and each.strip() and not each.strip(" ^~"):
+            told[-1:] = around_marks(told[-1], each, style.width - len(margin))
+        else:
+            told.append(each)
+    for each in told:
+        drawn += indented(each, style.width, margin, rows)
     return drawn
 
 

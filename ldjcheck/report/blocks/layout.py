@@ -181,3 +181,27 @@ def shorten_target(name: str, width: int) -> str:
     if colon and kept >= _LEAST:
         return source + colon + shorten_middle(rest, kept)
     return shorten_middle(name, width)
+
+
+def around_marks(line: str, marks: str, width: int) -> tuple[str, ...]:
+    """Return what of a line the marks below it mean, with what stands beside that, and them.
+
+    No identifier is cut. A line that fits stays; where all that is marked does not fit, so
+    does the line, without its marks.
+    """
+    indent = len(line) - len(line.lstrip())
+    first, last = len(marks) - len(marks.lstrip()), len(marks.rstrip())
+    beside = width - indent - 2 * len(ELLIPSIS) - (last - first)
+    if cells(line) <= width:
+        return line, marks
+    if beside < 0:
+        return (line,)
+    start = min(max(indent, first - beside // 2), len(line))
+    end = min(last + beside - (first - start), len(line))
+    while indent < start < first and line[start - 1 : start + 1].isidentifier():
+        start += 1
+    while last < end < len(line) and line[end - 1 : end + 1].isidentifier():
+        end -= 1
+    head, tail = ELLIPSIS * (start > indent), ELLIPSIS * (end < len(line))
+    shown = f"{' ' * indent}{head}{line[start:end]}{tail}"
+    return shown, " " * (indent + len(head) + first - start) + marks[first:last]
