@@ -103,8 +103,8 @@ def test_verdicts_and_edits_of_a_console_have_their_colours(site: Path) -> None:
     text = (site / "getting-started.html").read_text(encoding="utf-8")
     assert re.search(r'<span class="gd">FAIL</span>(<[^>]*>)* +LDJ104', text)
     assert '<span class="gi">PASS</span>' in text
-    assert re.search(r'<span class="gd"> +\d+ -  return ', text)
-    assert re.search(r'<span class="gi"> +\d+ \+  return ', text)
+    assert re.search(r'<span class="gd"> +\d+ -  ldj ', text)
+    assert re.search(r'<span class="gi"> +\d+ \+  ldj ', text)
     assert 'rel="icon" href="_static/icon.svg"' in text.replace("shortcut ", "")
 
 
