@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
+    "console",
     "drawn",
     "mathml",
     "mistake_pages",
@@ -31,6 +32,7 @@ exclude_patterns = ["_build", "architecture-rooms.md", "_extensions"]
 
 html_theme = "furo"
 html_title = "ldjcheck"
+html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.checking import EXIT_CODES
 from ldjcheck.deriving import derive_layer
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
-from ldjcheck.listening import announce
+from ldjcheck.listening import announce, shown_in_notebook
 from ldjcheck.options.comments import ignored_in_source
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
 from ldjcheck.records import Layer, Options, Oracle, Result, Run
+from ldjcheck.running.snapshot.isolation import undisturbed
 from ldjcheck.search import check_layer
+from ldjcheck.targets import as_targets, load_layer, parse_target, seed_all
 from ldjcheck.targets.data import with_weights
 
 if TYPE_CHECKING:
@@ -77,6 +81,8 @@ def check(
 
     Args:
         layer: any object that is called like a flow layer; it is left exactly as it was.
+            Or a text, what the command line takes: `"flows.py:Affine(3)"`. It is then
+            imported here, and built as the command line builds it.
         shape: event shape of one sample, without the batch; found out when absent. One
             number is the size of a vector, a mapping names the inputs.
         batch: samples per probe.
@@ -85,8 +91,8 @@ def check(
         context: event shapes of further tensor arguments, by parameter name; with a domain
             as a text, `"4:positive"`.
         inputs: samples to check at, `(batch, *event)`, instead of made-up ones: a tensor,
-            or several by the names of the arguments, contexts among them. Parameters then
-            stay as they are.
+            or several by the names of the arguments, contexts among them, or a file of
+            them. Parameters then stay as they are.
         weights: a state dict, or a file with one, that a copy of the layer gets before.
             Parameters then stay as they are.
         kwarg: further keyword arguments of every call.
@@ -138,12 +144,14 @@ def check(
     __tracebackhide__ = True  # pytest then shows the caller's line
     options = asked(given)
     try:
-        known, options = _known(layer, options, weights)
+        known, options = _known(layer, options, sys._getframe(1), weights)
     except CannotCheckError as error:
         result = failed_result(_name(layer), error)
     else:
-        silences = (*options.ignore, *ignored_in_source(layer))
-        result = check_layer(known, replace(options, ignore=silences))
+        silences = (*options.ignore, *ignored_in_source(known.obj))
+        with shown_in_notebook() as tell:
+            options = replace(options, ignore=silences)
+            result = check_layer(known, options, tell=tell)
     report = _report(result, options, "ldjcheck.check")
     announce(report)
     return report
@@ -189,22 +197,32 @@ def derive(
     """
     given = dict(locals())
     __tracebackhide__ = True
-    known, options = _known(layer, asked(given))
+    known, options = _known(layer, asked(given), sys._getframe(1))
     return _report(derive_layer(known, options), options, "ldjcheck.derive")
 
 
 def _known(
-    layer: Any, options: Options, weights: str | Path | Mapping[str, Any] | None = None
+    layer: Any,
+    options: Options,
+    caller: FrameType,
+    weights: str | Path | Mapping[str, Any] | None = None,
 ) -> tuple[Layer, Options]:
     """Return the layer under its name, with its weights, and the options that concern it.
 
     Raises:
         ValueError: an argument that the layer does not take.
-        CannotCheckError: weights that are not the layer's.
+        CannotCheckError: weights that are not the layer's, or a text that names no layer.
     """
     __tracebackhide__ = True
-    name = _name(layer)
-    known = Layer(target=name, name=name, obj=layer)
+    if isinstance(layer, str):
+        with undisturbed():
+            seed_all(options.seed)
+            known = load_layer(parse_target(as_targets((layer,))[0]))
+    else:
+        name = _name(layer)
+        held = {**caller.f_globals, **caller.f_locals}
+        names = (n for n, v in held.items() if v is layer and not n.startswith("_"))
+        known = Layer(target=name, name=name, obj=layer, written=next(names, "layer"))
     if weights is not None:
         known = with_weights(known, weights)
         options = replace(options, params="as-is")
@@ -289,6 +307,8 @@ def _exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor
 
 
 def _name(layer: Any) -> str:
+    if isinstance(layer, str):
+        return layer
     named = getattr(
         layer, "__qualname__", None
     )  # functions and classes name themselves

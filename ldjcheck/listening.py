@@ -1,18 +1,25 @@
 """Who wants to hear of every check that is made: the pytest plugin, during a test.
 
+Whoever waits in a notebook hears what is being done, on a line that goes away.
+
 Nobody else needs it: without a listener nothing happens. It belongs to the context of
 the running test, so that parallel checks do not mix.
 """
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from html import escape
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ldjcheck.checking import Tell
     from ldjcheck.report import Report
 
 
@@ -56,3 +63,36 @@ def unheard() -> Iterator[None]:
         yield
     finally:
         LISTENER.reset(token)
+
+
+SILENT = 1.0
+"""Seconds: who gets an answer by then needs no line."""
+
+
+@contextmanager
+def shown_in_notebook() -> Iterator[Tell | None]:
+    """Give what shows a reader in a running notebook what is being done; None elsewhere."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if getattr(shell, "kernel", None) is None:
+        yield None
+        return
+    shows: Any = import_module("IPython.display")  # which has no types
+    begun = time.monotonic()
+    line: Any = None
+
+    def tell(known: Any) -> None:
+        nonlocal line
+        spent = time.monotonic() - begun
+        if isinstance(known, str) and spent >= SILENT:
+            shown = shows.HTML(f"<small>{escape(known)}, {spent:.0f} s</small>")
+            if line is None:
+                line = shows.display(shown, display_id=True)
+            else:
+                line.update(shown)
+
+    try:
+        yield tell
+    finally:
+        if line is not None:
+            line.update(shows.HTML(""))

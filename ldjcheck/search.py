@@ -5,6 +5,7 @@ A probe is a set of options, so that whatever is found can be repeated by typing
 
 from __future__ import annotations
 
+import ast
 import math
 import random
 import shlex
@@ -59,6 +60,7 @@ def check_layer(
     options = options.started()
     plain = replace(options, search=0)
     result = checking.check_layer(layer, plain, started, tell=tell)
+    result = replace(result, again=_call(layer, options))
     shape = next((c.shape for c in result.checks if c.shape is not None), None)
     if not options.search or shape is None:
         return result
@@ -94,8 +96,8 @@ def check_layer(
 
 
 _TOLD = (
-    "batch", "convention", "device", "direction", "dtype", "kind", "mode", "params",
-    "params_scale", "seed", "wrt",
+    "batch", "convention", "device", "dims_limit", "direction", "dtype", "kind", "mode",
+    "params", "params_scale", "seed", "wrt",
 )  # fmt: skip
 """Options that a probe is told by, besides its shapes and domain."""
 
@@ -181,6 +183,7 @@ def searched(layer: Layer, start: Start, attempt: Attempt) -> Result | None:
         result = whole
     assert result is not None
     said = f"found by search: probe {found} of {first.search}, then made smaller"
+    result = replace(result, again=_call(layer, small))
     return _told(result, said, repeated(layer, small))
 
 
@@ -277,10 +280,15 @@ def _shape_of(options: Options) -> Shape | None:
 def repeated(layer: Layer, options: Options) -> str:
     """Return what to type to see the probe again: a command, or a call in Python."""
     if layer.rebuild is None:
-        named = ", ".join(f"{key}={value}" for key, value in _keywords(options))
-        return f"ldjcheck.check(layer, {named})" if named else "ldjcheck.check(layer)"
+        return f"ldjcheck.{_call(layer, options)}"
     flags = [part for key, value in _flags(options) for part in (f"--{key}", value)]
     return shlex.join(["ldjcheck", layer.target, *flags])
+
+
+def _call(layer: Layer, options: Options) -> str:
+    """Return the call of Python that checks the layer so."""
+    named = (f"{key}={value}" for key, value in _keywords(options))
+    return f"check({', '.join([layer.written, *named])})"
 
 
 def _flags(options: Options) -> Iterator[tuple[str, str]]:
@@ -309,8 +317,25 @@ def _keywords(options: Options) -> Iterator[tuple[str, str]]:
         yield "context", repr(given)
     if options.domain is not None:
         yield "domain", repr(_domain_text(options.domain))
+    if options.kwarg:
+        plain = (f"{name!r}: {_plain(value, name)}" for name, value in options.kwarg)
+        yield "kwarg", f"{{{', '.join(plain)}}}"
+    if options.inputs is not None:
+        yield "inputs", options.inputs.written
+    for key in ("jacobian", "adapter"):
+        if getattr(options, key) is not None:
+            yield key, key
     for key, value in _unusual(options):
-        yield key, f"{value:g}" if isinstance(value, float) else repr(value)
+        yield key, repr(value)
+
+
+def _plain(value: Any, name: str) -> str:
+    """Return a value as Python writes it; by its name where it has no such text."""
+    try:
+        is_plain = ast.literal_eval(repr(value)) == value
+    except (ValueError, SyntaxError):
+        is_plain = False
+    return repr(value) if is_plain else name
 
 
 def _context_text(context: Context) -> str:
@@ -334,7 +359,7 @@ def _sizes(shape: Shape) -> str:
 def _domain_text(domain: Domain) -> str:
     if domain.kind not in ("int", "interval"):
         return domain.kind
-    return f"{domain.kind}:{domain.low:g}:{domain.high:g}"
+    return f"{domain.kind}:{domain.low:.15g}:{domain.high:.15g}"
 
 
 def _told(result: Result, said: str, command: str) -> Result:

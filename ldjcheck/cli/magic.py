@@ -80,6 +80,7 @@ def _report(ctx: click.Context, names: dict[str, Any]) -> Report:
     from ldjcheck import api
     from ldjcheck.checking import EXIT_CODES
     from ldjcheck.errors import CannotCheckError, CommentError
+    from ldjcheck.listening import shown_in_notebook
     from ldjcheck.options.comments import ignored_in_source
     from ldjcheck.records import Run
     from ldjcheck.report import Report
@@ -107,7 +108,8 @@ def _report(ctx: click.Context, names: dict[str, Any]) -> Report:
         options, strange = api.without_untaken(layer, options)
         if strange:
             raise click.UsageError(next(iter(strange.values())))
-        result = api.check_layer(layer, options)
+        with shown_in_notebook() as tell:
+            result = api.check_layer(layer, options, tell=tell)
     except CommentError as error:
         raise click.UsageError(str(error)) from None
     except CannotCheckError as error:
@@ -130,5 +132,5 @@ def _layer(expr: str, source: Any, weights: Any) -> Layer:
     from ldjcheck.targets.expression import evaluate
 
     obj, name = build(evaluate(expr, source), expr, source)
-    layer = Layer(target=name, name=name, obj=obj)
+    layer = Layer(target=name, name=name, obj=obj, written=expr)
     return layer if weights is None else with_weights(layer, weights)

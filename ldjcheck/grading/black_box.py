@@ -28,6 +28,7 @@ _SAME = 1e-7  # relative: two outputs that are one
 _LEADS_BACK = 1e-4  # relative: a solver may stop there
 _MOST_DIMS = 256
 _BATCH = 3
+_TOLD = 8  # entries of an input that a student can type
 _DRAWS = (101, 202)  # of the parameters; those of the check itself are others
 
 IDENTITY = "it leaves every input as it is"
@@ -250,10 +251,10 @@ class _Judging:
             why = first.form or "it reports none"
             raise _UnprovenError(f"its ldj cannot be read from outside: {why}")
         exact, off = self._exact(way, x, first, key)
-        return first, self._noted(way, first.ldj, exact, off)
+        return first, self._noted(way, first.ldj, exact, off, x)
 
     def _noted(
-        self, way: str, reported: Array, exact: Array, vague: Array
+        self, way: str, reported: Array, exact: Array, vague: Array, x: Array
     ) -> dict[int, Sample]:
         """Note the samples whose exact value is known well enough; return them by index."""
         if reported.shape != exact.shape:
@@ -264,6 +265,8 @@ class _Judging:
                 reported=float(reported[index]),
                 exact=float(exact[index]),
                 allowed=float(_CLOSE * (1.0 + abs(exact[index])) + vague[index]),
+                index=int(index),
+                x=tuple(map(float, x[index].ravel())) if x[0].size <= _TOLD else (),
             )
             for index in np.flatnonzero(vague <= _VAGUE)
         }
@@ -327,7 +330,10 @@ class _Judging:
         if back.ldj is None or not tracked or not np.any(back.ldj):
             return
         exact, vague = self._exact_back(x, first, samples, key)
-        self._noted("inverse", back.ldj, exact, np.where(leads_back, vague, np.inf))
+        fed = first.y.reshape(len(x), -1)
+        self._noted(
+            "inverse", back.ldj, exact, np.where(leads_back, vague, np.inf), fed
+        )
 
     def _exact_back(
         self, x: Array, first: Run, samples: Mapping[int, Sample], key: str

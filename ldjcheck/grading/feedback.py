@@ -6,13 +6,14 @@ too, `name` the mistake with its page, `fix` the line and the edit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from ldjcheck.classroom.lessons import hint_for
 from ldjcheck.grading.records import Cause, Outcome
 from ldjcheck.grading.rubric import Feedback
 from ldjcheck.grading.scoring import ExerciseGrade, Grade
+from ldjcheck.mistakes import rule_for
 
 _LEVELS: tuple[str, ...] = get_args(Feedback)
 _DIRECTIONS = {"forward": "on the way there", "inverse": "on the way back"}
@@ -24,25 +25,33 @@ def feedback(grade: Grade, level: Feedback) -> str:
     lines = [f"# {_plain(grade.submission)}: {total}", ""]
     if grade.problem is not None:
         lines += [f"Your submission could not be read: {_plain(grade.problem)}.", ""]
-    for each in grade.exercises:
+    for index, each in enumerate(grade.exercises):
         points = f"{number(each.points)} of {number(each.possible)}"
         lines += [
             f"## {_plain(each.exercise)}: {points}",
             "",
-            *on_exercise(each, level),
+            *on_exercise(each, level, grade.exercises[:index]),
             "",
         ]
     return "\n".join(lines)
 
 
-def on_exercise(grade: ExerciseGrade, level: Feedback) -> list[str]:
-    """Return the lines about one exercise."""
+def on_exercise(
+    grade: ExerciseGrade, level: Feedback, before: Sequence[ExerciseGrade] = ()
+) -> list[str]:
+    """Return the lines about one exercise; what was told `before` is told once."""
     outcome = grade.outcome
     lines = [_first(grade)]
+    for other in before if outcome.evidence else ():
+        if (other.outcome.why, other.outcome.evidence) == (
+            outcome.why,
+            outcome.evidence,
+        ):
+            return [f"As {_plain(other.exercise)}: {_plain(outcome.why).rstrip('.')}."]
     if outcome.standing in ("broken", "stopped", "absent"):
         return [*lines, *_fenced(outcome.evidence)]
     if outcome.standing == "wrong":
-        lines += _numbers(outcome)
+        lines += [*_numbers(outcome), *_again(outcome)]
     for cause in _shown(grade):
         lines += ["", *_on_cause(cause, level)]
     lines += [
@@ -88,10 +97,20 @@ def _numbers(outcome: Outcome) -> list[str]:
         return []
     if abs(sample.reported - sample.exact) < 1e-4:  # another thing is wrong
         return []
+    fed = f", [{', '.join(f'{each:.4g}' for each in sample.x)}]," if sample.x else ""
     return [
-        f"For one input {_DIRECTIONS[sample.direction]} it reports "
-        f"{sample.reported:.4f}; the Jacobian gives {sample.exact:.4f}."
+        f"For one input {_DIRECTIONS[sample.direction]}{fed} the Jacobian gives "
+        f"{sample.exact:.4f}; it reports {sample.reported:.4f}."
     ]
+
+
+def _again(outcome: Outcome) -> list[str]:
+    """Return what to paste into Python to see two such numbers."""
+    if outcome.again is None or outcome.sample is None:
+        return []
+    call = f"print({outcome.again}.sample({outcome.sample.direction!r}))"
+    lines = (f"    {line}" for line in ("from ldjcheck import check", call))
+    return ["", "Two such numbers, in Python beside your file:", "", *lines]
 
 
 def _on_cause(cause: Cause, level: Feedback) -> list[str]:
@@ -101,10 +120,9 @@ def _on_cause(cause: Cause, level: Feedback) -> list[str]:
     if depth >= 1 and place is not None and place.function:
         lines.append(f"Look at `{place.function}`.")
     if depth >= 2:
-        lines.append(
-            f"It is called {cause.name} ({cause.code}): `ldjcheck explain {cause.name}` "
-            "tells more."
-        )
+        rule = rule_for(cause.code)
+        told = "" if rule is None else f": {rule.summary}"
+        lines.append(f"It is called {cause.name} ({cause.code}){told}.")
     if depth >= 3:
         lines.append(_plain(cause.message))
         lines += [] if place is None else [f"At {place.words()}:"]
@@ -113,7 +131,7 @@ def _on_cause(cause: Cause, level: Feedback) -> list[str]:
     return lines
 
 
-def _fenced(rows: tuple[str, ...] | list[str]) -> list[str]:
+def _fenced(rows: Sequence[str]) -> list[str]:
     if not rows:
         return []
     kept = [row.replace("```", "'''") for row in rows]

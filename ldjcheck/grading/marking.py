@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -162,7 +163,12 @@ class _Marking:
         outside = self._from_outside(exercise, file, self._files)
         numbers = outside.value
         if numbers is None:
-            return Outcome(exercise=name, standing="stopped", why=outside.why or "")
+            return Outcome(
+                exercise=name,
+                standing="stopped",
+                why=outside.why or "",
+                evidence=tuple(self._where(outside.printed)[:1]),
+            )
         if numbers.fault is not None:
             return _of_fault(name, numbers.fault)
         inside = self._from_inside(exercise, file)
@@ -177,8 +183,19 @@ class _Marking:
             why=short(why, 400),
             causes=causes,
             sample=numbers.worst,
+            again=call_of(exercise, file),
             same_map=numbers.same_map,
         )
+
+    def _where(self, printed: str) -> list[str]:
+        """Return the submission's lines in what a process printed before it was ended."""
+        frames = re.findall(r'File "([^"\n]+)", line (\d+) in ([\w<>]+)', printed)
+        return [
+            f"It was in line {line} of {source}, in {function}."
+            for file, line, function in frames
+            for source in self._sources
+            if source in file
+        ]
 
     def _from_outside(
         self, exercise: Exercise, file: str, files: Mapping[str, bytes]
@@ -221,6 +238,16 @@ class _Marking:
         if again is None or again.standing != "right":
             return causes
         return tuple(replace(c, confirmed=c.severity == "error") for c in causes)
+
+
+def call_of(exercise: Exercise, file: str) -> str:
+    """Return the call of Python that checks a layer in its submission's folder as here."""
+    given = {**exercise.check_keywords(), "seed": _SEED}
+    typed = given.pop("kwarg")
+    words = [repr(f"{file}:{exercise.expr}"), *(f"{k}={v!r}" for k, v in given.items())]
+    if typed:
+        words.append(f"kwarg={{{', '.join(f'{k!r}: {v}' for k, v in typed.items())}}}")
+    return f"check({', '.join(words)})"
 
 
 def job_for(name: str, exercise: Exercise, file: str, rubric: Rubric) -> Job:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from ldjcheck.grading.records import Marked, Written
+from ldjcheck.grading.records import Marked, Outcome, Written
 from ldjcheck.grading.rubric import Rubric
 from ldjcheck.grading.sandbox.measured import Enforced
 from ldjcheck.grading.scoring import ClassGrades, grade_class
@@ -66,14 +66,18 @@ def overview(marked: Sequence[Marked], rubric: Rubric, enforced: Enforced) -> Ov
     )
 
 
+def codes_of(outcome: Outcome) -> list[str]:
+    """Return the mistakes of a layer, as every form lists them."""
+    return [c.code for c in outcome.causes if c.severity in ("error", "warning")]
+
+
 def _common(marked: Sequence[Marked]) -> tuple[Common, ...]:
     """Return the mistakes that were made, the most frequent first."""
     made: dict[str, dict[str, None]] = {}
     for each in marked:
         for outcome in each.outcomes:
-            for cause in outcome.causes:
-                if cause.severity in ("error", "warning"):
-                    made.setdefault(cause.code, {})[each.submission] = None
+            for code in codes_of(outcome):
+                made.setdefault(code, {})[each.submission] = None
     order = Counter({code: len(names) for code, names in made.items()})
     found = []
     for code, _ in sorted(order.items(), key=lambda item: (-item[1], item[0])):

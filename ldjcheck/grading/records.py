@@ -73,6 +73,8 @@ class Sample:
     reported: float | None
     exact: float
     allowed: float
+    index: int = 0  # of the sample
+    x: tuple[float, ...] = ()  # what was fed; empty where it is too long to be told
 
     @property
     def is_wrong(self) -> bool:
@@ -97,6 +99,7 @@ class Outcome:
     file: str | None = None
     causes: tuple[Cause, ...] = ()
     sample: Sample | None = None
+    again: str | None = None  # the call of Python that checks it beside the code
     same_map: bool | None = None
     seconds: float = 0.0
 

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from ldjcheck import __version__
@@ -19,7 +20,7 @@ from ldjcheck.grading.rubric import Rubric
 from ldjcheck.grading.submissions import Submission
 from ldjcheck.records.plain import from_plain
 
-_FOLDER = "facts"
+_FOLDER, _POINTS = "facts", "points.json"
 
 
 class Store:
@@ -48,6 +49,21 @@ class Store:
         """Write the facts about a submission."""
         text = json.dumps({"version": __version__, **marked.to_dict()}, indent=1)
         write_whole(self._path(marked.submission), text)
+
+    def points(self) -> dict[str, float]:
+        """Return the points that submissions had when the class was graded last."""
+        try:
+            table = json.loads(
+                (self._folder.parent / _POINTS).read_text(encoding="utf-8")
+            )
+            return {str(name): float(points) for name, points in table.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def keep_points(self, points: Mapping[str, float]) -> None:
+        """Write the points of a class, beside those of submissions that it lacks now."""
+        text = json.dumps({**self.points(), **points}, indent=1)
+        write_whole(self._folder.parent / _POINTS, text)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{file_name(name)}.json"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from ldjcheck.calling.domain_text import parse_domain
 from ldjcheck.conventions import convention_called, declared_domain
+from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes.naming.choosing import codes_for, ignorable_codes_for
 from ldjcheck.options.table import KEYWORDS, Option, Takes
 from ldjcheck.records import (
@@ -21,7 +23,7 @@ from ldjcheck.records import (
     Shape,
     Suppression,
 )
-from ldjcheck.targets.data import given_inputs
+from ldjcheck.targets.data import given_inputs, read_inputs
 
 _LONGEST = 200  # characters of a value that are shown
 
@@ -156,7 +158,12 @@ def _context(name: str, given: Any) -> Context:
 
 
 def _inputs(given: Any) -> Given | None:
-    return None if given is None else given_inputs(given)
+    if not isinstance(given, str | Path):
+        return None if given is None else given_inputs(given)
+    try:
+        return read_inputs(given)
+    except CannotCheckError as error:
+        raise ValueError(error.message) from None
 
 
 def _shape(sizes: Any) -> Shape:

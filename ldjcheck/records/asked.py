@@ -44,6 +44,7 @@ class Given:
     samples: Mapping[str | None, Tensor]
     left_out: tuple[str, ...] = ()
     dtype: torch.dtype | None = None  # in which the input is fed; None: the check's
+    written: str = "inputs"  # as an argument of `check`: a name, or a file in quotes
 
     @property
     def count(self) -> int:

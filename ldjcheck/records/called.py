@@ -26,6 +26,7 @@ class Layer:
     inferred: tuple[tuple[str, str], ...] = ()  # how it was come by: what, and why
     sizes: tuple[Shape, ...] = ()  # events of these shapes are known to reach it
     known_right: tuple[CodeType, ...] = ()  # code that it runs and that was checked
+    written: str = "layer"  # as an argument of `check`: a name, or a target in quotes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

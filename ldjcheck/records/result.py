@@ -41,6 +41,11 @@ class Sample:
     difference: float | None
     allowed: float
 
+    def __str__(self) -> str:
+        """Return the two numbers, with the digits that tell them apart."""
+        said = "nothing" if self.reported is None else f"{self.reported:+.10g}"
+        return f"exact {self.exact:+.10g}  reported {said}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dimension:
@@ -209,6 +214,8 @@ class Result:
     alone: tuple[int | None, ...] | None = field(default=None, metadata=UNWRITTEN)
     # Another density of it, or its call, is right: it is a flow, and this is told of one.
     beside_right: bool = field(default=False, metadata=UNWRITTEN)
+    # The call of Python that repeats it, such as `check(layer, seed=1)`.
+    again: str | None = field(default=None, metadata=UNWRITTEN)
     # For pictures alone: no part of the JSON document.
     portrait: Portrait | None = field(default=None, metadata=UNWRITTEN)
 

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.records import Check, Derived, Direction, Finding, Result, Run, Status
+from ldjcheck.records import (
+    Check,
+    Derived,
+    Direction,
+    Finding,
+    Result,
+    Run,
+    Sample,
+    Status,
+)
 from ldjcheck.report import concise, github, html, json, junit, sarif, text
 from ldjcheck.report.style import Style
 
@@ -78,6 +87,17 @@ class Report:
     def derived(self) -> Derived | None:
         """What `derive()` derived: lines, edits, and whether they were verified."""
         return self.result.derived
+
+    def sample(self, direction: Direction = "forward", index: int = 0) -> Sample:
+        """Return a sample of a direction; printed, it is what is exact and reported.
+
+        Raises:
+            LookupError: the ldj of no such sample was compared.
+        """
+        for check in self.checks:
+            if check.name == "ldj" and check.direction == direction:
+                return check.samples[index]
+        raise LookupError(f"no ldj was compared {direction}")
 
     @property
     def details(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from ldjcheck.records import Finding, Run
+from ldjcheck.records import Finding, Result, Run
 from ldjcheck.report.blocks import derived, figures, full, screen
 from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import one_line, wrap
@@ -22,8 +22,16 @@ def render(run: Run, style: Style) -> str:
         titles = [title(result, style) for result in run.results]
         return _joined([titles, _statistics(run, style)])
     blocks: list[Block] = []
+    if len(run.results) > 1 and not style.verbose:
+        blocks.append([title(result, style) for result in run.results])
+    told: dict[object, str] = {}
     for result in run.results:
-        if result.derived is not None:
+        mistakes = _mistakes(result)
+        first = told.setdefault(mistakes, result.target)
+        if mistakes and first != result.target and not style.verbose:
+            lead = f"{one_line(result.target)}: the same, line by line, as "
+            blocks.append(wrap(lead + one_line(first), style.width, "", "  ", rows=2))
+        elif result.derived is not None:
             blocks += derived.blocks(result, style)
         elif style.verbose:
             blocks += full.blocks(result, style)
@@ -33,6 +41,17 @@ def render(run: Run, style: Style) -> str:
     if all(result.derived is None for result in run.results):
         blocks.append(_ending(run, style))
     return _joined(blocks)
+
+
+def _mistakes(result: Result) -> tuple[object, ...]:
+    """Return what is wrong, and in which lines: instances of one class have it in common.
+
+    Of what stands in no line nothing says that it is the same.
+    """
+    grave = [f for f in result.findings if f.severity in ("error", "unproven")]
+    if any(finding.location is None for finding in grave):
+        return ()
+    return tuple((f.code, f.direction, f.location, f.message) for f in grave)
 
 
 def _joined(blocks: Iterable[Block]) -> str:

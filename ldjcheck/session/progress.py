@@ -19,10 +19,11 @@ class ProgressLine:
         self._shown = ""
 
     def show(self, target: str, doing: str | None, left: float) -> None:
-        """Show what is being done and how much time is left, where it takes a while."""
-        if time.monotonic() - self._begun < _SILENT:
+        """Show what is being done, since when and for how long yet, where it takes a while."""
+        spent = time.monotonic() - self._begun
+        if spent < _SILENT:
             return
-        what = f"{doing or 'loading it'}, {left:.0f} s left"
+        what = f"{doing or 'loading it'}, {spent:.0f} s, {left:.0f} s left"
         room = max(_WIDTH - len(what) - 2, 8)
         target = target.encode("ascii", "replace").decode()
         if len(target) > room:

@@ -31,6 +31,7 @@ from ldjcheck.targets import (
     load_source,
     parse_target,
     refused,
+    seed_all,
     trouble_ahead,
 )
 from ldjcheck.targets.blame import shown_path, users_fault
@@ -420,7 +421,7 @@ def find_targets(
     text: str, request: Request, checker: Checker, tell: Tell | None = None
 ) -> Survey | Result:
     """Return what in a source may be a flow layer, or why it cannot be looked through."""
-    _seed(request.options.seed)
+    seed_all(request.options.seed)
     try:
         return find_layers(parse_target(text).source)
     except CannotCheckError as error:
@@ -434,8 +435,8 @@ def _check(
     started, asked = time.perf_counter(), request.options.started()
     layer, strange = None, dict[str, str]()
     try:
-        # random initial weights are part of what is checked
-        _seed(request.options.seed)
+        # Random initial weights are part of what is checked.
+        seed_all(request.options.seed)
         target = parse_target(text)
         source = load_source(target, [expr for _, expr in request.kwargs])
         layer = load_layer(target, source)
@@ -478,15 +479,3 @@ def _silences(text: str, request: Request) -> list[Suppression]:
         for pattern, suppression in request.silences
         if any(fnmatchcase(name, pattern.replace("[", "[[]")) for name in names)
     ]
-
-
-def _seed(seed: int) -> None:
-    """Start all random generators at the same point in every run."""
-    import random
-
-    import numpy as np
-    import torch
-
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)

@@ -79,12 +79,9 @@ def uncallable(layer: Layer, options: Options) -> CannotCheckError:
                 "  --convention 'f(x, flag=True) -> y, ldj'",
             ),
         )
-    if isinstance(layer.obj, str):
-        next_ = [f"To check the target that it names, type: ldjcheck {layer.obj}"]
-    else:
-        next_ = ["A flow layer is called with x and returns y and its ldj."]
-        if method := _own_method(layer.obj):
-            next_ += [f"If a method of it does so, name that: {layer.name}.{method}"]
+    next_ = ["A flow layer is called with x and returns y and its ldj."]
+    if method := _own_method(layer.obj):
+        next_ += [f"If a method of it does so, name that: {layer.name}.{method}"]
     return CannotCheckError(
         "LDJ004",
         f"I do not know how to call {layer.name}.",

@@ -10,7 +10,7 @@ import textwrap
 from types import CodeType
 from typing import Any
 
-from ldjcheck.cells import split_cell
+from ldjcheck.cells import running_cell, split_cell
 from ldjcheck.records import Location
 from ldjcheck.tape.node import Place
 
@@ -82,4 +82,4 @@ def returned_at(function: Any) -> Location | None:
 def shown_file(path: str) -> str:
     """Return a file as a reader in the current folder would type it."""
     here = os.getcwd() + os.sep
-    return path.removeprefix(here)
+    return running_cell(path) or path.removeprefix(here)

@@ -7,12 +7,28 @@ expression. Loading changes `sys.path` and `sys.modules`, as importing does.
 from __future__ import annotations
 
 from ldjcheck.targets.ahead import trouble_ahead
-from ldjcheck.targets.load import SOURCE_KINDS, find_layers, load_layer, load_source
+from ldjcheck.targets.load import (
+    SOURCE_KINDS,
+    find_layers,
+    load_layer,
+    load_source,
+    seed_all,
+)
 from ldjcheck.targets.sources.source import Source, SourceKind, parse_target
 from ldjcheck.targets.survey import Survey
 from ldjcheck.targets.typed import as_targets, refused
 
 __all__ = [
-    "SOURCE_KINDS", "Source", "SourceKind", "Survey", "as_targets", "find_layers",
-    "load_layer", "load_source", "parse_target", "refused", "trouble_ahead",
-]  # fmt: skip
+    "SOURCE_KINDS",
+    "Source",
+    "SourceKind",
+    "Survey",
+    "as_targets",
+    "find_layers",
+    "load_layer",
+    "load_source",
+    "parse_target",
+    "refused",
+    "seed_all",
+    "trouble_ahead",
+]

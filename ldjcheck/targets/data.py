@@ -42,7 +42,7 @@ def read_inputs(path: str | Path) -> Given:
     except (OSError, ValueError, EOFError) as error:
         raise _unreadable("LDJ006", path, error) from None
     try:
-        return given_inputs(value)
+        return replace(given_inputs(value), written=repr(str(path)))
     except ValueError as error:
         message = f"{path} holds no inputs: {error}."
         raise CannotCheckError("LDJ006", message, _FORMS) from None
@@ -102,9 +102,9 @@ def with_weights(layer: Layer, weights: str | Path | Mapping[str, Any]) -> Layer
     import copy
 
     state = weights
-    name = "the state dict"
+    name, written = "the state dict", "weights"
     if not isinstance(weights, Mapping):
-        name = Path(weights).name
+        name, written = Path(weights).name, repr(str(weights))
         state = _loaded(Path(weights))
     own = getattr(layer.obj, "state_dict", None)
     if not callable(own) or not own():
@@ -129,6 +129,7 @@ def with_weights(layer: Layer, weights: str | Path | Mapping[str, Any]) -> Layer
         obj=twin,
         rebuild=None if rebuild is None else partial(_rebuilt, rebuild, found),
         inferred=(*layer.inferred, ("weights", said)),
+        written=f"{layer.written}, weights={written}",
     )
 
 

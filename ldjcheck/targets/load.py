@@ -25,6 +25,18 @@ SOURCE_KINDS: tuple[SourceKind, ...] = (
 """Every kind of source, in the order of asking."""
 
 
+def seed_all(seed: int) -> None:
+    """Start all random generators at the same point in every run."""
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
 def load_layer(target: Target, source: Source | None = None) -> Layer:
     """Return the layer that the target names, its expression evaluated exactly once.
 
@@ -53,6 +65,7 @@ def load_layer(target: Target, source: Source | None = None) -> Layer:
         obj=obj,
         rebuild=lambda: built()[0],
         inferred=(("source", " ".join(source.notes)),) if source.notes else (),
+        written=repr(target.text),
     )
 
 

@@ -325,7 +325,7 @@ def test_a_sample_at_which_there_is_no_slope_ends_no_check() -> None:
         (torch.ones(2, 2, dtype=torch.complex64), "holds complex numbers"),
         ({"x": torch.ones(2, 1), "c": torch.ones(3, 1)}, "not equally many"),
         ({}, "nothing is in it"),
-        ("data.pt", "it is a str"),
+        ("data.pt", "data.pt cannot be read"),
     ],
 )
 def test_what_are_no_samples_is_refused(given: object, said: str) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 import torch
 from torch import Tensor, nn
 
+import ldjcheck
+from ldjcheck import listening
 from ldjcheck.api import check_layer
 from ldjcheck.records import Layer, Options, Result
 
@@ -70,3 +76,29 @@ def test_what_may_still_turn_out_to_be_harmless_is_not_told_to_fail() -> None:
     assert [f.code for f in end.findings] == ["LDJ117"]
     assert told
     assert "fail" not in [each.status for each in told]
+
+
+def test_who_waits_in_a_notebook_sees_a_line_that_goes_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ipython = pytest.importorskip("IPython")
+    shown: list[str] = []
+    line = SimpleNamespace(update=lambda html: shown.append(html.data))
+
+    def display(html: Any, *, display_id: bool) -> Any:
+        shown.append(html.data)
+        return line if display_id else None
+
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr(listening, "SILENT", 0.0)
+    ldjcheck.check(Stretch(sign=-1.0))
+    assert shown == []  # no kernel runs this test
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setattr(ipython, "get_ipython", lambda: shell)
+    ldjcheck.check(Stretch(sign=-1.0))
+    assert "<small>finding out how it is called, 0 s</small>" in shown
+    assert shown[-1] == ""
+    shown.clear()
+    monkeypatch.setattr(listening, "SILENT", 60.0)
+    ldjcheck.check(Stretch(sign=-1.0))
+    assert shown == []  # an answer comes before anybody waits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -226,6 +227,11 @@ def test_a_sheet_has_its_key_apart(tmp_path: Path) -> None:
         assert answer not in sheet.replace(RIGHT.rstrip(), "").replace(
             WRONG.rstrip(), ""
         )
+    assert sheet.count("```python\n# your answer") == 2
+    asked_for = re.sub(r"<details>.*?</details>", "", sheet, flags=re.DOTALL)
+    for hint in (*hints(QUESTION), *hints(SOUND)):
+        assert hint in sheet
+        assert hint not in asked_for
     assert "## Layer 1: wrong" in answers
     assert "## Layer 2: right" in answers
     assert "+         return y, torch.log(torch.cosh(x)).sum(1)" in answers

@@ -58,6 +58,23 @@ def test_a_layer_of_the_session_is_checked(magic: Magic) -> None:
     assert "torch.zeros(len(x))" in report._repr_mimebundle_()["text/html"]
 
 
+def test_a_place_is_told_by_the_number_of_its_cell(magic: Magic) -> None:
+    from IPython import get_ipython
+
+    shell = get_ipython()  # type: ignore[no-untyped-call]
+    assert shell is not None
+    half = CELL.replace("self.log_scale.sum()", "self.log_scale.mean()")
+    shell.run_cell(half, store_history=True)
+    told = f"In [{shell.execution_count - 1}], line 10, in forward"
+    report = magic("Scale(4) --shape 4 --seed 1")
+    assert f"--> {told}" in str(report)
+    assert told in report._repr_mimebundle_()["text/html"]
+    assert "print(check(Scale(4), shape=(4,), seed=1).sample('forward', 0))" in str(
+        report
+    )
+    assert ".py" not in report.findings[0].location.file
+
+
 def test_a_comment_of_a_cell_ignores_what_is_found_in_its_line(
     magic: Magic, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -233,6 +233,15 @@ def test_every_other_block_is_what_it_says_it_is(document: Path) -> None:
             UNRUN[block.language](block.text)
 
 
+@pytest.mark.parametrize("name", ["first-layer", "getting-started"])
+def test_what_is_quoted_from_a_screen_stands_on_one(name: str) -> None:
+    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    screens = "\n".join(block.text for block in blocks(ROOT / "docs" / f"{name}.md"))
+    quoted = re.findall(r"(?<![*\w])\*([^*\n]+)\*(?![*\w])", FENCE.sub("", text))
+    assert len(quoted) >= 4
+    assert [each for each in quoted if each.lower() not in screens.lower()] == []
+
+
 def test_the_blocks_of_the_documents_are_found() -> None:
     assert {"README.md", "getting-started.md"} <= {b.document.name for b in CONSOLE}
     assert {"README.md", "python.md"} <= {document.name for document in PYTHON}

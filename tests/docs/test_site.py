@@ -99,6 +99,30 @@ def test_formulas_are_typeset_and_blocks_can_be_copied(site: Path) -> None:
         assert not re.findall(r"\$\$|\$\\|\\(?:log|sum|det|partial)\b", prose), page
 
 
+def test_verdicts_and_edits_of_a_console_have_their_colours(site: Path) -> None:
+    text = (site / "getting-started.html").read_text(encoding="utf-8")
+    assert re.search(r'<span class="gd">FAIL</span>(<[^>]*>)* +LDJ104', text)
+    assert '<span class="gi">PASS</span>' in text
+    assert re.search(r'<span class="gd"> +\d+ -  ldj ', text)
+    assert re.search(r'<span class="gi"> +\d+ \+  ldj ', text)
+    assert 'rel="icon" href="_static/icon.svg"' in text.replace("shortcut ", "")
+
+
+HIDDEN = """
+const wide = document.documentElement.clientWidth;
+return [...document.querySelectorAll('.highlight-console .gd, .highlight-console .gi')]
+  .filter(e => e.getBoundingClientRect().right > wide).map(e => e.textContent);
+"""
+
+
+def test_verdicts_lie_on_the_screen_of_a_telephone(
+    site: Path, browser: Browser
+) -> None:
+    for page in ("getting-started", "first-layer", "command-line"):
+        browser.open(site / f"{page}.html", width=NARROW)
+        assert browser.ask(HIDDEN) == [], page
+
+
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_nothing_is_cut_off(site: Path, browser: Browser, width: int) -> None:
     faults = {}

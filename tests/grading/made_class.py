@@ -238,10 +238,10 @@ def tries(traps: Traps, *themes: str) -> str:
     return text.replace("from torch import nn\n", trying, 1)
 
 
-def write_class(folder: Path, submissions: dict[str, str]) -> None:
+def write_class(folder: Path, submissions: dict[str, str], seconds: int = 60) -> None:
     """Write a rubric, its solution and Python files of submissions."""
     (folder / "solution.py").write_text(SOLUTION)
-    (folder / "rubric.toml").write_text(RUBRIC.format(seconds=60))
+    (folder / "rubric.toml").write_text(RUBRIC.format(seconds=seconds))
     (folder / "class").mkdir()
     for name, text in submissions.items():
         (folder / "class" / f"{name}.py").write_text(text)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from command import ldjcheck_in
 
 from grading.made_class import (
+    AT_CALL,
     ATTEMPTS,
     FORGES_BY_PATCHING,
     MEAN,
@@ -18,6 +21,7 @@ from grading.made_class import (
     SOLUTION,
     Traps,
     notebook,
+    slipped,
     tries,
     write_class,
     zipped,
@@ -140,3 +144,26 @@ def test_the_summary_names_what_was_made_most(graded: Path) -> None:
     most = "made LDJ105 mean-not-sum: averaged over dims instead of summed"
     assert most in said.splitlines()[1]
     assert "For you to look at: forges by patching\n" in said
+
+
+@pytest.mark.slow
+def test_a_hang_names_its_line(tmp_path: Path) -> None:
+    hangs = slipped(AT_CALL, f"        while len(x):\n            pass\n{AT_CALL}")
+    write_class(tmp_path, {"hugo": hangs}, seconds=3)
+    words = (
+        "grade",
+        "class",
+        "--rubric",
+        "rubric.toml",
+        "--format=json",
+        "--format=html",
+    )
+    ldjcheck_in(tmp_path, *words)
+    document = json.loads((tmp_path / "grades" / "grades.json").read_text())
+    (layer,) = document["submissions"][0]["layers"]
+    page = (tmp_path / "grades" / "overview.html").read_text()
+    number = hangs[: hangs.index("while len(x)")].count("\n") + 1
+    assert layer["standing"] == "stopped"
+    assert re.search(
+        rf"It was in line ({number}|{number + 1}) of .*\.py, in forward", page
+    )

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
 
-from grading.test_scoring import MEAN, ONE, a_class, marked, outcome
+from grading.test_scoring import MEAN, ONE, TWO, a_class, marked, outcome
 from ldjcheck.classroom.lessons import hint_for
+from ldjcheck.cli.commands.grade import _changes
 from ldjcheck.grading.confined.looking import form_of, look
 from ldjcheck.grading.feedback import feedback
 from ldjcheck.grading.formats import FORMS
+from ldjcheck.grading.marking import call_of
 from ldjcheck.grading.overview import Overview, alike, overview
 from ldjcheck.grading.records import Sample, Written
+from ldjcheck.grading.rubric import Exercise
 from ldjcheck.grading.sandbox.measured import Enforced
-from ldjcheck.grading.store import file_name
+from ldjcheck.grading.store import Store, file_name
 from ldjcheck.mistakes import RULES
 from ldjcheck.records import Edit
 
@@ -110,11 +114,101 @@ def test_json_has_neither_nan_nor_durations() -> None:
 def test_each_level_of_feedback_says_more_than_the_one_before() -> None:
     (grade,) = overview([marked("anna", SHOWN)], ONE, ALL).grades.grades
     pages = [feedback(grade, level) for level in ("hint", "place", "name", "fix")]
-    for told in ("reports -0.2500; the Jacobian gives -1.0000", hint_for("LDJ105")):
+    for told in ("the Jacobian gives -1.0000; it reports -0.2500", hint_for("LDJ105")):
         assert all(told in page for page in pages)
     for nth, told in enumerate(("`Scale.ldj`", "mean-not-sum", "+ a.sum()"), 1):
         assert [told in page for page in pages] == [False] * nth + [True] * (4 - nth)
     assert all("<script>" not in page for page in pages)
+
+
+def test_what_keeps_a_file_from_loading_is_told_once() -> None:
+    broken = replace(
+        outcome("A", standing="broken"), why="f.py, line 4: expected ':'",
+        evidence=("    def forward(self, x)", "                        ^"),
+    )  # fmt: skip
+    told = marked("anna", broken, replace(broken, exercise="B"))
+    (grade,) = overview([told], TWO, ALL).grades.grades
+    page = feedback(grade, "hint")
+    assert page.count("def forward(self, x)") == 1
+    assert "As A: f.py, line 4: expected ':'." in page
+
+
+def test_a_student_is_given_what_was_fed_and_no_command() -> None:
+    fed = Sample(
+        direction="inverse", reported=-0.25, exact=-1.0, allowed=0.0, x=(0.5, -1.25)
+    )
+    shown = replace(SHOWN, sample=fed, again="check('f.py:A', shape=[2], seed=5)")
+    (grade,) = overview([marked("anna", shown)], ONE, ALL).grades.grades
+    page = feedback(grade, "fix")
+    assert "on the way back, [0.5, -1.25], the Jacobian gives -1.0000" in page
+    assert "\n    from ldjcheck import check\n    print(check(" in page
+    assert "ldjcheck explain" not in page
+
+
+def test_pasted_beside_the_file_the_lines_print_two_numbers_that_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "hw.py").write_text(
+        "import torch\nfrom torch import nn\n\n\nclass Scale(nn.Module):\n"
+        "    def forward(self, x, by=1.0):\n"
+        "        return by * x, torch.full((len(x),), by).log()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    asked = Exercise(
+        name="Scale", expr="Scale", points=2, shape=(3,), kwarg={"by": "2.0"}
+    )
+    shown = replace(SHOWN, again=call_of(asked, "hw.py"))
+    (grade,) = overview([marked("anna", shown)], ONE, ALL).grades.grades
+    lines = re.findall(r"^    (.*)$", feedback(grade, "hint"), re.MULTILINE)
+    assert len(lines) == 2
+    exec("\n".join(lines), {})
+    told = re.fullmatch(r"exact (\S+)  reported (\S+)\n", capsys.readouterr().out)
+    assert told is not None
+    assert [float(each) for each in told.groups()] == pytest.approx(
+        [2.0794, 0.6931], 1e-3
+    )
+
+
+@pytest.mark.parametrize("level", ["hint", "place", "name", "fix"])
+def test_a_page_shows_a_student_the_own_code_and_at_last_the_line(level: str) -> None:
+    text = "def ldj(self, x):\n    a = x * '</pre>'\n    return a.mean()"
+    own = Written(name="Scale.ldj", file="f.py", line=5, text=text, form=text, last=7)
+    other = replace(own, name="Scale.other", text="return 'something else'")
+    rubric = replace(ONE, feedback=level)  # type: ignore[arg-type]
+    graded = overview([marked("anna", SHOWN, wrong=(own, other))], rubric, ALL)
+    form = next(form for form in FORMS if form.name == "pages")
+    (page,) = form.render(graded).values()
+    assert ("   6      a = x * &#39;&lt;/pre&gt;&#39;" in page) == (level != "hint")
+    assert ("<mark>   7      return a.mean()</mark>" in page) == (level == "fix")
+    assert "something else" not in page
+    assert ("<pre>- a.mean()\n+ a.sum()</pre>" in page) == (level == "fix")
+    assert "<script" not in page
+
+
+def test_all_forms_list_the_same_mistakes() -> None:
+    warned = replace(MEAN, code="LDJ204", severity="warning")
+    told = marked("anna", outcome("A", MEAN, warned, replace(MEAN, severity="note")))
+    (row,) = csv.DictReader(drawn("csv", told)[""].splitlines())
+    counted = [c.code for c in overview([told], ONE, ALL).common]
+    (page,) = drawn("html", told).values()
+    matrix = page[page.index('class="matrix"') :]
+    assert row["mistakes"].split() == counted == ["LDJ105", "LDJ204"]
+    assert "wrong LDJ105 LDJ204</td>" in matrix[: matrix.index("</table>")]
+
+
+def test_the_points_stand_over_an_axis() -> None:
+    (page,) = drawn("html", marked("anna", outcome("A"))).values()
+    axis = page[page.index('class="axis') :]
+    told = re.findall(r"<span>([\d.]+)</span>", axis[: axis.index("</div>")])
+    assert [float(each) for each in told] == pytest.approx([0.2 * n for n in range(11)])
+
+
+def test_what_changed_since_the_last_time_is_told(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.points() == {}
+    store.keep_points({"anna": 2, "bert": 1.5})
+    changes = _changes(store.points(), {"anna": 2, "bert": 2, "carla": 0})
+    assert changes == ["Points of bert: 1.5 before, 2 now."]
 
 
 def test_a_student_is_not_told_what_the_teacher_looks_at() -> None:

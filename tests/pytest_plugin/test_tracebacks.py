@@ -27,10 +27,10 @@ E       ldjcheck.LdjMismatch: LDJ104 sign-flipped
 E       The whole log-determinant has the wrong sign.
 E       
 E       Flipped() forward, 3 samples of shape (4,) = 4 dims, float64, seed 0
-E         sample    reported    exact    difference    allowed
-E              0     +0.7768  -0.7768      +1.55357      4e-13
-E              1     +0.7768  -0.7768      +1.55357      4e-13
-E              2     +0.7768  -0.7768      +1.55357      4e-13
+E         sample    exact    reported    difference    allowed
+E              0  -0.7768     +0.7768      +1.55357      4e-13
+E              1  -0.7768     +0.7768      +1.55357      4e-13
+E              2  -0.7768     +0.7768      +1.55357      4e-13
 E       
 E       --> flows.py:22, in forward
 E       fix, run: all samples then agree to 2e-16

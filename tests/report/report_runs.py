@@ -416,7 +416,7 @@ LAW = st.builds(
 FIX = st.builds(
     Fix,
     applicability=st.sampled_from(["verified", "suggested"]),
-    residual_after=maybe(NUMBER),
+    residual_after=maybe(NUMBER.map(abs)),
     edits=tuples(st.builds(Edit, file=TEXT, line=COUNT, before=TEXT, after=TEXT), 2),
 )
 FINDING = st.builds(
@@ -446,6 +446,7 @@ RESULT = st.builds(
     sublayers=tuples(SUBLAYER_LINE, 20),
     ledger=tuples(LEDGER_LINE, 30),
     findings=tuples(FINDING, 3),
+    again=maybe(TEXT.map(lambda text: f"check({text!r}, shape=(4, 4, 4))")),
 )
 RUN = st.builds(
     Run,

@@ -41,10 +41,10 @@ def test_a_mistake_is_told_in_words_numbers_place_reason_fix_and_cost() -> None:
           The log-determinant counts log(quants) once, not once per dimension.
 
           forward, 3 samples of shape (1, 4, 4) = 16 dims, noise frozen, float64
-            sample    reported     exact    difference    allowed
-                 0    +27.8315  -55.3462      +83.1777      3e-12
-                 1    +22.9931  -60.1846      +83.1777      3e-12
-                 2    +27.1462  -56.0315      +83.1777      3e-12
+            sample     exact    reported    difference    allowed
+                 0  -55.3462    +27.8315      +83.1777      3e-12
+                 1  -60.1846    +22.9931      +83.1777      3e-12
+                 2  -56.0315    +27.1462      +83.1777      3e-12
 
           --> deq.py:41, in dequant
 
@@ -73,9 +73,9 @@ def test_a_mistake_is_told_in_words_numbers_place_reason_fix_and_cost() -> None:
           Learn more: ldjcheck explain LDJ101
 
           inverse, 2 samples of shape (1, 4, 4) = 16 dims, float64
-            sample    reported     exact    difference    allowed
-                 0    +55.3462  +55.3462             0      3e-12
-                 1    +60.1846  +60.1846             0      3e-12
+            sample     exact    reported    difference    allowed
+                 0  +55.3462    +55.3462             0      3e-12
+                 1  +60.1846    +60.1846             0      3e-12
 
           Also checked: inverse ok, round trip ok, contract ok
 
@@ -106,14 +106,14 @@ def test_verbose_adds_all_numbers_the_evidence_of_notes_and_the_command() -> Non
         deq.py:Dequantization                                         PASS  forward only
 
           forward, 2 samples of shape (1, 4, 4) = 16 dims, noise frozen, float64
-            sample    reported     exact    difference    allowed
-                 0    +55.3462  +55.3462             0      3e-12
-                 1    +60.1846  +60.1846             0      3e-12
+            sample     exact    reported    difference    allowed
+                 0  +55.3462    +55.3462             0      3e-12
+                 1  +60.1846    +60.1846             0      3e-12
 
           first sample by dimension (diagonal Jacobian)
-            dim    reported     exact
-              0           -  -13.8365
-              1           -  -41.5097
+            dim     exact    reported
+              0  -13.8365           -
+              1  -41.5097           -
 
           forward   2 samples of (1, 4, 4), noise frozen  worst 2e-15  allowed 3e-12
           contract  ok
@@ -137,10 +137,10 @@ def test_two_mistakes_each_stand_beside_the_numbers_of_their_direction() -> None
           The log-determinant counts log(quants) once, not once per dimension.
 
           forward, 3 samples of shape (1, 4, 4) = 16 dims, noise frozen, float64
-            sample    reported     exact    difference    allowed
-                 0    +27.8315  -55.3462      +83.1777      3e-12
-                 1    +22.9931  -60.1846      +83.1777      3e-12
-                 2    +27.1462  -56.0315      +83.1777      3e-12
+            sample     exact    reported    difference    allowed
+                 0  -55.3462    +27.8315      +83.1777      3e-12
+                 1  -60.1846    +22.9931      +83.1777      3e-12
+                 2  -56.0315    +27.1462      +83.1777      3e-12
 
           --> deq.py:41, in dequant
               ldj -= np.log(self.quants)
@@ -153,9 +153,9 @@ def test_two_mistakes_each_stand_beside_the_numbers_of_their_direction() -> None
           LDJ110 inverse: The inverse leaves out log(1 - alpha).
 
           inverse, 2 samples of shape (1, 4, 4) = 16 dims, float64
-            sample    reported      exact    difference    allowed
-                 0   +1.000000  +1.000040  -4.00000e-05      3e-12
-                 1         nan  -2.000000           nan      3e-12
+            sample      exact    reported    difference    allowed
+                 0  +1.000040   +1.000000  -4.00000e-05      3e-12
+                 1  -2.000000         nan           nan      3e-12
 
           --> flows.ipynb, cell 4, line 52
 
@@ -185,13 +185,13 @@ def test_the_dimensions_of_the_first_sample_are_shown() -> None:
 
     assert """
   forward, 1 sample of shape (2,) = 2 dims, noise frozen, float64
-    sample    reported    exact    difference    allowed
-         0     -0.7500  +0.2500      -1.00000      3e-12
+    sample    exact    reported    difference    allowed
+         0  +0.2500     -0.7500      -1.00000      3e-12
 
   first sample by dimension
-    dim    reported    exact
-      0     -0.5000  +0.5000
-      1     -0.2500  -0.2500
+    dim    exact    reported
+      0  +0.5000     -0.5000
+      1  -0.2500     -0.2500
 
 """ in drawn(run(result))
 

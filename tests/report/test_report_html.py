@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browser import NARROW, WIDE, Browser, opened_browser
 from hypothesis import HealthCheck, Phase, given, settings
-from report_runs import ERROR, FAIL, PASS, RUN, SUBLAYER, UNPROVEN, run
+from report_runs import ERROR, FAIL, PASS, RUN, SUBLAYER, UNPROVEN, run, samples
 from test_report_pictures import DRAWN
 
 from ldjcheck.records import Excerpt, Ignored, Portrait, Result, Run, Skipped
@@ -137,6 +137,30 @@ def test_lines_whose_source_is_gone_stand_alone() -> None:
     told = words(page_of(FAIL))
     assert "40z = z / self.quants-88.72" in told
     assert "total" in told
+
+
+def test_what_a_telephone_hides_is_hidden_in_every_row() -> None:
+    page = page_of(WHOLE)
+    table = page[page.index('<table class="source">') : page.index("</tfoot>")]
+    rows = re.findall(r"<tr.*?</tr>", table)
+    cells = [re.findall(r"<t[hd][^>]*>", row) for row in rows]
+    hidden = [["ran" in cell for cell in row] for row in cells]
+    assert hidden == [[True, False, False, False, False]] * len(rows)
+    assert ".source .ran { display: none; }" in page
+
+
+def test_the_verdict_comes_first_and_the_command_last() -> None:
+    told = words(page_of(WHOLE))
+    assert told.index("1 mistake in 1 layer") < told.index("counts log(quants) once")
+    assert told.endswith("ldjcheck deq.py:Dequantization · seed 0")
+
+
+@pytest.mark.parametrize(("second", "drawn"), [(-55.3462, False), (-60.0, True)])
+def test_samples_that_are_alike_are_told_once(second: float, drawn: bool) -> None:
+    shown = samples((27.8315, -55.3462), (27.8315, second))
+    check = dataclasses.replace(WHOLE.checks[0], samples=shown)
+    page = page_of(dataclasses.replace(WHOLE, checks=(check,)))
+    assert ("Exact and reported." in words(page)) == drawn
 
 
 def test_a_mistake_that_one_edit_mends_is_told_once() -> None:

@@ -160,7 +160,7 @@ def test_a_report_without_a_portrait_is_drawn_as_far_as_it_goes(
         with pytest.raises(NothingToDrawError):
             Report(run(result)).plot()
         return
-    assert "Reported against exact" in words_of(Report(run(result)).plot())
+    assert "Exact and reported" in words_of(Report(run(result)).plot())
 
 
 def test_where_nothing_was_compared_there_is_nothing_to_draw() -> None:

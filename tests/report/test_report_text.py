@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from textwrap import dedent
 
 import click
@@ -37,6 +38,7 @@ from ldjcheck.records import (
     Skipped,
 )
 from ldjcheck.report import Style
+from ldjcheck.report.blocks.layout import around_marks
 from ldjcheck.report.text import render
 
 PLAIN = Style(color=False, verbosity=0)
@@ -203,7 +205,7 @@ def test_a_long_target_keeps_its_beginning_and_its_end() -> None:
 
     assert first.startswith("src/flows/nested/")
     assert "..." in first
-    assert ".py:Dequantization(quants=8)  PASS  forward only" in first
+    assert first.endswith("/deq.py:Dequantization(quants=8)   PASS  forward only")
 
 
 def test_the_skipped_are_listed_with_their_reasons() -> None:
@@ -287,6 +289,59 @@ def test_edits_of_each_direction_stand_together_where_the_mistake_is_one() -> No
     assert text.count("write it with --fix") == 1
     assert "    41 -  ldj -= np.log(self.quants)\n" in text
     assert "    48 +  ldj += dims\n" in text
+
+
+@pytest.mark.parametrize("before", [0, 2, 30])
+@pytest.mark.parametrize("behind", [0, 2, 30])
+def test_of_a_long_line_what_is_marked_is_shown(before: int, behind: int) -> None:
+    line = (
+        "  " + "some_name + " * before + "x @ torch.ones(5, 5)" + " + a_name" * behind
+    )
+    first = line.index("x @")
+    marks = " " * first + "~~^~~~~~~~~~~~~~~~~~"
+    shown, *below = around_marks(line, marks, 76)
+    assert len(shown) <= 76
+    (under,) = below
+    at = under.index("~")
+    assert shown[at : at + 20] == "x @ torch.ones(5, 5)"
+    assert under.strip() == marks.strip()
+    kept = set(re.findall(r"\w+", shown)) - {"x", "torch", "ones", "5"}
+    assert kept <= {"some_name", "a_name"}
+    assert around_marks(line, " " * first + "~" * 90, 76)[0] == line
+
+
+def test_several_layers_begin_with_a_line_each_and_tell_one_mistake_once() -> None:
+    layers = [dataclasses.replace(FAIL, target=f"deq.py:{name}") for name in "abc"]
+    elsewhere = dataclasses.replace(DIMS_FACTOR, location=None)
+    layers[2] = dataclasses.replace(layers[2], findings=(elsewhere,))
+    first, *rest = drawn(run(*layers, PASS), PLAIN).strip().split("\n\n")
+    told = [re.split(r" {2,}", line) for line in first.split("\n")]
+    assert [name for name, *_ in told] == [*(f"deq.py:{n}" for n in "abc"), PASS.target]
+    assert ["FAIL" in line[-1] + line[-2] for line in told] == [True] * 3 + [False]
+    assert "deq.py:b: the same, line by line, as deq.py:a" in rest
+    assert sum("counts log(quants) once" in block for block in rest) == 2
+
+
+def test_no_path_and_no_identifier_is_cut() -> None:
+    target = "examples/dequantization_mistakes.py:InverseWithoutAlpha(quants=256)"
+    assert DIMS_FACTOR.location is not None
+    place = dataclasses.replace(
+        DIMS_FACTOR.location,
+        file="examples/with/a/long/name/dequantization_mistakes.py",
+        function="a_function_of_some_name",
+    )
+    steps = tuple(
+        dataclasses.replace(each, file=place.file, text="    ldj = " + "+ one_term" * 9)
+        for each in FAIL.ledger
+    )
+    finding = dataclasses.replace(DIMS_FACTOR, location=place)
+    result = dataclasses.replace(FAIL, target=target, findings=(finding,), ledger=steps)
+    for style in (PLAIN, VERBOSE):
+        text = drawn(run(result), style)
+        assert "examples/dequantization_mistakes.py:" in text
+        assert f"--> {place.file}:41" in text
+        words = set(re.findall(r"\w+", text))
+        assert not words & {"one_term"[:n] for n in range(2, 8)}
 
 
 def test_statistics_end_the_report_with_how_often_each_code_was_found() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.classroom.quiz.question import hints
 from ldjcheck.mistakes import rule_for
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ def write_sheet(
             place.write_text(notebook(cells), encoding="utf-8")
         elif suffix == ".md":
             place.write_text(markdown(cells), encoding="utf-8")
-        else:
-            _write_pdf(markdown(cells), place)
+        else:  # on paper nothing can be folded away
+            told = [cell for cell in cells if "<details>" not in cell[1]]
+            _write_pdf(markdown(told), place)
     return key
 
 
@@ -73,8 +75,21 @@ def _sheet(questions: Sequence[Question], title: str) -> Cells:
             ),
             ("code", question.text.rstrip()),
             ("markdown", "\n".join(_ASKED)),
+            (
+                "code",
+                "# your answer: right or wrong, the line, and what should stand there",
+            ),
+            ("markdown", _hidden(hints(question))),
         ]
     return cells
+
+
+def _hidden(told: Sequence[str]) -> str:
+    """Return hints that are read one by one, each when it is asked for."""
+    return "\n\n".join(
+        f"<details><summary>Hint {number}</summary>\n\n{hint}\n\n</details>"
+        for number, hint in enumerate(told, 1)
+    )
 
 
 def _key(questions: Sequence[Question], title: str) -> Cells:

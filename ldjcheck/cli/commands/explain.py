@@ -74,11 +74,15 @@ def meanings_of(word: str) -> list[str]:
     """Return what a word of the reports means, each meaning under its heading."""
     text = files("ldjcheck.cli").joinpath("words.md").read_text(encoding="utf-8")
     entries = re.findall(r"^(\*\*.+)\n: ((?:.+\n)+)", text, re.MULTILINE)
-    asked = word.strip().lower()
+    numbers = re.compile(
+        r" \d[\d, ]*(and \d+)?"
+    )  # of sizes, which are others each time
+    asked = numbers.sub("", word.strip().lower())
     return [
         f"{heading}\n{_filled(' '.join(meaning.split()), '  ')}".replace("*", "")
         for heading, meaning in entries
-        if asked in [each.lower() for each in re.findall(r"\*\*(.+?)\*\*", heading)]
+        if asked
+        in [numbers.sub("", w.lower()) for w in re.findall(r"\*\*(.+?)\*\*", heading)]
     ]
 
 

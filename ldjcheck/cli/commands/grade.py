@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ldjcheck.grading.course import Executor
     from ldjcheck.grading.overview import Form, Overview
     from ldjcheck.grading.rubric import Rubric
+    from ldjcheck.grading.store import Store
     from ldjcheck.grading.submissions import Submission
 
 
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
     "formats",
     multiple=True,
     metavar="NAME[=FILE]",
-    help="csv, json, html, feedback, gradescope, nbgrader or otter. Repeatable; the "
-    "first four by default.",
+    help="csv, json, html, feedback, pages, gradescope, nbgrader or otter. Repeatable; "
+    "the first four by default.",
 )
 @click.option(
     "-j",
@@ -80,6 +81,7 @@ def grade(ctx: click.Context, /, submissions: tuple[Path, ...], **given: Any) ->
     the rubric or its reference cannot be used.
     """
     from ldjcheck.grading.rubric import RubricError, read_rubric
+    from ldjcheck.grading.store import Store
     from ldjcheck.grading.submissions import collect
 
     try:
@@ -92,16 +94,20 @@ def grade(ctx: click.Context, /, submissions: tuple[Path, ...], **given: Any) ->
     if not found:
         raise click.UsageError("There is no submission in what you named.")
     forms = _forms(given["formats"], given["out"], len(found))
-    graded = _graded(found, rubric, given)
+    store = Store(given["out"], again=given["again"])
+    before = store.points()
+    graded = _graded(found, rubric, given, store)
+    points = {each.submission: each.points for each in graded.grades.grades}
+    store.keep_points(points)
     for form, place in forms:
         _write(form.render(graded), form, place)
     if not given["quiet"]:
-        click.echo(_summary(graded, given["out"]))
+        click.echo(_summary(graded, given["out"], _changes(before, points)))
     ctx.exit(3 if any(each.review for each in graded.grades.grades) else 0)
 
 
 def _graded(
-    found: Sequence[Submission], rubric: Rubric, given: Mapping[str, Any]
+    found: Sequence[Submission], rubric: Rubric, given: Mapping[str, Any], store: Store
 ) -> Overview:
     from ldjcheck.grading.cluster import NoClusterError
     from ldjcheck.grading.confined.confinement import Warden
@@ -109,7 +115,6 @@ def _graded(
     from ldjcheck.grading.overview import overview
     from ldjcheck.grading.reference import prepared
     from ldjcheck.grading.rubric import RubricError
-    from ldjcheck.grading.store import Store
 
     with Warden() as warden:
         executor = _executor(given["executor"], given["count"], warden)
@@ -129,7 +134,7 @@ def _graded(
                 ready,
                 models,
                 executor=executor,
-                store=Store(given["out"], again=given["again"]),
+                store=store,
                 tell=lambda each: bar.update(1, each.submission),
             )
     return overview(marked, ready, enforced)
@@ -207,7 +212,18 @@ def _write(texts: Mapping[str, str], form: Form, place: Path) -> None:
             write_whole(place, text)
 
 
-def _summary(graded: Overview, out: Path) -> str:
+def _changes(before: Mapping[str, float], now: Mapping[str, float]) -> list[str]:
+    """Return whose points are others than when the class was graded last."""
+    from ldjcheck.grading.feedback import number
+
+    return [
+        f"Points of {name}: {number(before[name])} before, {number(points)} now."
+        for name, points in now.items()
+        if before.get(name, points) != points
+    ]
+
+
+def _summary(graded: Overview, out: Path, changes: Sequence[str]) -> str:
     from ldjcheck.grading.feedback import number
 
     grades = graded.grades.grades
@@ -226,6 +242,7 @@ def _summary(graded: Overview, out: Path) -> str:
         lines.append(f"The handout is wrong in {fault.exercise}: {fault.what}")
     for name in graded.grades.asked_in_vain:
         lines.append(f"Nobody handed in {name}: is it spelled so in the handout?")
+    lines += changes
     waiting = [each.submission for each in grades if each.review]
     if waiting:
         names = ", ".join(waiting[:5]) + ", ..." * (len(waiting) > 5)

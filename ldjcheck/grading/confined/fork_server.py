@@ -8,6 +8,7 @@ not fork, or sockets hand nothing over, it does one job (`once`) and ends.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import select
@@ -31,6 +32,7 @@ from ldjcheck.session.isolation import how_it_ended, separate
 
 _GLANCE = 0.02  # seconds between two looks at whether the process still lives
 _MOMENT = 0.5  # seconds to leave by itself
+_LAST_WORDS = 0.2  # seconds to print where it is
 _PATIENCE = 8  # times its limit that a process may stay, however busy the machine is
 _LONGEST_JOB = 2**16
 PASSED = 3  # files handed over with a job: to read from, to write to, to print to
@@ -126,6 +128,9 @@ def _run(
         elif heard:
             time.sleep(min(_GLANCE, left))
         status = _status(process)
+    if status is None and not heard:
+        os.kill(process, signal.SIGUSR1)  # it prints where it is
+        time.sleep(_LAST_WORDS)
     ended = {"how": status or _end(process), "timed_out": not (status or heard)}
     if not heard:
         control.recv(1)
@@ -180,6 +185,7 @@ def _child(control: socket.socket, job: Mapping[str, Any], files: list[int]) -> 
         os.dup2(output, 2)
         os.close(output)
         separate(_PATIENCE * job["seconds"])
+        faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
         channel = Channel(
             job["word"], os.fdopen(incoming, "rb"), os.fdopen(outgoing, "wb")
         )

@@ -1,4 +1,4 @@
-"""A file for each student: feedback as Markdown, and `results.json` of Gradescope.
+"""A file for each student: feedback as Markdown or HTML, and `results.json` of Gradescope.
 
 Gradescope's is what its autograders write, which otter reads too:
 https://gradescope-autograders.readthedocs.io/en/latest/specs/#output-format
@@ -7,19 +7,93 @@ https://gradescope-autograders.readthedocs.io/en/latest/specs/#output-format
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from html import unescape
+from pathlib import Path
+from typing import Any, get_args
 
-from ldjcheck.grading.feedback import feedback, on_exercise
+from ldjcheck.grading.feedback import feedback, number, on_exercise
 from ldjcheck.grading.overview import Form, Overview
+from ldjcheck.grading.records import Written
 from ldjcheck.grading.rubric import Feedback
-from ldjcheck.grading.scoring import Grade
+from ldjcheck.grading.scoring import ExerciseGrade, Grade
 
 
 def _pages(overview: Overview) -> Mapping[str, str]:
     """Return each student's page by the name of the submission."""
     level = overview.rubric.feedback
     return {g.submission: feedback(g, level) for g in overview.grades.grades}
+
+
+def _html_pages(overview: Overview) -> Mapping[str, str]:
+    """Return the same pages as HTML, with the student's own code where a mistake stands."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("feedback.html.jinja")
+    level = overview.rubric.feedback
+    depth = get_args(Feedback).index(level)
+    written = {each.submission: each.wrong for each in overview.marked}
+    return {
+        grade.submission: page.render(
+            grade=grade,
+            exercises=[
+                (
+                    each,
+                    tuple(_parts(on_exercise(each, level, grade.exercises[:index]))),
+                    tuple(_code(each, written[grade.submission], depth)),
+                )
+                for index, each in enumerate(grade.exercises)
+            ],
+            number=number,
+        )
+        + "\n"
+        for grade in overview.grades.grades
+    }
+
+
+def _parts(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what stands in lines of Markdown: `p` and a sentence, or `pre` and its lines."""
+    code: list[str] = []
+    is_fenced = False
+    for line in (*lines, ""):
+        is_fence = line.startswith("```")
+        if not is_fence and (is_fenced or line.startswith("    ")):
+            code.append(line if is_fenced else line[4:])
+            continue
+        is_fenced ^= is_fence
+        if code:
+            yield "pre", "\n".join(code)
+            code = []
+        if line and not is_fence:
+            yield "p", unescape(re.sub(r"\\([\\`*_\[\]#|])", r"\1", line))
+
+
+def _code(
+    grade: ExerciseGrade, wrong: Sequence[Written], depth: int
+) -> Iterator[tuple[str, list[tuple[int, str, bool]]]]:
+    """Yield functions with a mistake in them; at the deepest level its line is marked."""
+    places = [
+        c.place for c in grade.outcome.causes if c.place and c.severity == "error"
+    ]
+    for function in wrong if depth else ():
+        own = [
+            place.line
+            for place in places
+            if (place.file, place.cell, place.function)
+            == (function.file, function.cell, function.name)
+        ]
+        if own:
+            rows = enumerate(function.text.splitlines(), function.line)
+            marked = own if depth >= len(get_args(Feedback)) - 1 else []
+            yield function.file, [(n, text, n in marked) for n, text in rows]
 
 
 def _results(overview: Overview) -> Mapping[str, str]:
@@ -55,5 +129,6 @@ def _result(grade: Grade, level: Feedback) -> dict[str, Any]:
     }
 
 
+PAGES = Form(name="pages", file="pages", render=_html_pages, suffix=".html")
 FEEDBACK = Form(name="feedback", file="feedback", render=_pages, suffix=".md")
 GRADESCOPE = Form(name="gradescope", file="gradescope", render=_results, suffix=".json")

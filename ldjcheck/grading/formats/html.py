@@ -12,7 +12,7 @@ from statistics import mean, median
 from typing import Any
 
 from ldjcheck.grading.feedback import number
-from ldjcheck.grading.overview import Form, Overview
+from ldjcheck.grading.overview import Form, Overview, codes_of
 
 _BARS = 10
 _STANDINGS = (
@@ -55,6 +55,7 @@ def _facts(overview: Overview) -> dict[str, Any]:
         "common": [(c, 100 * len(c.submissions) / whole) for c in overview.common],
         "layers": _layers(overview),
         "standings": dict(_STANDINGS),
+        "codes_of": codes_of,
         "review": [grade for grade in grades.grades if grade.review],
         "alike": overview.alike,
         "enforced": overview.enforced.sentence(),

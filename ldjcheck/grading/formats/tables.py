@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from ldjcheck.grading.overview import Form, Overview
+from ldjcheck.grading.overview import Form, Overview, codes_of
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _OF_NBGRADER = (
@@ -26,7 +26,7 @@ def _points(overview: Overview) -> Mapping[str, str]:
     ]
     for grade in overview.grades.grades:
         codes = dict.fromkeys(
-            charge.cause.code for each in grade.exercises for charge in each.charges
+            code for each in grade.exercises for code in codes_of(each.outcome)
         )
         rows.append(
             [

@@ -59,7 +59,7 @@ def with_padding(told: Padded) -> Finding:
         direction="forward",
         evidence=(
             "right where the mask keeps all; where it leaves out the end of a sample:",
-            *(f"reported {r:+.6g}, exact {e:+.6g}" for r, e in told.numbers[:3]),
+            *(f"exact {e:+.6g}, reported {r:+.6g}" for r, e in told.numbers[:3]),
             "exact is that of what is kept: what is left out "
             + ("stays as it is" if told.left else "becomes zero"),
         ),

@@ -6,7 +6,13 @@ from ldjcheck.records import Derived, DerivedStep, Direction, Obstacle, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.finding import Block
-from ldjcheck.report.blocks.layout import one_line, pad, shorten_middle, wrap
+from ldjcheck.report.blocks.layout import (
+    one_line,
+    pad,
+    shorten_middle,
+    shorten_target,
+    wrap,
+)
 from ldjcheck.report.style import Style
 
 _MARGIN = "    "
@@ -47,7 +53,7 @@ def title(result: Result, derived: Derived, style: Style) -> str:
     if layer.partition("(")[0] not in name:
         name = f"{name}  {layer}"
     room = style.width - len(word) - 2
-    left = pad(shorten_middle(name, room), room)
+    left = pad(shorten_target(name, room), room)
     return f"{left}  {style.paint(word, color, bold=True)}"
 
 

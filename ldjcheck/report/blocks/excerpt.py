@@ -84,6 +84,8 @@ def _drawn(
 
     head = about.arrow(place, room)
     lines = [row(head, exact[0], reported[0])]
+    if one_line(place.file) not in head:  # the path has a row of its own
+        lines = [about.arrow(place, style.width), row("", exact[0], reported[0])]
     for position, n in enumerate(shown, 1):
         mark = ">" if n in marks else " "
         lead = f"    {ledger[n].line:>{digits}} {mark} "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ldjcheck.records import Edit, Finding, Fix, Law, Location
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import (
+    around_marks,
     cells,
     indented,
     lines_of,
@@ -23,6 +24,7 @@ Block = list[str]  # lines that belong together; a blank line stands between blo
 
 _MARGIN = "    "
 _EVIDENCE_ROWS = 6
+_LEAST = 8  # columns of a name of which something can be told
 
 
 def message(finding: Finding, lead: str, style: Style) -> Block:
@@ -42,15 +44,15 @@ def place(location: Location, with_text: bool, style: Style) -> Block:
 
 def arrow(location: Location, width: int) -> str:
     """Return the place as `--> file:line, in function`, of at most so many columns."""
-    if location.cell is None:
-        where = f":{location.line}"
-    else:
-        where = f", cell {location.cell}, line {location.line}"
-    if location.function:
-        where += f", in {one_line(location.function)}"
-    where = shorten(where, width // 2)
+    cell = "" if location.cell is None else f", cell {location.cell}"
+    is_typed = bool(cell) or location.file.startswith("In [")
+    where = f"{cell}, line {location.line}" if is_typed else f":{location.line}"
     lead = "  --> "
     room = width - len(lead) - cells(where)
+    left = room - cells(one_line(location.file))  # a path that is cut cannot be pasted
+    if location.function and left >= _LEAST:
+        where += shorten(f", in {one_line(location.function)}", left)
+        room = width - len(lead) - cells(where)
     return lead + shorten_middle(one_line(location.file), room) + where
 
 
@@ -69,16 +71,18 @@ def reasons(finding: Finding, style: Style) -> Block:
 def evidence(finding: Finding, margin: str, style: Style) -> Block:
     """Return the evidence line by line, as it was written, fitted to the page.
 
-    Marks under a line of a traceback that takes several rows would mark nothing.
+    Of a long line of a traceback with marks under it, what they mark is shown.
     """
     rows = None if style.verbose else _EVIDENCE_ROWS
     drawn: Block = []
-    last: list[str] = []
+    told: list[str] = []
     for each in finding.evidence:
-        if len(last) > 1 and each.strip() and not each.strip(" ^~"):
-            continue
-        last = indented(each, style.width, margin, rows)
-        drawn += last
+        if told and each.strip() and not each.strip(" ^~"):
+            told[-1:] = around_marks(told[-1], each, style.width - len(margin))
+        else:
+            told.append(each)
+    for each in told:
+        drawn += indented(each, style.width, margin, rows)
     return drawn
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ldjcheck.records import Check, Direction, Finding, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
+from ldjcheck.report.blocks.again import again
 from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import one_line, shorten, wrap
 from ldjcheck.report.blocks.ledger import by_sublayer, ledger
@@ -50,6 +51,7 @@ def blocks(result: Result, style: Style) -> list[Block]:
     blocks.append(_remarks(result, style))
     blocks.append(_ignored(result, style))
     blocks.append(_found_out(result, style))
+    blocks.append(again(result, style.width))
     return blocks
 
 

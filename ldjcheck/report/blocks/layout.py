@@ -5,12 +5,14 @@ Widths are counted in terminal cells: a CJK character takes two, an accent none.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
 import click
 
 ELLIPSIS = "..."
+_LEAST = 8  # columns of an expression of which something can be told
 
 
 def printable(text: str) -> str:
@@ -157,10 +159,49 @@ def indented(text: str, width: int, margin: str, rows: int | None = None) -> lis
 
 
 def split(text: str, width: int) -> tuple[str, str]:
-    """Return the longest start of at most `width` columns, and what is left."""
+    """Return a start of at most `width` columns, and what is left.
+
+    It is the longest that ends in no identifier; half of the page is not given up for it.
+    """
     used = 0
     for position, char in enumerate(text):
         used += _cells_of(char)
         if used > width:
+            whole = len(re.sub(r"\w+$", "", text[:position]))
+            if re.match(r"\w", char) and 2 * whole >= position:
+                position = whole
             return text[:position], text[position:]
     return text, ""
+
+
+def shorten_target(name: str, width: int) -> str:
+    """Return a target, shortened in its expression: a path that is cut cannot be pasted."""
+    source, colon, rest = name.partition(":")
+    kept = width - cells(source + colon)
+    if colon and kept >= _LEAST:
+        return source + colon + shorten_middle(rest, kept)
+    return shorten_middle(name, width)
+
+
+def around_marks(line: str, marks: str, width: int) -> tuple[str, ...]:
+    """Return what of a line the marks below it mean, with what stands beside that, and them.
+
+    No identifier is cut. A line that fits stays; where all that is marked does not fit, so
+    does the line, without its marks.
+    """
+    indent = len(line) - len(line.lstrip())
+    first, last = len(marks) - len(marks.lstrip()), len(marks.rstrip())
+    beside = width - indent - 2 * len(ELLIPSIS) - (last - first)
+    if cells(line) <= width:
+        return line, marks
+    if beside < 0:
+        return (line,)
+    start = min(max(indent, first - beside // 2), len(line))
+    end = min(last + beside - (first - start), len(line))
+    while indent < start < first and line[start - 1 : start + 1].isidentifier():
+        start += 1
+    while last < end < len(line) and line[end - 1 : end + 1].isidentifier():
+        end -= 1
+    head, tail = ELLIPSIS * (start > indent), ELLIPSIS * (end < len(line))
+    shown = f"{' ' * indent}{head}{line[start:end]}{tail}"
+    return shown, " " * (indent + len(head) + first - start) + marks[first:last]

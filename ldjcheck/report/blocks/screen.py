@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ldjcheck.records import Check, Finding, Result, Sample
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
+from ldjcheck.report.blocks.again import again
 from ldjcheck.report.blocks.excerpt import excerpt
 from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten, wrap
@@ -79,6 +80,8 @@ _ROOMS = (
     ),
 )
 """From what is shown where there is room for it to the least that is."""
+_BESIDE_PYTHON = 5
+"""In how many of them the lines of Python are tried: they give up some reasons, not all."""
 
 
 def blocks(result: Result, style: Style, *, is_typed: bool) -> list[Block]:
@@ -88,12 +91,14 @@ def blocks(result: Result, style: Style, *, is_typed: bool) -> list[Block]:
     """
     most = ROWS_OF_A_PASS if result.status == "pass" else ROWS
     drawn: list[Block] = []
-    for room in _ROOMS:
+    last = again(result, style.width)
+    tries = [(room, last) for room in _ROOMS[:_BESIDE_PYTHON] if last]
+    for room, end in (*tries, *((room, []) for room in _ROOMS)):
         if result.status == "pass":
             drawn = _passed(result, room, style)
         else:
             drawn = _wrong(result, room, style, is_typed)
-        drawn = [block for block in drawn if block]
+        drawn = [block for block in (*drawn, end) if block]
         if sum(map(len, drawn)) + len(drawn) - 1 <= most:
             return drawn
     lines = [line for block in drawn for line in (*block, "")][:-1]

@@ -103,7 +103,7 @@ def _conditions(check: Check) -> list[str]:
 
 
 def sample_table(check: Check, style: Style) -> list[str]:
-    """Return reported and exact side by side; of many samples the wrong ones."""
+    """Return exact and reported side by side; of many samples the wrong ones."""
     shown = check.samples
     if not style.verbose and len(shown) > _SAMPLES_SHOWN:
         wrong = tuple(sample for sample in shown if figures.is_wrong(sample))
@@ -113,25 +113,25 @@ def sample_table(check: Check, style: Style) -> list[str]:
     def row(sample: Sample) -> tuple[str, ...]:
         return (
             str(sample.index),
-            number(sample.reported),
             number(sample.exact),
+            number(sample.reported),
             figures.difference(sample.difference),
             figures.size(sample.allowed),
         )
 
-    headers = ("sample", "reported", "exact", "difference", "allowed")
+    headers = ("sample", "exact", "reported", "difference", "allowed")
     lines = _numbers(headers, [row(sample) for sample in shown], style)
     return lines + _rest(len(check.samples) - len(shown), "sample")
 
 
 def _dimension_table(check: Check, style: Style) -> list[str]:
     shown = check.dimensions[:_DIMENSIONS_SHOWN]
-    number = figures.for_pairs((each.reported, each.exact) for each in shown)
-    rows = [(str(d.index), number(d.reported), number(d.exact)) for d in shown]
+    number = figures.for_pairs((each.exact, each.reported) for each in shown)
+    rows = [(str(d.index), number(d.exact), number(d.reported)) for d in shown]
     structure = f" ({check.structure} Jacobian)" if check.structure else ""
     return [
         *wrap(f"first sample by dimension{structure}", style.width, "  ", "    "),
-        *_numbers(("dim", "reported", "exact"), rows, style),
+        *_numbers(("dim", "exact", "reported"), rows, style),
         *_rest(len(check.dimensions) - len(shown), "dim"),
     ]
 

@@ -9,7 +9,7 @@ from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Finding, Result, Status
 from ldjcheck.report.blocks import derived
 from ldjcheck.report.blocks.finding import Block
-from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten_middle, wrap
+from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten_target, wrap
 from ldjcheck.report.style import Style
 
 COLORS: dict[Status, str] = {
@@ -19,7 +19,6 @@ COLORS: dict[Status, str] = {
     "error": "red",
 }
 _GRAVE = ("error", "unproven")
-_LEAST = 24  # columns that a target keeps beside the name of a mistake
 
 
 def title(result: Result, style: Style) -> str:
@@ -29,9 +28,9 @@ def title(result: Result, style: Style) -> str:
     name, layer = one_line(result.target), one_line(result.layer or "")
     if layer.partition("(")[0] not in name:
         name = f"{name}  {layer}"
-    verdict = _verdict(result, min(cells(name), _LEAST), style)
+    verdict = _verdict(result, cells(name), style)
     room = style.width - cells(verdict) - 2
-    left = pad(shorten_middle(name, room), room)
+    left = pad(shorten_target(name, room), room)
     return f"{left}  {style.paint(verdict, COLORS[result.status], bold=True)}"
 
 

@@ -65,8 +65,9 @@ def _of_all(found: Contents, name: str) -> Iterator[Drawing]:
     from ldjcheck.report.pictures.vector import law_svg, samples_svg
 
     svg = samples_svg(found, f"{name}s")
-    if svg is not None:
-        yield Drawing("Reported against exact", contents.samples_caption(found), svg)
+    pairs = {(sample.exact, sample.reported) for sample in found.samples}
+    if svg is not None and len(pairs) > 1:  # alike, their numbers say as much
+        yield Drawing("Exact and reported", contents.samples_caption(found), svg)
     if found.law is not None:
         svg = law_svg(found.law, f"{name}l")
         yield Drawing("The difference over dims", contents.law_caption(found.law), svg)

@@ -18,6 +18,7 @@ from ldjcheck.records import (
     Result,
 )
 from ldjcheck.report.blocks import figures
+from ldjcheck.report.blocks.again import python
 from ldjcheck.report.blocks.layout import lines_of, one_line, outdented
 from ldjcheck.report.blocks.tables import heading, label, outcome
 from ldjcheck.report.blocks.title import left_open
@@ -70,6 +71,7 @@ def view_of(result: Result, number: int, *, pictures: bool = True) -> View:
             for each in result.ignored
         ),
         "understood": tuple(_understood(result)),
+        "again": python(result),
     }
 
 

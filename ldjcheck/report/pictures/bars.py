@@ -10,7 +10,6 @@ from ldjcheck.records import Law, Sample
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.pictures.palette import (
     EXACT,
-    FAINT,
     HATCH,
     INFINITY,
     MINUS,
@@ -70,7 +69,6 @@ def draw_law(axes: Axes, law: Law) -> None:
     points = sorted((p.dims, p.difference) for p in law.points)
     dims = [float(each) for each, _ in points]
     differences = [drawable(each) for _, each in points]
-    axes.plot(dims, differences, color=FAINT, linewidth=1.2, zorder=2)
     axes.plot(dims, differences, "o", color=REPORTED, markersize=7, zorder=3)
     for x, y in zip(dims[-1:], differences[-1:], strict=True):
         axes.annotate(

@@ -175,7 +175,7 @@ def _told(name: str, found: Contents) -> tuple[str, str]:
         sample = found.grid.cells[0].sample
         heading, words = "The volume", [contents.volume_caption(found, sample)]
     else:
-        heading = "Reported against exact"
+        heading = "Exact and reported"
         words = [contents.samples_caption(found)] if found.samples else []
         words += (
             [contents.dims_caption(found, 0)] if len(found.exact_parts(0)) > 1 else []
