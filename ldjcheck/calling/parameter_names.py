@@ -50,7 +50,7 @@ SAMPLERS = (
 METHODS_OF_WAYS = {
     "encode": ("decode",),
     "transform": ("inverse_transform", "inverse", "untransform", "invert"),
-    "forward_transform": ("inverse_transform", "backward_transform"),
+    "forward_transform": ("inverse_transform", "backward_transform", "reverse"),
     "forward_pass": ("inverse_pass", "reverse_pass", "backward_pass"),
     "fwd": ("bwd", "inv", "rev"),
     "f": ("g", "f_inv", "finv", "inv", "inverse", "f_inverse", "inverse_f"),

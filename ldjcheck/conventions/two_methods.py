@@ -14,6 +14,7 @@ from ldjcheck.calling.parameter_names import METHODS_OF_WAYS
 from ldjcheck.calling.results import returns_one_thing
 from ldjcheck.calling.signature import call_signature, caller, method_names
 from ldjcheck.calling.ways import by_methods
+from ldjcheck.conventions.accumulator import by_methods_of_a_total
 from ldjcheck.records import Calls
 
 
@@ -32,9 +33,9 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         if there not in own:
             continue
         back = next((name for name in ways_back if name in own), None)
-        calls = by_methods(CONVENTION.name, layer, there, back)
-        if calls is not None:
-            yield calls
+        with_total = [*by_methods_of_a_total(CONVENTION.name, layer, there, back)]
+        alone = by_methods(CONVENTION.name, layer, there, back)
+        yield from with_total or filter(None, (alone,))
 
 
 CONVENTION = Convention(

@@ -13,6 +13,7 @@ from types import ModuleType
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path, users_fault
+from ldjcheck.targets.sources.around import import_around
 from ldjcheck.targets.sources.source import Grounds, Source, SourceKind, near_misses
 
 
@@ -34,8 +35,14 @@ def load(name: str, _: Sequence[str] = ()) -> Source:
     path = Path(name).expanduser().absolute()
     tree = parsed(name, path)
     with users_fault("LDJ001", f"Importing {name}", *_reproduce(name)):
-        module = _import(path, importable(path, tree))
-    return Source(name=name, namespace=vars(module), module=module.__name__, file=path)
+        module, notes = _import(path, importable(path, tree))
+    return Source(
+        name=name,
+        namespace=vars(module),
+        module=module.__name__,
+        file=path,
+        notes=notes,
+    )
 
 
 def importable(path: Path, tree: ast.AST) -> Path:
@@ -110,18 +117,23 @@ def _is_known(name: str) -> bool:
     return name in sys.modules or importlib.util.find_spec(name) is not None
 
 
-def _import(path: Path, root: Path) -> ModuleType:
+def _import(path: Path, root: Path) -> tuple[ModuleType, tuple[str, ...]]:
+    """Return the file's module, and what was left out of what it imports."""
+    notes: tuple[str, ...] = ()
     if path.parent != root:
         name = dotted(path, root)
-        module = importlib.import_module(name)
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:  # whatever a stranger's package may raise
+            module, notes = import_around(name, root, error)
         if not path.samefile(str(module.__file__)):
             raise ImportError(f"{name} is already loaded from {module.__file__}")
-        return module
+        return module, notes
     module = empty_module(path)
     assert module.__spec__ is not None
     assert module.__spec__.loader is not None
     module.__spec__.loader.exec_module(module)
-    return module
+    return module, notes
 
 
 def dotted(path: Path, root: Path) -> str:
