@@ -19,9 +19,9 @@ from ldjcheck.calling.signature import (
     Signature,
     call_signature,
     caller,
-    inverse_method,
     signature_of,
     total_name,
+    ways_back,
 )
 from ldjcheck.calling.ways import run, taken
 from ldjcheck.records import CallFunction, Calls, Returned, Way
@@ -36,12 +36,11 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         return
     inputs = inputs_returned(signature, total)
     sign: Literal[1, -1] = -1 if is_density else 1
-    flag = signature.way_flag()
+    flag, method = ways_back(layer, signature)
     inverse: CallFunction | None = None
     if flag is not None:
         inverse = _call(signature, total, flag.inverse)
     else:
-        method = inverse_method(layer)
         back = signature_of(getattr(layer, method)) if method else None
         if method is not None and back is not None:
             inverse = _method_call(method, back, sign, several=bool(inputs))

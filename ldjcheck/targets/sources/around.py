@@ -81,7 +81,9 @@ def _told(
         said.append(f"{', '.join(absent)} {verb} not installed: imported without.")
     if entered:
         why = " ".join(f"{type(raised).__name__}: {raised}".split())
-        said.append(f"{entered[0]} raises when it is imported ({why}): entered without.")
+        said.append(
+            f"{entered[0]} raises when it is imported ({why}): entered without."
+        )
     return tuple(said)
 
 
