@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
@@ -20,11 +19,12 @@ from typing import Any, NoReturn
 
 
 def import_around(
-    name: str, root: Path, raised: Exception
+    load: Callable[[], ModuleType], name: str, root: Path, raised: Exception
 ) -> tuple[ModuleType, tuple[str, ...]]:
     """Return the module of a file below `root`, and what its import was led around.
 
-    Every failure names the next thing to leave out, and each is left out once.
+    `load` imports it, and `name` is the module's, dotted where it is in a package. Every
+    failure names the next thing to leave out, and each is left out once.
 
     Raises:
         Exception: `raised`, where the file does not run without them either.
@@ -45,7 +45,7 @@ def import_around(
             raise raised
         try:
             with _standing_in(absent):
-                module = importlib.import_module(name)
+                module = load()
         except Exception as failure:  # whatever a stranger's file may raise
             error = failure
         else:

@@ -7,7 +7,9 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -119,21 +121,34 @@ def _is_known(name: str) -> bool:
 
 def _import(path: Path, root: Path) -> tuple[ModuleType, tuple[str, ...]]:
     """Return the file's module, and what was left out of what it imports."""
+    alone = path.parent == root
+    name = path.stem if alone else dotted(path, root)
+    load = partial(_run, path) if alone else partial(importlib.import_module, name)
     notes: tuple[str, ...] = ()
-    if path.parent != root:
-        name = dotted(path, root)
-        try:
-            module = importlib.import_module(name)
-        except Exception as error:  # whatever a stranger's package may raise
-            module, notes = import_around(name, root, error)
-        if not path.samefile(str(module.__file__)):
-            raise ImportError(f"{name} is already loaded from {module.__file__}")
-        return module, notes
+    try:
+        module = load()
+    except Exception as error:  # whatever a stranger's file may raise
+        if alone and _raised_in(error) == path:
+            raise  # it asks for that itself
+        module, notes = import_around(load, name, root, error)
+    if not path.samefile(str(module.__file__)):
+        raise ImportError(f"{name} is already loaded from {module.__file__}")
+    return module, notes
+
+
+def _run(path: Path) -> ModuleType:
     module = empty_module(path)
     assert module.__spec__ is not None
     assert module.__spec__.loader is not None
     module.__spec__.loader.exec_module(module)
-    return module, notes
+    return module
+
+
+def _raised_in(error: Exception) -> Path | None:
+    """Return the file whose statement an import ended at."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.line]
+    files = [f.filename for f in frames if not f.filename.startswith("<")]
+    return Path(files[-1]) if files else None
 
 
 def dotted(path: Path, root: Path) -> str:

@@ -128,6 +128,17 @@ def test_what_a_sibling_asks_for_and_nobody_has_is_left_out(write: Write) -> Non
     assert "no_such_plots" not in sys.modules  # nobody else is told that it is there
 
 
+def test_what_a_sibling_of_a_lone_file_asks_for_is_left_out(write: Write) -> None:
+    write(
+        "helpers_e.py",
+        "import no_such_sound\ndef mel(x):\n    return no_such_sound(x)\n",
+    )
+    write("flows_e.py", f"import helpers_e\n{LAYER}")
+    assert "no_such_sound is not" in dict(load("flows_e.py:Layer").inferred)["source"]
+    write("flows_f.py", f"import no_such_sound\n{LAYER}")  # it asks for that itself
+    assert "No module named 'no_such_sound'" in refused("flows_f.py:Layer").message
+
+
 def test_what_is_missing_raises_as_ever_where_it_is_used(write: Write) -> None:
     write("zoo_c/__init__.py", "")
     write(
