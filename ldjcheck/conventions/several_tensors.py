@@ -66,8 +66,10 @@ def _taken_by_place(method: Any) -> tuple[str, ...]:
     Empty where the first alone is read by its place, or none.
     """
     tree = source_of(method)
+    if tree is None:
+        return ()
     called = next((n for n in ast.walk(tree) if isinstance(n, ast.arguments)), None)
-    if tree is None or called is None or called.vararg is None:
+    if called is None or called.vararg is None:
         return ()
     name = called.vararg.arg
     places = [
