@@ -50,7 +50,7 @@ SAMPLERS = (
 METHODS_OF_WAYS = {
     "encode": ("decode",),
     "transform": ("inverse_transform", "inverse", "untransform", "invert"),
-    "forward_transform": ("inverse_transform", "backward_transform"),
+    "forward_transform": ("inverse_transform", "backward_transform", "reverse"),
     "forward_pass": ("inverse_pass", "reverse_pass", "backward_pass"),
     "fwd": ("bwd", "inv", "rev"),
     "f": ("g", "f_inv", "finv", "inv", "inverse", "f_inverse", "inverse_f"),
@@ -96,7 +96,7 @@ _BOUND = re.compile(_ASKED_FOR + r"((neg_?)?elbo|free_energy|training_step)$")
 
 def is_total(name: str) -> bool:
     """Return whether something of this name is an ldj, or a running total of ldjs."""
-    return bool(_TOTAL.match(name))
+    return bool(_TOTAL.match(name.replace("-", "_")))  # a key may have a dash
 
 
 def is_density(name: str) -> bool:

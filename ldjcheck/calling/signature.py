@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import types
@@ -92,6 +93,15 @@ class Signature:
     def find(self, names: tuple[str, ...]) -> str | None:
         """Return the first parameter that bears one of these names."""
         return next((name for name in self.names if name in names), None)
+
+    def reads(self, name: str) -> bool:
+        """Return whether the code reads a parameter of its own; True where none is had."""
+        function = inspect.unwrap(getattr(self.function, "forward", self.function))
+        code = getattr(function, "__code__", None)
+        if code is None or name not in (*code.co_varnames, *code.co_cellvars):
+            return True
+        loads = (i for i in dis.get_instructions(code) if i.opname.startswith("LOAD"))
+        return name in code.co_cellvars or any(name in str(i.argrepr) for i in loads)
 
     def way_flag(self) -> WayFlag | None:
         """Return the parameter that says which way the layer runs, if there is one."""
@@ -236,3 +246,14 @@ def inverse_method(layer: Any) -> str | None:
         if callable(looked_up(layer, name)):
             return name
     return None
+
+
+def ways_back(layer: Any, signature: Signature) -> tuple[WayFlag | None, str | None]:
+    """Return the flag that runs a layer back, and the name of the method that does.
+
+    A flag that the code never reads is left over where there is a method.
+    """
+    flag, method = signature.way_flag(), inverse_method(layer)
+    if flag is not None and method is not None and not signature.reads(flag.name):
+        flag = None
+    return flag, method

@@ -19,9 +19,9 @@ from ldjcheck.calling.signature import (
     Signature,
     call_signature,
     caller,
-    inverse_method,
     signature_of,
     total_name,
+    ways_back,
 )
 from ldjcheck.calling.ways import run, taken
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
@@ -36,12 +36,11 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         return
     inputs = inputs_returned(signature, total)
     sign: Literal[1, -1] = -1 if is_density else 1
-    flag = signature.way_flag()
+    flag, method = ways_back(layer, signature)
     inverse: CallFunction | None = None
     if flag is not None:
         inverse = _call(signature, total, flag.inverse)
     else:
-        method = inverse_method(layer)
         back = signature_of(getattr(layer, method)) if method else None
         if method is not None and back is not None:
             inverse = _method_call(method, back, sign, several=bool(inputs))
@@ -59,6 +58,41 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         extra_names=signature.extras(total),
         inferred=CONVENTION.says(why),
     )
+    yield from _shaped(calls, total, is_density=is_density)
+
+
+def by_methods_of_a_total(
+    convention: str, layer: Any, there: str, back: str | None
+) -> Iterator[Calls]:
+    """Yield how a layer is called by methods of which the first takes a running total."""
+    signature = signature_of(getattr(layer, there))
+    found = None if signature is None else total_name(signature)
+    if signature is None or found is None:
+        return
+    total, is_density = found
+    sign: Literal[1, -1] = -1 if is_density else 1
+    inverse = None if back is None else signature_of(getattr(layer, back))
+    calls = Calls(
+        convention=convention,
+        signature=f"f.{there}(x, {total}) -> y, {total}",
+        forward=Way(call=_method_call(there, signature, sign, several=False)),
+        inverse=None
+        if back is None or inverse is None
+        else Way(call=_method_call(back, inverse, sign, several=False)),
+        accumulates=True,
+        is_total_optional=signature.defaults.get(total, total) is None,
+        sign=sign,
+        context_names=signature.contexts(total),
+        extra_names=signature.extras(total),
+        inferred=(
+            ("convention", f"{convention}: {there}() takes a running total, {total!r}"),
+        ),
+    )
+    yield from _shaped(calls, total, is_density=is_density)
+
+
+def _shaped(calls: Calls, total: str, *, is_density: bool) -> Iterator[Calls]:
+    """Yield the calls; where the total is a density, as a column first."""
     if not is_density:
         yield calls
         return

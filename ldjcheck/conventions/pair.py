@@ -17,9 +17,9 @@ from ldjcheck.calling.results import unnamed_total, written_in
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
-    inverse_method,
     signature_of,
     total_name,
+    ways_back,
 )
 from ldjcheck.calling.ways import Wrap, layer_call, method_call, only_call
 from ldjcheck.records import CallFunction, Calls, Way
@@ -50,8 +50,7 @@ def _called(
     asks: Mapping[str, bool],
 ) -> Iterator[Calls]:
     """Yield how the layer is called with flags that ask for the ldj, or without any."""
-    flag = signature.way_flag()
-    method = inverse_method(layer)
+    flag, method = ways_back(layer, signature)
     inverse: CallFunction | None = None
     if flag is not None:
         inverse = layer_call({**flag.inverse, **asks})

@@ -53,7 +53,32 @@ def _taken_by_name(layer: Any) -> tuple[str, ...]:
         signature = signature_of(method) if callable(method) else None
         if signature is not None and len(signature.required) > 1:
             return signature.required
+        if signature is not None and signature.takes_any_position:
+            return _taken_by_place(method)
     return ()
+
+
+def _taken_by_place(method: Any) -> tuple[str, ...]:
+    """Return a name for each tensor of any number, `xs[0]`, up to the last that is read.
+
+    Empty where the first alone is read by its place, or none.
+    """
+    nodes = list(written_in(method))
+    called = next((n for n in nodes if isinstance(n, ast.arguments)), None)
+    if called is None or called.vararg is None:
+        return ()
+    name = called.vararg.arg
+    places = [
+        node.slice.value
+        for node in nodes
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == name
+        and isinstance(node.slice, ast.Constant)
+        and isinstance(node.slice.value, int)
+    ]
+    count = 1 + max(places, default=0)
+    return tuple(f"{name}{place}" for place in range(count)) if count > 1 else ()
 
 
 def _call(fixed: Mapping[str, Any]) -> CallFunction:

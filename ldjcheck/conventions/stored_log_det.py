@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import is_total
-from ldjcheck.calling.signature import call_signature, inverse_method
+from ldjcheck.calling.signature import call_signature, ways_back
 from ldjcheck.calling.ways import answer_of
 from ldjcheck.holdings import looked_up
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
@@ -28,8 +28,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     stored = _stored(layer)
     if not stored:
         return
-    flag = signature.way_flag()
-    method = inverse_method(layer)
+    flag, method = ways_back(layer, signature)
     for name in stored:
         inverse = None
         if flag is not None:

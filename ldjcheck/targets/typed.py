@@ -79,7 +79,7 @@ def _names_of(source: str) -> Source | None:
 def _expanded(word: str) -> Iterator[str]:
     """Yield the files of a folder or glob, and what a dotted name means."""
     path = Path(word).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # a long expression is no path
         yield from _sources_in(path) or [word]
     elif re.search(r"[*?]", word.partition(":")[0]):
         source, colon, expr = word.partition(":")

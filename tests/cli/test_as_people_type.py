@@ -126,3 +126,8 @@ def test_a_method_is_answered_by_its_layer(ldjcheck: Callable[..., object]) -> N
     ran = ldjcheck("flows.py:Affine.forward")
     assert "is a method of Affine, and no layer by itself." in ran.stdout
     assert "ldjcheck flows.py:Affine\n" in ran.stdout
+
+
+def test_an_expression_longer_than_any_file_name_is_no_path() -> None:
+    long = f"flows.py:(lambda x: Shift()(x{' + 0' * 90}))"
+    assert list(as_targets([long])) == [long]

@@ -262,3 +262,64 @@ def test_one_number_for_all_samples_holds_no_total_of_theirs(
     first = ldjcheck.check(Doubling(), shape=(4,)).findings[0]
     assert first.code == "LDJ204"
     assert told in first.message
+
+
+class FlagNeverRead(nn.Module):
+    """Its call has a flag that is left over; the way back is a method, and is right."""
+
+    def forward(
+        self, z: Tensor, ldj: Tensor, reverse: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        return torch.exp(z), ldj + z.sum(1)
+
+    def inverse(self, z: Tensor, ldj: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.log(z), ldj - torch.log(z).sum(1)
+
+
+def test_a_flag_that_is_never_read_is_no_way_back_beside_a_method() -> None:
+    report = assert_passes(FlagNeverRead())
+    assert "round trip" in str(report)
+
+
+def test_a_flag_that_is_never_read_is_a_mistake_where_nothing_else_goes_back() -> None:
+    class OneWay(FlagNeverRead):
+        inverse = None
+
+    report = ldjcheck.check(OneWay(), shape=(4,))
+    assert [finding.code for finding in report.findings] == ["LDJ301"]
+
+
+_METHODS = """
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.5, 0.1]))
+
+    def forward_transform(self, x, {total}=None, **kwargs):
+        y = x * self.scale.exp()
+        if {total} is None:
+            return y
+        return y, {total} + {sign}self.scale.sum()
+
+    def reverse(self, y, **kwargs):
+        return y * torch.exp(-self.scale)
+"""
+
+
+def behind_a_method(total: str, sign: str = "") -> nn.Module:
+    """Return a layer whose `forward_transform` takes a total, which may be left out."""
+    scope: dict[str, Any] = {"nn": nn, "torch": torch, "__name__": __name__}
+    exec(_METHODS.format(total=total, sign=sign), scope)
+    return scope["Layer"]()
+
+
+def test_a_total_behind_a_method_is_one_as_behind_a_call() -> None:
+    assert_passes(behind_a_method("logdet"))
+    assert_passes(behind_a_method("logpx", sign="-"))
+
+
+def test_a_wrong_sign_behind_a_method_is_found() -> None:
+    report = ldjcheck.check(behind_a_method("logdet", sign="-"), shape=(4,))
+    assert report.findings[0].code == "LDJ104"
+    report = ldjcheck.check(behind_a_method("logpx"), shape=(4,))
+    assert report.findings[0].code == "LDJ405"  # its name alone says that it is wrong

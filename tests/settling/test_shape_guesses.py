@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_layers import Affine, Coupling, Curve, Pair
 from torch import Tensor, nn
+from torch.distributions import Independent, Normal
 
 import ldjcheck
 from ldjcheck.records import Domain, Options
@@ -29,6 +30,11 @@ def holding(**attributes: Any) -> nn.Module:
         else:
             setattr(module, name, value)
     return module
+
+
+def normal(*shape: int) -> Independent:
+    """Return a normal of the last axis, with a batch of parameters in front of it."""
+    return Independent(Normal(torch.zeros(shape), torch.ones(shape)), 1)
 
 
 def closing_over(weight: Tensor) -> Any:
@@ -53,6 +59,9 @@ def first_guess(layer: Any, event_dim: int | None = None) -> tuple[int, ...]:
         (holding(num_features=11, hidden=64), (11,)),
         (holding(_dim=6, bins=8), (6,)),
         (holding(event_shape=(2, 5)), (2, 5)),
+        (holding(base=normal(1, 2)), (2,)),  # its batch of one is no axis of an event
+        (holding(base=normal(7)), (7,)),
+        (holding(base=Normal(torch.zeros(7), torch.ones(7))), (7,)),
         (holding(input_size=torch.Size((3, 4, 5))), (3, 4, 5)),
         (holding(norm=nn.BatchNorm1d(10)), (10,)),
         (holding(scale=torch.ones(1, 13)), (13,)),

@@ -149,8 +149,8 @@ def test_the_page_lists_what_is_wrong_with_its_numbers() -> None:
 
 def test_the_tables_are_as_wide_as_they_promise_to_be() -> None:
     targets = read()
-    assert len({each.project for each in targets}) >= 25
-    assert len(targets) >= 200
-    assert sum(not each.flags for each in targets) >= 0.85 * len(targets)
+    assert len({each.project for each in targets}) >= 60
+    assert len(targets) >= 400
+    assert sum(not each.flags for each in targets) >= 0.9 * len(targets)
     assert all(each.why and len(each.revision) == 40 for each in targets)
     assert len({(each.project, each.at) for each in targets}) == len(targets)

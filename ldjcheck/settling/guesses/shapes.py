@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import nn
+from torch.distributions import Distribution
 
 from ldjcheck.holdings import attributes, by_name, is_plain, looked_up, reachable
 
@@ -323,7 +324,16 @@ def _is_indices(item: Any) -> bool:
 
 
 def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
-    for name, value in by_name(item).items():
+    held = by_name(item)
+    if isinstance(item, Distribution) and held.get("_event_shape"):
+        event = tuple(
+            held["_event_shape"]
+        )  # its batch is of parameters, not of entries
+        yield event, f"event_shape = {event}"
+        whole = (*held["_batch_shape"], *event)
+        yield whole, f"a density of such a batch is of {whole}"
+        return
+    for name, value in held.items():
         if not any(word in name.lower() for word in _SHAPE_WORDS) or "kernel" in name:
             continue
         if isinstance(value, (tuple, list)) and len(value) == 1:

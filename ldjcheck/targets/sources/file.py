@@ -7,13 +7,16 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path, users_fault
+from ldjcheck.targets.sources.around import import_around
 from ldjcheck.targets.sources.source import (
     Grounds,
     Source,
@@ -41,8 +44,14 @@ def load(name: str, _: Sequence[str] = ()) -> Source:
     path = Path(name).expanduser().absolute()
     tree = parsed(name, path)
     with users_fault("LDJ001", f"Importing {name}", *_reproduce(name)):
-        module = _import(path, importable(path, tree))
-    return Source(name=name, namespace=vars(module), module=module.__name__, file=path)
+        module, notes = _import(path, importable(path, tree))
+    return Source(
+        name=name,
+        namespace=vars(module),
+        module=module.__name__,
+        file=path,
+        notes=notes,
+    )
 
 
 def importable(path: Path, tree: ast.AST) -> Path:
@@ -117,17 +126,35 @@ def _is_known(name: str) -> bool:
     return name in sys.modules or importlib.util.find_spec(name) is not None
 
 
-def _import(path: Path, root: Path) -> ModuleType:
-    if path.parent != root:
-        name = dotted(path, root)
-        module = importlib.import_module(name)
-        if not path.samefile(str(module.__file__)):
-            raise ImportError(f"{name} is already loaded from {module.__file__}")
-        return module
+def _import(path: Path, root: Path) -> tuple[ModuleType, tuple[str, ...]]:
+    """Return the file's module, and what was left out of what it imports."""
+    alone = path.parent == root
+    name = path.stem if alone else dotted(path, root)
+    load = partial(_run, path) if alone else partial(importlib.import_module, name)
+    notes: tuple[str, ...] = ()
+    try:
+        module = load()
+    except Exception as error:  # whatever a stranger's file may raise
+        if alone and _raised_in(error) == path:
+            raise  # it asks for that itself
+        module, notes = import_around(load, name, root, error)
+    if not path.samefile(str(module.__file__)):
+        raise ImportError(f"{name} is already loaded from {module.__file__}")
+    return module, notes
+
+
+def _run(path: Path) -> ModuleType:
     module = empty_module(path)
     spec: Any = module.__spec__  # which has a loader
     spec.loader.exec_module(module)
     return module
+
+
+def _raised_in(error: Exception) -> Path | None:
+    """Return the file whose statement an import ended at."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.line]
+    files = [f.filename for f in frames if not f.filename.startswith("<")]
+    return Path(files[-1]) if files else None
 
 
 def dotted(path: Path, root: Path) -> str:

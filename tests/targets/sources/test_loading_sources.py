@@ -109,6 +109,53 @@ def test_a_file_finds_modules_of_a_folder_above_it(write: Write) -> None:
     assert load("project/src/flows/maf.py:Layer").obj is not None
 
 
+def test_a_package_whose_init_raises_is_entered_without_it(write: Write) -> None:
+    write("zoo_a/__init__.py", "import numpy\nnumpy.long_gone_name\n")
+    write("zoo_a/parts/__init__.py", "")
+    write("zoo_a/parts/base.py", LAYER)
+    write("zoo_a/parts/flows.py", "from zoo_a.parts.base import Layer\n")
+    layer = load("zoo_a/parts/flows.py:Layer")
+    said = dict(layer.inferred)["source"]
+    assert "zoo_a raises when it is imported (AttributeError" in said
+
+
+def test_what_a_sibling_asks_for_and_nobody_has_is_left_out(write: Write) -> None:
+    write("zoo_b/__init__.py", "from .plots import show\n")
+    write("zoo_b/plots.py", "from no_such_plots.kinds import Show\nshow = Show\n")
+    write("zoo_b/flows.py", LAYER)
+    layer = load("zoo_b/flows.py:Layer")
+    assert "no_such_plots is not installed" in dict(layer.inferred)["source"]
+    assert "no_such_plots" not in sys.modules  # nobody else is told that it is there
+
+
+def test_what_a_sibling_of_a_lone_file_asks_for_is_left_out(write: Write) -> None:
+    write(
+        "helpers_e.py",
+        "import no_such_sound\ndef mel(x):\n    return no_such_sound(x)\n",
+    )
+    write("flows_e.py", f"import helpers_e\n{LAYER}")
+    assert "no_such_sound is not" in dict(load("flows_e.py:Layer").inferred)["source"]
+    write("flows_f.py", f"import no_such_sound\n{LAYER}")  # it asks for that itself
+    assert "No module named 'no_such_sound'" in refused("flows_f.py:Layer").message
+
+
+def test_what_is_missing_raises_as_ever_where_it_is_used(write: Write) -> None:
+    write("zoo_c/__init__.py", "")
+    write(
+        "zoo_c/flows.py", f"import no_such_jit\n{LAYER}\nx = no_such_jit.jit(Layer)\n"
+    )
+    assert "No module named 'no_such_jit'" in refused("zoo_c/flows.py:Layer").message
+    text = f"import no_such_jit\n{LAYER}\ndef make():\n    return no_such_jit.make()\n"
+    write("zoo_c/made.py", text)
+    assert "No module named 'no_such_jit'" in refused("zoo_c/made.py:make()").message
+
+
+def test_a_file_that_needs_what_its_package_defines_is_refused(write: Write) -> None:
+    write("zoo_d/__init__.py", "size = 1 // 0\n")
+    write("zoo_d/flows.py", f"from zoo_d import size\n{LAYER}")
+    assert "ZeroDivisionError" in refused("zoo_d/flows.py:Layer").message
+
+
 def test_a_file_named_like_a_standard_module_does_not_replace_it(write: Write) -> None:
     import types
 

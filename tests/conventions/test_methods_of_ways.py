@@ -1,0 +1,51 @@
+"""Layers that nobody calls: a method of their own is the way forward."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class Scaled(nn.Module):
+    """Goes forward by `normalise_batch`, and back by `inverse`, which gives x alone."""
+
+    sign = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor([0.3, -0.2, 0.5, 0.1]))
+
+    def normalise_batch(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        log_det = torch.zeros(x.size(0)) + self.sign * self.a.sum()
+        return x * self.a.exp(), log_det
+
+    def inverse(self, z: Tensor) -> Tensor:
+        return z * (-self.a).exp()
+
+
+class Flipped(Scaled):
+    sign = -1.0
+
+
+class WithHelper(Scaled):
+    """Has a method that returns a pair of another kind."""
+
+    def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, spread = x.mean(0), x.std(0)
+        return mean, spread
+
+
+def test_a_method_that_returns_a_log_det_is_the_way_forward_of_what_has_no_call() -> (
+    None
+):
+    for layer in (Scaled(), WithHelper()):
+        report = ldjcheck.check(layer, shape=(4,))
+        assert report.status == "pass", report
+        assert "round trip" in str(report)
+
+
+def test_a_wrong_one_is_found_as_behind_a_call() -> None:
+    report = ldjcheck.check(Flipped(), shape=(4,))
+    assert report.findings[0].code == "LDJ104"
