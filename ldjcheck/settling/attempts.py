@@ -117,7 +117,7 @@ class Failures:
             known |= self.lessons.is_met_in_any_domain(given, domain, error)
         self._known.add(once)
         self._raised.append((shape, describe(domain), error))
-        if error.is_about_sizes:
+        if error.is_about_sizes and "to unpack" not in str(error):
             self.lessons.note_sizes(shape, error)
         self.lessons.failed(calls, given, error.trail, promoted=bench.promote)
         return known

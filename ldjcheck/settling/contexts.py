@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.calling.domains import GUESSES, TAMEST, describe
 from ldjcheck.calling.parameter_names import is_about_context
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Calls, Context, Layer, Options, Shape
+from ldjcheck.records import Calls, Context, Layer, Options
 from ldjcheck.running.bench import Bench
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.contexts import guess_contexts
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ldjcheck.settling.settle import Settled
 
 _CONTEXTS = 6  # sizes that are tried for a context that may be left out
-_CORRECTIONS = 3  # one after another: each is of one axis
-_CORRECTED = 24  # shapes that are tried at once
 _OTHERS = 3  # arguments that may be one, and are not named like it
 
 
@@ -32,16 +30,16 @@ def settled_with_context(
     options: Options,
     candidates: tuple[Calls, ...],
     guesses: tuple[ShapeGuess, ...],
+    lessons: Lessons,
 ) -> tuple[Settled, dict[str, str]]:
     """Return a way of calling that works, and what to say of a context that it needs.
 
     Only where none works without one is a context tried, of the sizes that the layer's
-    own facts suggest.
+    own facts suggest. What fails goes into the `lessons`.
     """
     import torch
 
     from ldjcheck.running.bench import Bench
-    from ldjcheck.settling.attempts import Lessons
     from ldjcheck.settling.settle import parts_contexts, settle
 
     promote = options.dtype == "float64"
@@ -53,15 +51,10 @@ def settled_with_context(
         shape=first, batch=batches[first], domain=options.domain or TAMEST,
         labels=_whole_numbers(options.context),
     )  # fmt: skip
-    lessons = Lessons()
     try:
         settled = settle(start, candidates, shapes, batches, lessons)
         return _within_domains(settled, options.context)
     except CannotCheckError as error:
-        if error.code == "LDJ006":
-            corrected = _at_shapes_asked_for(start, candidates, shapes[0], lessons)
-            if corrected is not None:
-                return _within_domains(corrected, options.context)
         known = {e.name for e in options.context} | dict(options.kwarg).keys()
         tries = guess_contexts(layer.obj, candidates, shapes, known)
         alone: tuple[Settled, dict[str, str]] | None = None
@@ -96,27 +89,6 @@ def settled_with_context(
         if best is None:
             raise error from None
         return best
-
-
-def _at_shapes_asked_for(
-    start: Bench,
-    candidates: tuple[Calls, ...],
-    failed: tuple[Shape, str],
-    lessons: Lessons,
-) -> Settled | None:
-    """Return a way of calling at a shape that failures ask for, one axis after another."""
-    from ldjcheck.settling.settle import settle
-
-    for _ in range(_CORRECTIONS):
-        asked = lessons.shapes_asked_for(_CORRECTED)
-        shapes = [
-            (at, f"asked for by what is raised at {by}") for at, by in asked.items()
-        ]
-        shapes.append(failed)  # of several, each is looked at more closely
-        batches = {at: choose_batch(start.options.batch, at) for at, _ in shapes}
-        with contextlib.suppress(CannotCheckError):
-            return settle(start, candidates, tuple(shapes), batches, lessons)
-    return None
 
 
 def _within_domains(

@@ -17,6 +17,7 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import held_transform, is_lazy, unwrapped
 from ldjcheck.records import Calls, Layer, Options, Probe, Shape
 from ldjcheck.running.bench import Bench
+from ldjcheck.settling.attempts import Lessons
 from ldjcheck.settling.contexts import settled_with_context
 from ldjcheck.settling.design import (
     MEASURED,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 _BEYOND = 2  # shapes beyond the limit that are tried, to say that they are
 _LARGEST = 2**22  # dims of these
+_CORRECTIONS = 3  # one after another: each is of one axis
+_CORRECTED = 24  # shapes that are tried at once
 _STARTS = 4  # shapes of data that a layer may be started with
 
 
@@ -414,15 +417,19 @@ def _found(
             return found
     # It may be made for one size only, and a large one.
     large = () if asked else _guessed(layer, candidates, around, options.dims_limit)
+    lessons = Lessons()
+    every = layer, options, candidates
     try:
-        settled, context = settled_with_context(layer, options, candidates, guesses)
+        settled, context = settled_with_context(*every, guesses, lessons)
     except CannotCheckError as error:
         if large:
             with contextlib.suppress(CannotCheckError):
-                return *settled_with_context(layer, options, candidates, large), large
+                return *settled_with_context(*every, large, Lessons()), large
         if not asked:
             others = candidates[1:] if candidates[0].inputs else candidates
             found = _of_parts(layer, options, others, guesses)
+            if found is None and error.code == "LDJ006":
+                found = _at_shapes_asked_for(*every, guesses, lessons)
             if found is not None:
                 return found
             _not_beyond_limit(error, layer, options, candidates, around)
@@ -433,7 +440,7 @@ def _found(
     better = () if asked else _better(settled, guesses, large)
     if better:
         with contextlib.suppress(CannotCheckError):
-            again, beside = settled_with_context(layer, options, candidates, better)
+            again, beside = settled_with_context(*every, better, Lessons())
             if not (again.odd or again.resized):
                 return again, beside, better
     return settled, context, guesses
@@ -448,9 +455,33 @@ def _of_parts(
     """Return a way of calling a layer of several inputs that works, or None."""
     for calls, whole in guessed_parts(layer.obj, candidates, guesses):
         with contextlib.suppress(CannotCheckError):
-            settled, context = settled_with_context(layer, options, calls, (whole,))
+            settled, context = settled_with_context(
+                layer, options, calls, (whole,), Lessons()
+            )
             if not settled.resized:
                 return settled, context, (whole,)
+    return None
+
+
+def _at_shapes_asked_for(
+    layer: Layer,
+    options: Options,
+    candidates: tuple[Calls, ...],
+    failed: tuple[ShapeGuess, ...],
+    lessons: Lessons,
+) -> tuple[Settled, dict[str, str], tuple[ShapeGuess, ...]] | None:
+    """Return a way of calling at a shape that failures ask for, one axis after another."""
+    for _ in range(_CORRECTIONS):
+        asked = lessons.shapes_asked_for(_CORRECTED).items()
+        shapes = [
+            _given(at, f"asked for by what is raised at {by}") for at, by in asked
+        ]
+        if not shapes:
+            break
+        guesses = (*shapes, failed[0])  # of several, each is looked at more closely
+        with contextlib.suppress(CannotCheckError):
+            found = settled_with_context(layer, options, candidates, guesses, lessons)
+            return *found, guesses
     return None
 
 
@@ -517,7 +548,7 @@ def _not_beyond_limit(
     if not beyond:
         return
     try:
-        found, _ = settled_with_context(layer, options, candidates, beyond)
+        found, _ = settled_with_context(layer, options, candidates, beyond, Lessons())
     except CannotCheckError:
         return
     _within_limit(found.bench.shape, options.dims_limit)
