@@ -18,6 +18,8 @@ from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
 from ldjcheck.tape.linear import linear_positions
 from ldjcheck.tracebacks import home_of, is_own, nearest_own
 
+_ANYWHERE = 1_000_000  # lines: more than a function has
+
 
 def spans_of(node: Node) -> tuple[Span, ...]:
     """Return where an operation stands in the target's own, in the innermost call first."""
@@ -134,6 +136,94 @@ def place_of(trace: Trace, node: Node) -> Place | None:
     makers = _makers(trace)
     made = next((i for i, p in enumerate(node.places) if p.call in makers), 0)
     return own_place(node.places[made:])
+
+
+def spans_of_map(trace: Trace) -> frozenset[object]:
+    """Return the source ranges that the map runs: it is what they compute, right or wrong."""
+    return frozenset(
+        place.span
+        for node in trace.order
+        if node not in trace.own_set
+        for place in node.places
+    )
+
+
+def beyond_map(trace: Trace, node: Node) -> Place | None:
+    """Return a node's place as `place_of` has it, but in code that the map does not run.
+
+    What the map runs as well is a helper that is right: who calls it for the ldj is meant.
+    """
+    place, innocent = place_of(trace, node), spans_of_map(trace)
+    if place is None or place.span not in innocent:
+        return place
+    within = node.places[node.places.index(place) :]
+    alone = (each for each in within if each.span not in innocent)
+    return next((own for each in alone if (own := own_place([each]))), place)
+
+
+def assigned_at(place: Place | None, name: str) -> tuple[Place, str] | None:
+    """Return where a value is given another name before a place, and what it is there."""
+    for statement in _assignments(place):
+        if [ast.unparse(target) for target in targets_of(statement)] == [name]:
+            computes = ast.BinOp | ast.Call
+            if any(isinstance(node, computes) for node in ast.walk(statement)):
+                return None
+            if place is not None:
+                return _at(place, statement), ast.unparse(statement.value)
+    return None
+
+
+def renamed_at(node: Node) -> tuple[Place, str] | None:
+    """Return where a value that has a name gets another one, and the name that it has."""
+    place, name = node.place, name_given(node)
+    for statement in _assignments(place, after=_ANYWHERE) if name else ():
+        if place is not None and ast.unparse(statement.value) == name:
+            return _at(place, statement), name
+    return None
+
+
+def _at(place: Place, statement: ast.stmt) -> Place:
+    line, column, end_line, end = span_of(statement)
+    return replace(place, line=line, end_line=end_line, column=column, end_column=end)
+
+
+def name_given(node: Node) -> str | None:
+    """Return the name that the source gives to just this value where it is made."""
+    place = node.place
+    for statement in _assignments(place, after=1):
+        assert place is not None
+        targets, value = targets_of(statement), statement.value
+        values = value.elts if isinstance(value, ast.Tuple) else [value]
+        for target, made in zip(targets, values, strict=False):
+            made_at = place.line, place.column, place.end_line, place.end_column
+            if len(targets) == len(values) and made_at == span_of(made):
+                return ast.unparse(target)
+    return None
+
+
+def _assignments(place: Place | None, *, after: int = 0) -> list[ast.Assign]:
+    """Return the assignments of a function up to a place in it, the last one first.
+
+    Those of some lines `after` it are among them.
+    """
+    if place is None:
+        return []
+    try:
+        tree = ast.parse("".join(linecache.getlines(place.file)))
+    except (SyntaxError, ValueError):
+        return []
+    homes = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and node.lineno <= place.line <= (node.end_lineno or node.lineno)
+    ]
+    found = [
+        node
+        for node in ast.walk(homes[-1] if homes else tree)
+        if isinstance(node, ast.Assign) and node.lineno < place.line + after
+    ]
+    return sorted(found, key=lambda node: -node.lineno)
 
 
 def own_place(places: Sequence[Place]) -> Place | None:

@@ -14,17 +14,26 @@ from dataclasses import replace
 
 from ldjcheck.mistakes import Rule, rule_for
 from ldjcheck.mistakes.engine.kinds import OVERWRITTEN
-from ldjcheck.mistakes.mending.repair import repair
+from ldjcheck.mistakes.mending.repair import edits_of, repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import (
     Found,
     Question,
     is_contested,
+    is_lacking,
     solutions,
 )
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
-from ldjcheck.mistakes.rewriting.sites import real_file
-from ldjcheck.records import Comparison, Diagnosis, Direction, Finding, Fix, Location
+from ldjcheck.mistakes.rewriting.sites import Change, real_file
+from ldjcheck.records import (
+    Comparison,
+    Diagnosis,
+    Direction,
+    Edit,
+    Finding,
+    Fix,
+    Location,
+)
 from ldjcheck.revision import Live, Replacement
 from ldjcheck.running.bench import Bench
 from ldjcheck.tape.frames import is_torchs
@@ -57,35 +66,53 @@ def with_fixes(
         return findings
     live = Live(_files(questions))
     plans = plans.with_values_at(c for q in questions for c in q.rehearsal.left_out)
-    fix = _fix(live, questions, Verification(bench, comparison, plans, live))
-    if fix is None:
+    found = _fix(live, questions, Verification(bench, comparison, plans, live))
+    if found is None:
         return findings
-    mended = {id(question.finding) for question in questions}
-    if len(mended) == 1:
-        only = questions[0].finding
-        place = _where(only.location, fix)
-        if any(OVERWRITTEN.holds(e) for e in questions[0].explanations[:1]):
-            place = _first_line(fix) or place
-        return tuple(
-            replace(f, fix=fix, location=place) if f is only else f for f in findings
-        )
-    return tuple(replace(f, fix=fix) if id(f) in mended else f for f in findings)
+    fix, changes = found
+    alone = len(questions) == 1
+    mended = {id(q.finding): _where(live, q, changes, alone=alone) for q in questions}
+    return tuple(
+        replace(f, fix=fix, location=mended[id(f)]) if id(f) in mended else f
+        for f in findings
+    )
 
 
-def _where(place: Location | None, fix: Fix) -> Location | None:
-    """Return where a mistake stands: not in what torch does with the user's numbers."""
-    if place is None or not is_torchs(real_file(place)):
+def _where(
+    live: Live, question: Question, found: Found, *, alone: bool
+) -> Location | None:
+    """Return where a mistake stands: on a line that the edit which mends it changes.
+
+    What is missing stands where it was told, unless a total was written anew: there
+    something is put between lines that are right. Torch's own lines hold no mistake.
+    """
+    place, best = question.finding.location, question.explanations[:1]
+    own = [change for q, change in found if q is question]
+    changes = own or [change for _, change in found]
+    lines = [
+        line
+        for edit in edits_of(live, _replacements_of(changes))
+        if (line := _line_of(edit)) is not None
+    ]
+    if place is None or not lines:
+        return place or next(iter(lines), None)
+    if is_torchs(real_file(place)):
+        return lines[0]
+    if any(OVERWRITTEN.holds(e) for e in best):
+        return lines[0] if alone else place
+    if any(map(is_lacking, best)):
         return place
-    return _first_line(fix) or place
+    told = (place.file, place.cell, place.line)
+    return next((p for p in lines if (p.file, p.cell, p.line) == told), lines[0])
 
 
-def _first_line(fix: Fix) -> Location | None:
-    """Return the first line that an edit changes, torch's own apart."""
-    for edit in fix.edits:
-        here = Location(file=edit.file, line=edit.line, cell=edit.cell)
-        if edit.before.strip() and not is_torchs(real_file(here)):
-            return replace(here, text=edit.before.strip())
-    return None
+def _line_of(edit: Edit) -> Location | None:
+    """Return the line that an edit changes; None where it only adds, or is torch's own."""
+    here = Location(file=edit.file, line=edit.line, cell=edit.cell)
+    is_kept = edit.before in edit.after.split("\n")
+    if is_kept or not edit.before.strip() or is_torchs(real_file(here)):
+        return None
+    return replace(here, text=edit.before.strip())
 
 
 def _questions(
@@ -143,8 +170,8 @@ def _files(questions: Sequence[Question]) -> list[str]:
 
 def _fix(
     live: Live, questions: Sequence[Question], verification: Verification
-) -> Fix | None:
-    """Return the edit that makes the whole layer right."""
+) -> tuple[Fix, Found] | None:
+    """Return the edit that makes the whole layer right, and what it mends of which."""
     ways: dict[str | None, list[Question]] = {}
     for question in questions:
         ways.setdefault(question.finding.direction, []).append(question)
@@ -158,12 +185,15 @@ def _fix(
         return replace(told, sure=not any(is_contested(live, q, c) for q, c in found))
 
     complete = (f for f in solutions(live, first) if _completed(live, f, others))
-    fix = repair(live, ((found, weighed(found)) for found in complete))
-    return None if fix is None else fix[0]
+    return repair(live, ((found, weighed(found)) for found in complete))
 
 
 def _replacements(found: Found) -> tuple[Replacement, ...]:
-    return tuple(r for _, change in found for r in change.replacements)
+    return _replacements_of([change for _, change in found])
+
+
+def _replacements_of(changes: Sequence[Change]) -> tuple[Replacement, ...]:
+    return tuple(r for change in changes for r in change.replacements)
 
 
 def _completed(

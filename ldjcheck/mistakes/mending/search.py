@@ -42,7 +42,7 @@ ANYTHING: tuple[Way, ...] = (
 
 
 MOST = 480  # candidates that are run, most of them at one input
-MOST_OF_ONE = 120  # candidates for one explanation
+MOST_OF_ONE = 120  # candidates for one explanation; what is left is for anything else
 RIVALS = 40
 VERIFIED = 4  # candidates that are measured anew
 LEAST = 24  # candidates that are run however long the layer takes
@@ -64,7 +64,8 @@ def claims_on(explanation: Explanation) -> tuple[Claim, ...]:
 
 def ways_for(explanation: Explanation) -> tuple[Way, ...]:
     """Return the edits that may do what an explanation asks for, as its mistake says."""
-    return next((c.mend for c in claims_on(explanation) if c.mend), ())
+    ways = next((c.mend for c in claims_on(explanation) if c.mend), ())
+    return ways if explanation.instead is None else (points.as_explained, *ways)
 
 
 def is_lacking(explanation: Explanation) -> bool:
@@ -107,7 +108,7 @@ def candidates(live: Live, question: Question) -> Iterator[Change]:
     seen: set[tuple[Replacement, ...]] = set()
     guessed = question.rehearsal.sizes < 2 and _may_be_a_count(question)
     unwritten = ("number", "count") if question.is_of_a_number else ("number",)
-    for changes in _rounds(live, question):
+    for changes, most in _rounds(live, question):
         tried = 0
         for change in sorted(changes, key=_plainness):
             # A number may only fit the one size that was tried; nor is a count written
@@ -118,7 +119,7 @@ def candidates(live: Live, question: Question) -> Iterator[Change]:
                 seen.add(change.replacements)
                 tried += 1
                 yield change
-            if tried == MOST_OF_ONE:
+            if tried == most:
                 break
 
 
@@ -140,8 +141,11 @@ def _may_be_a_count(question: Question) -> bool:
     )
 
 
-def _rounds(live: Live, question: Question) -> Iterator[list[Change]]:
-    """Yield what the diagnosis suggests, explanation by explanation, then anything."""
+def _rounds(live: Live, question: Question) -> Iterator[tuple[list[Change], int]]:
+    """Yield what the diagnosis suggests, explanation by explanation, then anything.
+
+    With each comes how many of it may be run.
+    """
     finding, touched = question.finding, question.diagnosis.touched
     rule = rule_for(finding.code)
     assert rule is not None
@@ -149,15 +153,15 @@ def _rounds(live: Live, question: Question) -> Iterator[list[Change]]:
     anywhere = all_sites[:_SITES]
     if rule.mend:
         returns = [s for s in all_sites[_SITES:] if isinstance(s.statement, ast.Return)]
-        yield _drafted((*anywhere, *returns), rule.mend)
+        yield _drafted((*anywhere, *returns), rule.mend), MOST_OF_ONE
     if rule.mended_alone:
         return
     for explanation in _telling(question.explanations):
         place = explanation.location or finding.location
         near = is_lacking(explanation)
         sites = sites_for(live, place, explanation, touched, lacking=near)[:_SITES]
-        yield _drafted(sites, ways_for(explanation))
-    yield _drafted(anywhere, ANYTHING)
+        yield _drafted(sites, ways_for(explanation)), MOST_OF_ONE
+    yield _drafted(anywhere, ANYTHING), MOST
 
 
 def _drafted(sites: Sequence[Site], ways: Sequence[Way]) -> list[Change]:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ldjcheck.mistakes.rewriting.sites import Change, Site
+from ldjcheck.mistakes.rewriting.sites import (
+    Change,
+    Site,
+    binding_of_text,
+    plain_text,
+)
 from ldjcheck.revision import call_name
 from ldjcheck.revision.text import is_product
 
@@ -17,6 +22,19 @@ _COMPARED: dict[type[ast.cmpop], tuple[str, str, str]] = {
     ast.GtE: (">=", "<=", "<"),
 }  # fmt: skip
 """How a comparison is written, turned around, and denied."""
+
+
+def as_explained(site: Site) -> Iterator[Change]:
+    """Yield the blamed value as its explanation says that it should be."""
+    told = None if site.explanation is None else site.explanation.instead
+    if told is None:
+        return
+    written, meant = map(plain_text, told)
+    for node in site.expressions:
+        if ast.unparse(node) == written:
+            yield site.put(
+                node, site.in_place(node, meant, binding_of_text(meant)), 0.0
+            )
 
 
 def other_names(site: Site) -> Iterator[Change]:

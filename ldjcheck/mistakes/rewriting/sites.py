@@ -351,7 +351,9 @@ class Site:
         return isinstance(parent, ast.Subscript) and parent.slice is node
 
     def _is_operand(self, node: ast.AST) -> bool:
-        return self.operand is not None and ast.unparse(node) == _plain(self.operand)
+        return self.operand is not None and ast.unparse(node) == plain_text(
+            self.operand
+        )
 
 
 def signs_of(node: ast.BinOp | ast.AugAssign) -> tuple[str, str]:
@@ -375,7 +377,16 @@ def binding_of(node: ast.expr) -> int:
     return _UNARY if isinstance(node, ast.UnaryOp) else _NUMBER
 
 
-def _plain(text: str) -> str:
+def binding_of_text(text: str) -> int:
+    """Return how closely some code binds."""
+    try:
+        return binding_of(ast.parse(text, mode="eval").body)
+    except SyntaxError:
+        return _LOOSE
+
+
+def plain_text(text: str) -> str:
+    """Return some code as Python itself would write it."""
     try:
         return ast.unparse(ast.parse(text, mode="eval"))
     except (SyntaxError, ValueError):

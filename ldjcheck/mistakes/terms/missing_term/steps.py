@@ -23,6 +23,7 @@ from ldjcheck.mistakes.engine.places import (
     ldj_statement,
     logged,
     missing_statement,
+    name_given,
     operand_of_step,
     source_text,
     statement_of,
@@ -173,14 +174,22 @@ def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
             place = (
                 statement_of(traces[0], users[0])
                 if users
-                else missing_statement(traces[0], node) or ldj_statement(traces[0])
+                else missing_statement(traces[0], _used(traces[0], node))
+                or ldj_statement(traces[0])
             )
             yield kinds.PART_UNACCOUNTED.explanation(
                 location=location_of(place),
-                operand=_written(key[1], source_text(node.place)),
+                operand=_written(key[1], name_given(node) or source_text(node.place)),
                 detail=None if abs(quotient) == 1.0 else f"{quotient:+g}",
             )
             return
+
+
+def _used(trace: Trace, node: Node) -> Node:
+    """Return where the map uses a value first, on another line than it is made."""
+    made = node.place and node.place.line
+    users = (user for user in trace.order if node in user.parents and user.place)
+    return next((u for u in users if u.place and u.place.line != made), node)
 
 
 def _written(form: str, text: str | None) -> str | None:
