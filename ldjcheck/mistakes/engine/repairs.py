@@ -312,7 +312,8 @@ def _explained(repair: _Repair, trace: Trace) -> Explanation:
             told = source_text(other.place) or name
         return kinds.PART_UNACCOUNTED.explanation(operand=told, **known)
     depend = dependents(in_order(set(trace.nodes)), trace.source)
-    if repair.text == _INSTEAD and other in depend and now in depend:
+    is_point = other in depend and now in depend and now not in trace.own_set
+    if repair.text == _INSTEAD and is_point:
         known["rank"] = -user.index
         return kinds.OTHER_POINT.explanation(operand=value, detail=f"`{name}`", **known)
     return kinds.VALUE.explanation(operand=value, **known)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ldjcheck.mistakes import Rule, rule_for
+from ldjcheck.mistakes.counts import wrong_dims_factor
 from ldjcheck.mistakes.engine.kinds import OVERWRITTEN
 from ldjcheck.mistakes.mending.repair import edits_of, repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal
@@ -20,7 +21,6 @@ from ldjcheck.mistakes.mending.search import (
     Found,
     Question,
     is_contested,
-    is_lacking,
     solutions,
 )
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
@@ -71,11 +71,26 @@ def with_fixes(
         return findings
     fix, changes = found
     alone = len(questions) == 1
-    mended = {id(q.finding): _where(live, q, changes, alone=alone) for q in questions}
-    return tuple(
-        replace(f, fix=fix, location=mended[id(f)]) if id(f) in mended else f
-        for f in findings
-    )
+    mended = {
+        id(q.finding): replace(
+            _named(q, changes),
+            fix=fix,
+            location=_where(live, q, changes, alone=alone),
+        )
+        for q in questions
+    }
+    return tuple(mended.get(id(finding), finding) for finding in findings)
+
+
+def _named(question: Question, found: Found) -> Finding:
+    """Return a finding of a number that must stand there, as one of the count that it is."""
+    counts = (c.multiplier for q, c in found if q is question and c.multiplier)
+    count, finding = next(counts, None), question.finding
+    if count is None or not question.is_of_a_number:
+        return finding
+    rule = wrong_dims_factor.RULE
+    told = rule.told(replace(question.explanations[0], multiplier=count))
+    return replace(finding, code=rule.code, name=rule.name, message=told)
 
 
 def _where(
@@ -83,8 +98,8 @@ def _where(
 ) -> Location | None:
     """Return where a mistake stands: on a line that the edit which mends it changes.
 
-    What is missing stands where it was told, unless a total was written anew: there
-    something is put between lines that are right. Torch's own lines hold no mistake.
+    An edit that only adds lines leaves it where it was told: at the step that lacks a term.
+    Torch's own lines hold no mistake.
     """
     place, best = question.finding.location, question.explanations[:1]
     own = [change for q, change in found if q is question]
@@ -100,8 +115,6 @@ def _where(
         return lines[0]
     if any(OVERWRITTEN.holds(e) for e in best):
         return lines[0] if alone else place
-    if any(map(is_lacking, best)):
-        return place
     told = (place.file, place.cell, place.line)
     return next((p for p in lines if (p.file, p.cell, p.line) == told), lines[0])
 

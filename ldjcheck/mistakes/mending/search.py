@@ -53,6 +53,7 @@ _SITES = 30
 _COUNTS = ("dims", "spatial", "active", "shape")
 _EACH = 80  # edits that are tried for each of two mistakes
 _PAIRS = 12  # pairs of edits that are run together
+_HALVED = 2  # numbers up to it are factors; larger ones count something
 _NEAR = 1e-6  # relative to the largest part: two changes that cancel the difference
 
 
@@ -215,10 +216,14 @@ def is_contested(live: Live, question: Question, change: Change) -> bool:
 
     Asked where the layer takes one size only: there a number may be a count by chance. So it
     may where one axis never varies; a number that is written and superfluous is then rather
-    taken away than a count of that axis changed.
+    taken away than a count of that axis changed. A number larger than two that is written
+    where there is one size may be any count that is 3 there.
     """
     rehearsal = question.rehearsal
     many = rehearsal.sizes > 1
+    if change.kind == "number" and question.is_of_a_number and not many:
+        best = question.explanations[0].multiplier
+        return best is not None and best.number.numerator > _HALVED
     if change.kind not in ("literal", "count"):
         return False
     if many and (change.kind == "literal" or not rehearsal.has_fixed_axis):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ldjcheck.mistakes.rewriting.sites import (
     Change,
@@ -11,6 +12,7 @@ from ldjcheck.mistakes.rewriting.sites import (
     binding_of_text,
     plain_text,
 )
+from ldjcheck.records import Multiplier
 from ldjcheck.revision import call_name
 from ldjcheck.revision.text import is_product
 
@@ -70,7 +72,11 @@ def other_parts(site: Site) -> Iterator[Change]:
             axis = node.args[0]
         if isinstance(axis, ast.Constant):  # in x.shape[axis], or x.size(axis)
             for index, other in enumerate(n for n in range(_AXES) if n != axis.value):
-                yield site.put(axis, str(other), 0.2 + index / 50)
+                change = site.put(axis, str(other), 0.2 + index / 50)
+                old = site.text(node)
+                new = str(other).join(old.rsplit(site.text(axis), 1))
+                told = Multiplier(family="shape", above=(new,), below=(old,))
+                yield replace(change, multiplier=told)
         elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call):
             part = node.slice
             if isinstance(part, ast.Constant) and part.value in (0, 1):

@@ -35,12 +35,14 @@ class Change:
     """Replacements that belong together, and how plain an edit they are: 0 is plainest.
 
     `kind` says what the numbers alone may mistake for something else: a `count` that is
-    changed, a `literal` that is taken away, a `number` that is written.
+    changed, a `literal` that is taken away, a `number` that is written. `multiplier` is
+    the count by which a term is multiplied, in the words of the source.
     """
 
     cost: float
     replacements: tuple[Replacement, ...]
     kind: Kind = ""
+    multiplier: Multiplier | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +100,7 @@ class Site:
             and not self._is_index(node)
             and not self._is_condition(node)
         ]
-        return sorted(found, key=lambda node: not self._is_operand(node))
+        return sorted(found, key=lambda node: not self.is_operand(node))
 
     @cached_property
     def names(self) -> list[str]:
@@ -350,7 +352,8 @@ class Site:
             node, parent = parent, self.source.parents[parent]
         return isinstance(parent, ast.Subscript) and parent.slice is node
 
-    def _is_operand(self, node: ast.AST) -> bool:
+    def is_operand(self, node: ast.AST) -> bool:
+        """Return whether a node is the blamed term, as it is written."""
         return self.operand is not None and ast.unparse(node) == plain_text(
             self.operand
         )
