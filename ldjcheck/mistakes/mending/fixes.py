@@ -84,8 +84,8 @@ def with_fixes(
 
 def _named(question: Question, found: Found) -> Finding:
     """Return a finding of a number that must stand there, as one of the count that it is."""
-    counts = (c.multiplier for q, c in found if q is question and c.multiplier)
-    count, finding = next(counts, None), question.finding
+    own = [c for q, c in found if q is question] or [c for _, c in found]
+    count, finding = own[0].multiplier, question.finding
     if count is None or not question.is_of_a_number:
         return finding
     rule = wrong_dims_factor.RULE
