@@ -283,6 +283,7 @@ def _families(
             "dims+1": math.prod(shape) + 1.0,
             "active dims": float(active_dims(trace)),
             **dict(zip(names or (), map(float, shape), strict=False)),
+            **{f"{n}-1": s - 1.0 for n, s in zip(names or (), shape, strict=False)},
         }
         for trace, shape in zip(traces, shapes, strict=True)
     ]
@@ -322,6 +323,9 @@ def _products(
                 above,
                 below,
             )
+    for name in names or () if names != dims else ():
+        yield kinds.OFF_BY_ONE_A_DIM, kinds.MORE_SIZES, (f"{name}-1",), (name,)
+        yield kinds.OFF_BY_ONE_A_DIM, kinds.MORE_SIZES, (name,), (f"{name}-1",)
     for near in (("dims-1",), ("dims+1",)):
         yield kinds.OFF_BY_ONE, 0.0, near, ()
         yield kinds.OFF_BY_ONE_A_DIM, 0.0, near, dims

@@ -216,14 +216,16 @@ def is_contested(live: Live, question: Question, change: Change) -> bool:
 
     Asked where the layer takes one size only: there a number may be a count by chance. So it
     may where one axis never varies; a number that is written and superfluous is then rather
-    taken away than a count of that axis changed. A number larger than two that is written
-    where there is one size may be any count that is 3 there.
+    taken away than a count of that axis changed. A number that is
+    written there may be a count as well: one larger than two, or of what is constant.
     """
     rehearsal = question.rehearsal
     many = rehearsal.sizes > 1
-    if change.kind == "number" and question.is_of_a_number and not many:
-        best = question.explanations[0].multiplier
-        return best is not None and best.number.numerator > _HALVED
+    if change.kind == "number" and question.is_of_a_number:
+        best = question.explanations[0]
+        large = best.multiplier is not None and best.multiplier.number > _HALVED
+        fixed = best.constant and rehearsal.has_fixed_axis
+        return (best.constant or large) and (fixed or not many)
     if change.kind not in ("literal", "count"):
         return False
     if many and (change.kind == "literal" or not rehearsal.has_fixed_axis):

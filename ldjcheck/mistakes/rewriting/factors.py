@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from ldjcheck.mistakes.rewriting import calls, reductions, signs
+from ldjcheck.mistakes.rewriting import calls, points, reductions, signs
 from ldjcheck.mistakes.rewriting.sites import COUNTING, Change, Kind, Site
 from ldjcheck.records import Multiplier
 from ldjcheck.revision import Replacement, call_name
@@ -16,6 +16,7 @@ from ldjcheck.revision.text import is_product, is_sum
 _ONE = Multiplier(family="number")
 _TENSORS = 3  # names of tensors that are tried
 _PLAIN = 2  # what is written as a number, and seldom counts anything
+_AXIS = 0.8
 _HELD = 24  # counts that are tried in the place of a number
 
 
@@ -83,6 +84,8 @@ def by_number(site: Site) -> Iterator[Change]:
         return
     yield from doubled(site)
     yield from of_another(site)
+    for change in points.other_axes(site):  # plainer than a number that is not there
+        yield replace(change, cost=change.cost - _AXIS)
     if number.denominator == 1 and abs(number) > _PLAIN:
         yield from _times_held(site)
     for node in site.expressions:
@@ -160,6 +163,7 @@ def counted(site: Site) -> Iterator[Change]:
                 yield replace(count, cost=count.cost + turn.cost, replacements=both)
         return
     yield from calls.summed(site)
+    yield from points.other_axes(site)
     yield from by_count(site, multiplier)
     if explanation is None or not explanation.constant:
         yield from reductions.over_events(site)
