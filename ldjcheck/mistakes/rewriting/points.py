@@ -79,18 +79,17 @@ def other_axes(site: Site) -> Iterator[Change]:
 
 
 def _other_axes(site: Site, node: ast.expr) -> Iterator[Change]:
-    axis: ast.expr | None = None
+    axis: ast.expr | None = None  # in x.shape[axis], x.shape[axis:], x.size(axis)
     if isinstance(node, ast.Subscript):
-        of_shape = isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
-        if of_shape or isinstance(node.value, ast.Name):
-            axis = node.slice if of_shape else None
-            bounds = node.slice if isinstance(node.slice, ast.Slice) else None
-            axis = bounds.lower if bounds is not None else axis
+        of_shape = getattr(node.value, "attr", "") == "shape"
+        if isinstance(node.slice, ast.Slice):
+            of_shape = of_shape or isinstance(node.value, ast.Name)
+            axis = node.slice.lower if of_shape else None
+        elif of_shape:
+            axis = node.slice
     elif isinstance(node, ast.Call) and call_name(node) == "size" and node.args:
         axis = node.args[0]
-    if not isinstance(
-        axis, ast.Constant
-    ):  # in x.shape[axis], x.shape[axis:], x.size(axis)
+    if not isinstance(axis, ast.Constant):
         return
     for index, other in enumerate(n for n in range(_AXES) if n != axis.value):
         change = site.put(axis, str(other), 0.2 + index / 50)
