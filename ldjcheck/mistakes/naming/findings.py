@@ -12,7 +12,7 @@ from ldjcheck.mistakes.catalogue.claim import Circumstances
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.contract import non_finite
 from ldjcheck.mistakes.engine.closeness import SOMETHING
-from ldjcheck.mistakes.engine.kinds import REGION, TIE, TIMES, VALUE
+from ldjcheck.mistakes.engine.kinds import REGION, TIE, TIMES
 from ldjcheck.mistakes.naming.precedence import (
     numbers_count,
     rank,
@@ -214,10 +214,6 @@ def _unnamed(
 ) -> Finding:
     hidden = tuple(_without_ledger(diagnosis))
     suspect, what = diagnosis.suspect, "The log-determinant"
-    if of_part is not None and VALUE.holds(of_part):
-        suspect = of_part.location or suspect
-        written, meant = of_part.instead or ("", "")
-        hidden = (f"all numbers agree with `{meant}` for `{written}`", *hidden)
     if of_part is not None and of_part.within is not None:
         suspect, what = of_part.location, f"Sublayer {of_part.within}"
         hidden = (f"sublayer {of_part.within} is wrong by itself", *hidden)

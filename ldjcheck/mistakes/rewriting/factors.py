@@ -16,7 +16,7 @@ from ldjcheck.revision.text import is_product, is_sum
 _ONE = Multiplier(family="number")
 _TENSORS = 3  # names of tensors that are tried
 _PLAIN = 2  # what is written as a number, and seldom counts anything
-_AXIS = 0.8
+_AXIS = 1.5  # by how much another axis is plainer than a count that is not there
 _HELD = 24  # counts that are tried in the place of a number
 
 
@@ -84,8 +84,7 @@ def by_number(site: Site) -> Iterator[Change]:
         return
     yield from doubled(site)
     yield from of_another(site)
-    for change in points.other_axes(site):  # plainer than a number that is not there
-        yield replace(change, cost=change.cost - _AXIS)
+    yield from _of_other_axes(site)
     if number.denominator == 1 and abs(number) > _PLAIN:
         yield from _times_held(site)
     for node in site.expressions:
@@ -108,6 +107,12 @@ def by_number(site: Site) -> Iterator[Change]:
         if _is_count(site, node):
             yield from _without_batch(site, node)
     yield from _times(site, _written(float(number)), number)
+
+
+def _of_other_axes(site: Site) -> Iterator[Change]:
+    """Yield counts over other axes, wherever they are taken: one digit is another."""
+    for change in points.other_axes(site):
+        yield replace(change, cost=change.cost - _AXIS)
 
 
 def _times_held(site: Site) -> Iterator[Change]:
@@ -163,7 +168,7 @@ def counted(site: Site) -> Iterator[Change]:
                 yield replace(count, cost=count.cost + turn.cost, replacements=both)
         return
     yield from calls.summed(site)
-    yield from points.other_axes(site)
+    yield from _of_other_axes(site)
     yield from by_count(site, multiplier)
     if explanation is None or not explanation.constant:
         yield from reductions.over_events(site)
