@@ -349,7 +349,7 @@ def reducing_statement(trace: Trace) -> Place | None:
         node = next(iter(node.parents), None)
     if node is not None and node in trace.own_set and node.name in ops.REDUCE:
         return place_of(trace, node)
-    return _returned_name(trace) or ldj_statement(trace)
+    return returned_name(trace) or ldj_statement(trace)
 
 
 def ldj_statement(trace: Trace) -> Place | None:
@@ -359,13 +359,13 @@ def ldj_statement(trace: Trace) -> Place | None:
         return statement_of(trace, node)
     if node is not None and node.place is not None:
         return place_of(trace, node)
-    return _returned_name(trace)
+    return returned_name(trace)
 
 
 def last_statement(trace: Trace) -> Place | None:
     """Return the last statement that touches the ldj."""
     node = _written(trace)
-    return node.place if node is not None else _returned_name(trace)
+    return node.place if node is not None else returned_name(trace)
 
 
 def _written(trace: Trace) -> Node | None:
@@ -426,7 +426,7 @@ def missing_statement(trace: Trace, node: Node) -> Place | None:
     itself = step is not None and node.place is not None and step == node.place
     if alone is not None and itself and _is_made_for(trace, alone, step):
         return alone  # a helper that the step's own function calls for its ldj
-    return step if step is None else _returned_name(trace, step) or step
+    return step if step is None else returned_name(trace, step) or step
 
 
 def _only_statement(trace: Trace, *, linear: bool) -> Place | None:
@@ -507,7 +507,7 @@ def _number(value: object) -> float | None:
     return None
 
 
-def _returned_name(trace: Trace, call: Place | None = None) -> Place | None:
+def returned_name(trace: Trace, call: Place | None = None) -> Place | None:
     """Return the last assignment to the name that a call returns as its ldj.
 
     The call is the outermost one if none is given.

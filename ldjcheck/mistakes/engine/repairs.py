@@ -303,8 +303,10 @@ def _explained(repair: _Repair, trace: Trace) -> Explanation:
     known: dict[str, Any] = {
         "location": location_of(place),
         "size": repair.target.size,
-        "instead": (value, repair.text.format(**texts)),
     }
+    used = [part for part in texts if f"{{{part}}}" in repair.text]
+    if all(texts[part] for part in used):
+        known["instead"] = value, repair.text.format(**texts)
     if repair.text in _LACKING:
         told = f"log|{name}|"
         if repair.is_slope and other is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ldjcheck.mistakes import Rule, rule_for
+from ldjcheck.mistakes import RULES, Rule, rule_for
 from ldjcheck.mistakes.counts import wrong_dims_factor
 from ldjcheck.mistakes.engine.kinds import OVERWRITTEN
 from ldjcheck.mistakes.mending.repair import edits_of, repair
@@ -25,11 +25,13 @@ from ldjcheck.mistakes.mending.search import (
 )
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting.sites import Change, real_file
+from ldjcheck.mistakes.terms import unexplained_mismatch, wrong_derivative
 from ldjcheck.records import (
     Comparison,
     Diagnosis,
     Direction,
     Edit,
+    Explanation,
     Finding,
     Fix,
     Location,
@@ -38,6 +40,7 @@ from ldjcheck.revision import Live, Replacement
 from ldjcheck.running.bench import Bench
 from ldjcheck.tape.frames import is_torchs
 
+_UNNAMED = (wrong_derivative.RULE.code, unexplained_mismatch.RULE.code)
 _DIRECTIONS: tuple[Direction, ...] = ("forward", "inverse")
 
 
@@ -73,7 +76,7 @@ def with_fixes(
     alone = len(questions) == 1
     mended = {
         id(q.finding): replace(
-            _named(q, changes),
+            _named(live, q, changes) if fix.applicability == "verified" else q.finding,
             fix=fix,
             location=_where(live, q, changes, alone=alone),
         )
@@ -82,15 +85,33 @@ def with_fixes(
     return tuple(mended.get(id(finding), finding) for finding in findings)
 
 
-def _named(question: Question, found: Found) -> Finding:
-    """Return a finding of a number that must stand there, as one of the count that it is."""
+def _named(live: Live, question: Question, found: Found) -> Finding:
+    """Return a finding by the name that the edit which mends it gives to the mistake.
+
+    A number that must stand there is called by the count that it is. What has no name, or
+    only that of a line, has that of the one mistake which such an edit mends.
+    """
     own = [c for q, c in found if q is question] or [c for _, c in found]
-    count, finding = own[0].multiplier, question.finding
-    if count is None or not question.is_of_a_number:
+    (change, *more), finding = own, question.finding
+    if question.is_of_a_number and change.multiplier is not None:
+        told = replace(question.explanations[0], multiplier=change.multiplier)
+        return _renamed(finding, wrong_dims_factor.RULE, told)
+    if finding.code not in _UNNAMED or change.meant is None or more:
         return finding
-    rule = wrong_dims_factor.RULE
-    told = rule.told(replace(question.explanations[0], multiplier=count))
-    return replace(finding, code=rule.code, name=rule.name, message=told)
+    first = change.replacements[0]
+    text = live.sources[first.file].at(
+        first.line, first.column, first.end_line, first.end_column
+    )
+    rule = next(r for r in RULES if any(c.kind is change.meant for c in r.claims))
+    return _renamed(finding, rule, change.meant.explanation(operand=text))
+
+
+def _renamed(finding: Finding, rule: Rule, told: Explanation) -> Finding:
+    known = tuple(e for e in finding.evidence if e != wrong_derivative.ALONE)
+    message = rule.told(told)
+    return replace(
+        finding, code=rule.code, name=rule.name, message=message, evidence=known
+    )
 
 
 def _where(

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from ldjcheck.mistakes import RULES, rule_for
 from ldjcheck.mistakes.catalogue.claim import Claim, Way
+from ldjcheck.mistakes.engine import kinds
+from ldjcheck.mistakes.engine.kinds import Kind
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.rewriting import calls, factors, points, signs, terms
 from ldjcheck.mistakes.rewriting.sites import Change, Site, sites_for
@@ -39,6 +41,15 @@ ANYTHING: tuple[Way, ...] = (
     points.masked,
 )
 """What is tried where the diagnosis cannot say more, or what it said did not help."""
+
+
+MEANT: dict[Way, Kind] = {
+    calls.with_log: kinds.ADD_LOG,
+    calls.with_abs: kinds.ADD_ABS,
+    calls.without_abs: kinds.REMOVE_ABS,
+    calls.summed: kinds.SUM_FOR_MEAN,
+}
+"""What an edit says to be wrong where nothing else does: those that mean one mistake."""
 
 
 MOST = 480  # candidates that are run, most of them at one input
@@ -168,7 +179,7 @@ def _rounds(live: Live, question: Question) -> Iterator[tuple[list[Change], int]
 def _drafted(sites: Sequence[Site], ways: Sequence[Way]) -> list[Change]:
     """Return what every way makes of each statement; those further off cost more."""
     return [
-        replace(change, cost=change.cost + site.rank)
+        replace(change, cost=change.cost + site.rank, meant=MEANT.get(way))
         for site in sites
         for way in ways
         for change in way(site)

@@ -6,12 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ldjcheck.mistakes.rewriting.sites import (
-    Change,
-    Site,
-    binding_of_text,
-    plain_text,
-)
+from ldjcheck.mistakes.rewriting.sites import Change, Site, plain_text
 from ldjcheck.records import Multiplier
 from ldjcheck.revision import call_name
 from ldjcheck.revision.text import is_product
@@ -34,9 +29,7 @@ def as_explained(site: Site) -> Iterator[Change]:
     written, meant = map(plain_text, told)
     for node in site.expressions:
         if ast.unparse(node) == written:
-            yield site.put(
-                node, site.in_place(node, meant, binding_of_text(meant)), 0.0
-            )
+            yield Change(0.0, (site.rewritten(node, meant),))
 
 
 def other_names(site: Site) -> Iterator[Change]:

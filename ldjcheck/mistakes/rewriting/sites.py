@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Literal
 
 from ldjcheck.cells import cell_file
+from ldjcheck.mistakes.engine.kinds import Kind as MistakeKind
 from ldjcheck.records import Explanation, Location, Multiplier, Span
 from ldjcheck.revision import Live, Replacement, SourceText, call_name
 from ldjcheck.revision.text import is_product, is_sum, names_in, span_of
@@ -43,6 +44,7 @@ class Change:
     replacements: tuple[Replacement, ...]
     kind: Kind = ""
     multiplier: Multiplier | None = None
+    meant: MistakeKind | None = None  # what it says to be wrong, of those that say so
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,6 +236,12 @@ class Site:
         if binding_of(part) == _ATOM:
             span = self._without_brackets(node)
         return self.source.put_at(span, self.kept(node, part))
+
+    def rewritten(self, node: ast.expr, text: str) -> Replacement:
+        """Return what puts some code in the place of a node; brackets that it needs not go."""
+        binding = binding_of_text(text)
+        span = self._without_brackets(node) if binding == _ATOM else span_of(node)
+        return self.source.put_at(span, self.in_place(node, text, binding))
 
     def gone(self) -> Replacement:
         """Return the replacement that takes the statement out, its line with it."""

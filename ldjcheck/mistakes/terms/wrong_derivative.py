@@ -8,6 +8,8 @@ from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import VALUE
 from ldjcheck.records import Explanation, Finding, Location
 
+ALONE = "all else of the ldj agrees; no known mistake explains how this is off"
+
 
 def _seen(e: Explanation) -> Iterator[str]:
     if e.instead is not None:

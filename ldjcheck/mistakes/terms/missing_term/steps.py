@@ -25,6 +25,7 @@ from ldjcheck.mistakes.engine.places import (
     missing_statement,
     name_given,
     operand_of_step,
+    returned_name,
     source_text,
     statement_of,
 )
@@ -121,12 +122,27 @@ def _overwritten(traces: Sequence[Trace]) -> Iterator[Explanation]:
             and same(total, trace.exact)
             for trace, runs in zip(traces, executions, strict=True)
         ):
-            place = statement_of(traces[0], node) or node.place
+            place = _lost_at(traces[0], executions[0][key])
+            place = place or statement_of(traces[0], node) or node.place
             yield kinds.OVERWRITTEN.explanation(
                 location=location_of(place),
                 operand=source_text(node.place),
             )
             return
+
+
+def _lost_at(trace: Trace, runs: Sequence[Node]) -> Place | None:
+    """Return where the caller of several calls keeps what one of them made; None of one.
+
+    Each call is right by itself: who has them all loses what the others made.
+    """
+    shared = set.intersection(*({p.call for p in run.places} for run in runs))
+    outer = next((p for p in runs[-1].places if p.call in shared), None)
+    if outer is None or outer == runs[-1].place:
+        return None
+    kept = returned_name(trace, outer)
+    last = (source_text(kept) or "").split(",")[-1].strip()
+    return outer if last.isidentifier() else kept
 
 
 def _executions(trace: Trace) -> dict[tuple[object, str], list[Node]]:
@@ -144,7 +160,9 @@ def _total(trace: Trace, runs: list[Node]) -> Tensor | None:
     if len(used) != 1:
         return None
     runs = [n for n in runs if n.value.shape == used[0].value.shape]
-    if len(runs) < 2 or all(alike(n.value, used[0].value) for n in runs):
+    if len(runs) < 2:
+        return trace.reported  # of one turn nothing is lost
+    if all(alike(n.value, used[0].value) for n in runs):
         return None
     total = runs[0].value
     for node in runs[1:]:
