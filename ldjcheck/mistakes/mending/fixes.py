@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ldjcheck.mistakes import RULES, Rule, rule_for
 from ldjcheck.mistakes.counts import wrong_dims_factor
-from ldjcheck.mistakes.engine.kinds import OVERWRITTEN
+from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.mending.repair import edits_of, repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import (
@@ -89,14 +89,17 @@ def _named(live: Live, question: Question, found: Found) -> Finding:
     """Return a finding by the name that the edit which mends it gives to the mistake.
 
     A number that must stand there is called by the count that it is. What has no name, or
-    only that of a line, has that of the one mistake which such an edit mends.
+    only a line, or a region where it is right, has that of the one mistake which such an
+    edit mends.
     """
     own = [c for q, c in found if q is question] or [c for _, c in found]
     (change, *more), finding = own, question.finding
     if question.is_of_a_number and change.multiplier is not None:
         told = replace(question.explanations[0], multiplier=change.multiplier)
         return _renamed(finding, wrong_dims_factor.RULE, told)
-    if finding.code not in _UNNAMED or change.meant is None or more:
+    is_regional = any(map(kinds.REGION.holds, question.explanations[:1]))
+    is_named = finding.code not in _UNNAMED and not is_regional
+    if is_named or change.meant is None or more:
         return finding
     first = change.replacements[0]
     text = live.sources[first.file].at(
@@ -134,7 +137,7 @@ def _where(
         return place or next(iter(lines), None)
     if is_torchs(real_file(place)):
         return lines[0]
-    if any(OVERWRITTEN.holds(e) for e in best):
+    if any(kinds.OVERWRITTEN.holds(e) for e in best):
         return lines[0] if alone else place
     told = (place.file, place.cell, place.line)
     return next((p for p in lines if (p.file, p.cell, p.line) == told), lines[0])

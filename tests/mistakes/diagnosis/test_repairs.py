@@ -222,9 +222,49 @@ RETURNED = Written(
 """,
     shape=(4,),
 )
+ROUNDS = Written(
+    "LDJ110",
+    "the total of a loop is written anew in each round",
+    """
+ class Layer(nn.Module):
+     def __init__(self):
+         super().__init__()
+         self.net = nn.Linear(2, 2)
+
+     def forward(self, x):
+         state, ys, ldj = x.new_zeros(len(x), 2), [], x.new_zeros(len(x))
+         for t in range(x.shape[1]):
+             s = torch.tanh(self.net(state))
+             ys.append(x[:, t] * s.exp())
+             state = torch.tanh(state + x[:, t])
+-            ldj = s.sum(1)
++            ldj = ldj + s.sum(1)
+         return torch.stack(ys, 1), ldj
+""",
+    shape=(4, 2),
+)
+LOG = Written(
+    "LDJ108",
+    "a slope is counted where its logarithm belongs, on one side of zero",
+    """
+ class Layer(nn.Module):
+     def __init__(self):
+         super().__init__()
+         self.raw = nn.Parameter(torch.tensor(0.3))
+
+     def forward(self, x):
+         slope = F.softplus(self.raw)
+         below = x < 0
+-        ldj = (below * slope).sum(1)
++        ldj = (below * torch.log(slope)).sum(1)
+         return torch.where(below, slope * x, x), ldj
+""",
+    shape=(4,),
+    names="slope",
+)
 BLAMED = (
     INTERMEDIATE, OPERATION, INSIDE_A_SUM, ALIAS, SHARED_HELPER, COUNT_HELD, AXES,
-    ONE_LESS, NUMBER_OF_MAP, RETURNED,
+    ONE_LESS, NUMBER_OF_MAP, RETURNED, ROUNDS, LOG,
 )  # fmt: skip
 
 
@@ -260,3 +300,42 @@ def test_a_number_that_nothing_holds_is_no_count_that_is_known(tmp_path: Path) -
     assert first.code == "LDJ114"
     assert first.fix is not None
     assert first.fix.applicability == "suggested"
+
+
+KEPT_BY_EACH = Written(
+    "LDJ110",
+    "each part keeps its own ldj, and one of them is handed back",
+    """
+ class Part(nn.Module):
+     def __init__(self):
+         super().__init__()
+         self.a = nn.Parameter(torch.randn(4))
+
+     def forward(self, x):
+         self.ldj = torch.log1p(self.a.exp() * (1 - torch.tanh(x) ** 2)).sum(1)
+         return x + self.a.exp() * torch.tanh(x)
+
+ class Layer(nn.Module):
+     def __init__(self):
+         super().__init__()
+         self.parts = nn.ModuleList([Part(), Part(), Part()])
+
+     def forward(self, x):
+         for part in self.parts:
+             x = part(x)
+-        return x, self.parts[-1].ldj
++        return x, sum(part.ldj for part in self.parts)
+""",
+    shape=(4,),
+)
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_who_calls_parts_that_are_right_loses_what_they_made(
+    seed: int, tmp_path: Path
+) -> None:
+    report = ldjcheck.check(KEPT_BY_EACH.wrong(tmp_path), shape=(4,), seed=seed)
+    first = report.findings[0]
+    assert first.location is not None
+    assert (first.code, first.location.text) == ("LDJ110", KEPT_BY_EACH.blamed)
+    assert ldjcheck.check(KEPT_BY_EACH.right(tmp_path), shape=(4,)).status == "pass"
