@@ -140,7 +140,8 @@ def _where(
     if any(kinds.OVERWRITTEN.holds(e) for e in best):
         return lines[0] if alone else place
     told = (place.file, place.cell, place.line)
-    return next((p for p in lines if (p.file, p.cell, p.line) == told), lines[0])
+    is_edited = told in [(line.file, line.cell, line.line) for line in lines]
+    return place if is_edited else lines[0]
 
 
 def _line_of(edit: Edit) -> Location | None:
