@@ -188,17 +188,22 @@ def _at(place: Place, statement: ast.stmt) -> Place:
 
 
 def name_given(node: Node) -> str | None:
-    """Return the name that the source gives to just this value where it is made."""
+    """Return the name that the source gives to this value, and to no other, or None."""
     place = node.place
-    for statement in _assignments(place, after=1):
+    names: list[str] = []
+    found: str | None = None
+    for statement in _assignments(place, after=_ANYWHERE):
         assert place is not None
         targets, value = targets_of(statement), statement.value
+        if isinstance(targets[0], ast.Tuple):
+            targets = targets[0].elts
         values = value.elts if isinstance(value, ast.Tuple) else [value]
+        names += map(ast.unparse, targets)
         for target, made in zip(targets, values, strict=False):
             made_at = place.line, place.column, place.end_line, place.end_column
             if len(targets) == len(values) and made_at == span_of(made):
-                return ast.unparse(target)
-    return None
+                found = ast.unparse(target)
+    return found if found is not None and names.count(found) == 1 else None
 
 
 def _assignments(place: Place | None, *, after: int = 0) -> list[ast.Assign]:

@@ -77,10 +77,13 @@ _OF_TWO: tuple[tuple[float, str, Form], ...] = (
 )
 
 # What may be meant instead of a function of one value.
-_OF_ONE: tuple[tuple[float, str, Form], ...] = tuple(
-    (0.1, f"torch.{name}({{first}})", getattr(torch, name))
-    for name in ("sin", "cos", "tanh", "sigmoid", "exp", "log", "sqrt", "abs")
-) + ((0.1, "{first}**2", torch.square),)
+_OF_ONE: tuple[tuple[float, str, Form], ...] = (
+    (0.1, "{first}**2", torch.square),
+    *(
+        (0.1, f"torch.{name}({{first}})", getattr(torch, name))
+        for name in ("sin", "cos", "tanh", "sigmoid", "exp", "log", "sqrt", "abs")
+    ),
+)
 
 # What may have been left out around a value.
 _AROUND: tuple[tuple[float, str, Form], ...] = (

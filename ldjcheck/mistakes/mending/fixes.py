@@ -105,8 +105,9 @@ def _named(live: Live, question: Question, found: Found) -> Finding:
     text = live.sources[first.file].at(
         first.line, first.column, first.end_line, first.end_column
     )
-    rule = next(r for r in RULES if any(c.kind is change.meant for c in r.claims))
-    return _renamed(finding, rule, change.meant.explanation(operand=text))
+    claims = ((r, c.kind) for r in RULES for c in r.claims)
+    rule, kind = next(each for each in claims if each[1].name == change.meant)
+    return _renamed(finding, rule, kind.explanation(operand=text))
 
 
 def _renamed(finding: Finding, rule: Rule, told: Explanation) -> Finding:
@@ -139,9 +140,19 @@ def _where(
         return lines[0]
     if any(kinds.OVERWRITTEN.holds(e) for e in best):
         return lines[0] if alone else place
-    told = (place.file, place.cell, place.line)
-    is_edited = told in [(line.file, line.cell, line.line) for line in lines]
-    return place if is_edited else lines[0]
+    starts = [_start(live, line) for line in lines]
+    if _start(live, place) in starts or any(e.within and not e.spans for e in best):
+        return place  # what a library does wrong is told where it is called
+    file, line = starts[0]
+    text = live.sources[file].lines[line - 1].decode().strip()
+    return replace(lines[0], line=line, text=text)
+
+
+def _start(live: Live, place: Location) -> tuple[str, int]:
+    """Return where the statement of a line begins, by its file as it was loaded."""
+    file = real_file(place)
+    around = [statement.lineno for _, statement in live.statements(file, place.line)]
+    return file, around[0] if around else place.line
 
 
 def _line_of(edit: Edit) -> Location | None:

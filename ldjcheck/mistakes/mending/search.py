@@ -7,6 +7,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from types import CodeType
 
 import torch
@@ -15,7 +16,6 @@ from torch import Tensor
 from ldjcheck.mistakes import RULES, rule_for
 from ldjcheck.mistakes.catalogue.claim import Claim, Way
 from ldjcheck.mistakes.engine import kinds
-from ldjcheck.mistakes.engine.kinds import Kind
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.rewriting import calls, factors, points, signs, terms
 from ldjcheck.mistakes.rewriting.sites import Change, Site, sites_for
@@ -43,11 +43,11 @@ ANYTHING: tuple[Way, ...] = (
 """What is tried where the diagnosis cannot say more, or what it said did not help."""
 
 
-MEANT: dict[Way, Kind] = {
-    calls.with_log: kinds.ADD_LOG,
-    calls.with_abs: kinds.ADD_ABS,
-    calls.without_abs: kinds.REMOVE_ABS,
-    calls.summed: kinds.SUM_FOR_MEAN,
+MEANT: dict[Way, str] = {
+    calls.with_log: kinds.ADD_LOG.name,
+    calls.with_abs: kinds.ADD_ABS.name,
+    calls.without_abs: kinds.REMOVE_ABS.name,
+    calls.summed: kinds.SUM_FOR_MEAN.name,
 }
 """What an edit says to be wrong where nothing else does: those that mean one mistake."""
 
@@ -227,16 +227,16 @@ def is_contested(live: Live, question: Question, change: Change) -> bool:
 
     Asked where the layer takes one size only: there a number may be a count by chance. So it
     may where one axis never varies; a number that is written and superfluous is then rather
-    taken away than a count of that axis changed. A number that is
-    written there may be a count as well: one larger than two, or of what is constant.
+    taken away than a count of that axis changed. A whole number
+    that is written may be a count as well: one larger than two, or of what is constant.
     """
     rehearsal = question.rehearsal
     many = rehearsal.sizes > 1
     if change.kind == "number" and question.is_of_a_number:
         best = question.explanations[0]
-        large = best.multiplier is not None and best.multiplier.number > _HALVED
-        fixed = best.constant and rehearsal.has_fixed_axis
-        return (best.constant or large) and (fixed or not many)
+        number = best.multiplier.number if best.multiplier is not None else Fraction()
+        may_count = number.denominator == 1 and (best.constant or number > _HALVED)
+        return may_count and (not many or (best.constant and rehearsal.has_fixed_axis))
     if change.kind not in ("literal", "count"):
         return False
     if many and (change.kind == "literal" or not rehearsal.has_fixed_axis):

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Literal
 
 from ldjcheck.cells import cell_file
-from ldjcheck.mistakes.engine.kinds import Kind as MistakeKind
 from ldjcheck.records import Explanation, Location, Multiplier, Span
 from ldjcheck.revision import Live, Replacement, SourceText, call_name
 from ldjcheck.revision.text import is_product, is_sum, names_in, span_of
@@ -44,7 +43,7 @@ class Change:
     replacements: tuple[Replacement, ...]
     kind: Kind = ""
     multiplier: Multiplier | None = None
-    meant: MistakeKind | None = None  # what it says to be wrong, of those that say so
+    meant: str | None = None  # the kind of explanation that it mends, of those of one
 
 
 @dataclass(frozen=True, eq=False)

@@ -117,7 +117,7 @@ def _overwritten(traces: Sequence[Trace]) -> Iterator[Explanation]:
     for node in candidates:
         assert node.place is not None
         key = (node.place.span, node.name)
-        if all(
+        if max(len(runs.get(key, ())) for runs in executions) > 1 and all(
             (total := _total(trace, runs.get(key, []))) is not None
             and same(total, trace.exact)
             for trace, runs in zip(traces, executions, strict=True)
