@@ -143,9 +143,9 @@ def _where(
     starts = [_start(live, line) for line in lines]
     if _start(live, place) in starts or any(e.within and not e.spans for e in best):
         return place  # what a library does wrong is told where it is called
-    file, line = starts[0]
-    text = live.sources[file].lines[line - 1].decode().strip()
-    return replace(lines[0], line=line, text=text)
+    file, begin = starts[0]
+    text = live.sources[file].lines[begin - 1].decode().strip()
+    return replace(lines[0], line=begin, text=text)
 
 
 def _start(live: Live, place: Location) -> tuple[str, int]:
