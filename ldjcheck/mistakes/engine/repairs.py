@@ -220,7 +220,9 @@ def _with_others(
     for nodes in near:
         other = nodes[0][0]
         counts = zip(nodes, target.items, strict=True)
-        if other is now or not all(len(n) in (1, len(items)) for n, items in counts):
+        if other in (now, *now.parents):
+            continue  # `2 * a + a` says nothing that `3 * a` does not
+        if not all(len(n) in (1, len(items)) for n, items in counts):
             continue
         if not _fits_into(other.value.shape, shape) or tried == _VALUES:
             continue
