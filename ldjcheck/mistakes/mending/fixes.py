@@ -134,8 +134,10 @@ def _where(
         for edit in edits_of(live, _replacements_of(changes))
         if (line := _line_of(edit)) is not None
     ]
-    if place is None or not lines:
-        return place or next(iter(lines), None)
+    if place is not None and not lines:
+        return _beside(live, place, edits_of(live, _replacements_of(changes)))
+    if place is None:
+        return next(iter(lines), None)
     if is_torchs(real_file(place)):
         return lines[0]
     if any(kinds.OVERWRITTEN.holds(e) for e in best):
@@ -146,6 +148,21 @@ def _where(
     file, begin = starts[0]
     text = live.sources[file].lines[begin - 1].decode().strip()
     return replace(lines[0], line=begin, text=text)
+
+
+def _beside(live: Live, place: Location, edits: Sequence[Edit]) -> Location:
+    """Return the line that edits add to, if that is in another function than was told."""
+    spots = [Location(file=e.file, line=e.line, cell=e.cell) for e in edits]
+    homes = [
+        {
+            source.function_of(node)
+            for source, node in live.statements(real_file(at), at.line)
+        }
+        for at in (place, *spots)
+    ]
+    if not spots or not homes[0] or homes[0] & homes[1]:
+        return place
+    return replace(spots[0], text=edits[0].before.strip())
 
 
 def _start(live: Live, place: Location) -> tuple[str, int]:
