@@ -93,6 +93,7 @@ class Explanation:
     location: Location | None = None
     operand: str | None = None  # the source text of the term, value or step
     detail: str | None = None  # the condition, point, region or multiple, in words
+    instead: tuple[str, str] | None = None  # code as it is written, and should be
     negative: bool = False  # the term enters the ldj with a minus
     bare: bool = False  # the operand's own number is all that the ldj takes of it
     law: Law | None = None

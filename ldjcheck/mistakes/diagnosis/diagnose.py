@@ -25,6 +25,7 @@ from ldjcheck.mistakes.engine.ledger import (
 )
 from ldjcheck.mistakes.engine.pairing import suspect_of
 from ldjcheck.mistakes.engine.places import last_statement, reducing_statement, spans_of
+from ldjcheck.mistakes.engine.repairs import repaired_within
 from ldjcheck.records import Deadline, Diagnosis, Explanation, LedgerLine, Span
 from ldjcheck.tape import Trace, location_of
 
@@ -205,7 +206,10 @@ def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
             and (not whole or parts[0][0].cost < whole[0].cost)
         ):
             return parts
-    if fault is None and case.finite and not whole:
+    if case.finite and not whole:
+        within = repaired_within(case)
+        if within or fault is not None:
+            return [within]
         return mistakes_apart(case) or [whole]
     return [whole]
 

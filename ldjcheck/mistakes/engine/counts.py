@@ -15,6 +15,7 @@ from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.closeness import EXACTLY
 from ldjcheck.records import Multiplier, Shape
 from ldjcheck.tape import Trace
+from ldjcheck.torch_ops import DIVIDE, MULTIPLY
 
 _NOTHING = 1e-9  # an entry of the Jacobian that is no dependence
 
@@ -25,6 +26,7 @@ _NUMBERS = tuple(
 )
 _BASES = tuple(Multiplier(family="log-base", base=base) for base in (2, -2, 10, -10))
 _SMALL, _LARGEST = 3, 1_000_000  # smaller ones are plain numbers
+_OF_MAP = 12  # numbers of the map that are tried
 _SEVERAL = 3  # sizes that tell a count of one size from a number that fits by chance
 
 
@@ -107,7 +109,7 @@ def fit_multiplier(
         return []
     shapes = [trace.shape for trace in traces]
     slack = max((trace.slack for trace in traces), default=0.0)
-    found = _plain_numbers(values, slack)
+    found = _plain_numbers(values, slack, _numbers_of_map(traces[0]))
     if dims_written:
         found += _in_place_of_dims(values, traces, slack)
         found.sort(key=lambda fit: fit.cost)
@@ -134,9 +136,28 @@ def shape_counts(traces: Sequence[Trace]) -> Iterator[list[float]]:
         yield [float(trace.shape[0]) for trace in traces]
 
 
-def _plain_numbers(values: Sequence[float], slack: float) -> list[Fit]:
+def _numbers_of_map(trace: Trace) -> list[Multiplier]:
+    """Return the numbers that the map multiplies or divides by, and their reciprocals."""
+    numbers = {
+        abs(float(each))
+        for node in trace.order
+        if node.name in MULTIPLY | DIVIDE
+        for each in node.args[:2]
+        if isinstance(each, int | float) and each
+    }
+    exact = {Fraction(str(each)) for each in numbers if math.isfinite(each)}
+    known = {factor.number for factor in _NUMBERS}
+    return [
+        Multiplier(family="number", number=number)
+        for number in sorted({*exact, *(1 / each for each in exact)} - known)
+    ][:_OF_MAP]
+
+
+def _plain_numbers(
+    values: Sequence[float], slack: float, more: Sequence[Multiplier] = ()
+) -> list[Fit]:
     found = []
-    for sign, factor in itertools.product((1, -1), (*_NUMBERS, *_BASES)):
+    for sign, factor in itertools.product((1, -1), (*_NUMBERS, *_BASES, *more)):
         size = sign * _size(factor)
         if size == 1.0 or not _fits(values, [size] * len(values), slack):
             continue
@@ -148,6 +169,7 @@ def _plain_numbers(values: Sequence[float], slack: float) -> list[Fit]:
         else:
             rare = kinds.RARE_NUMBER * (_size(factor) not in (2.0, 0.5))
             cost = kinds.NUMBER.cost + kinds.TURNED_NUMBER * turned + rare
+            cost += kinds.RARE_NUMBER * (factor in more)
         family = "sign" if size == -1.0 else factor.family
         found.append(Fit(cost, replace(factor, family=family, sign=sign)))
     return sorted(found, key=lambda fit: fit.cost)
@@ -261,6 +283,7 @@ def _families(
             "dims+1": math.prod(shape) + 1.0,
             "active dims": float(active_dims(trace)),
             **dict(zip(names or (), map(float, shape), strict=False)),
+            **{f"{n}-1": s - 1.0 for n, s in zip(names or (), shape, strict=False)},
         }
         for trace, shape in zip(traces, shapes, strict=True)
     ]
@@ -300,6 +323,9 @@ def _products(
                 above,
                 below,
             )
+    for name in names or () if names != dims else ():
+        yield kinds.OFF_BY_ONE_A_DIM, kinds.MORE_SIZES, (f"{name}-1",), (name,)
+        yield kinds.OFF_BY_ONE_A_DIM, kinds.MORE_SIZES, (name,), (f"{name}-1",)
     for near in (("dims-1",), ("dims+1",)):
         yield kinds.OFF_BY_ONE, 0.0, near, ()
         yield kinds.OFF_BY_ONE_A_DIM, 0.0, near, dims

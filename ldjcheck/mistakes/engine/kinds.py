@@ -104,6 +104,7 @@ SCALING_UNACCOUNTED = Kind("part-unaccounted", 2.05, lacking=True)  # as it is w
 PART_UNACCOUNTED = Kind("part-unaccounted", 2.1, lacking=True)  # solved for a quotient
 DIMS_LEFT_OUT = Kind("dims-left-out", 2.15)  # the first or last; `detail` says which
 REMOVE_EXP = Kind("remove-exp", 2.2)
+VALUE = Kind("value", 2.3)  # some value must be another: no mistake's name says which
 REGION = Kind("region", 2.4, regional=True)  # right on one region of the inputs alone
 AS_BUILT = Kind("as-built", 3.5)  # r is e at the parameters that it was built with
 

@@ -18,6 +18,8 @@ from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
 from ldjcheck.tape.linear import linear_positions
 from ldjcheck.tracebacks import home_of, is_own, nearest_own
 
+_ANYWHERE = 1_000_000  # lines: more than a function has
+
 
 def spans_of(node: Node) -> tuple[Span, ...]:
     """Return where an operation stands in the target's own, in the innermost call first."""
@@ -134,6 +136,99 @@ def place_of(trace: Trace, node: Node) -> Place | None:
     makers = _makers(trace)
     made = next((i for i, p in enumerate(node.places) if p.call in makers), 0)
     return own_place(node.places[made:])
+
+
+def spans_of_map(trace: Trace) -> frozenset[object]:
+    """Return the source ranges that the map runs: it is what they compute, right or wrong."""
+    return frozenset(
+        place.span
+        for node in trace.order
+        if node not in trace.own_set
+        for place in node.places
+    )
+
+
+def beyond_map(trace: Trace, node: Node) -> Place | None:
+    """Return a node's place as `place_of` has it, but in code that the map does not run.
+
+    What the map runs as well is a helper that is right: who calls it for the ldj is meant.
+    """
+    place, innocent = place_of(trace, node), spans_of_map(trace)
+    if place is None or place.span not in innocent:
+        return place
+    within = node.places[node.places.index(place) :]
+    alone = (each for each in within if each.span not in innocent)
+    return next((own for each in alone if (own := own_place([each]))), place)
+
+
+def assigned_at(place: Place | None, name: str) -> tuple[Place, str] | None:
+    """Return where a value is given another name before a place, and what it is there."""
+    for statement in _assignments(place):
+        if [ast.unparse(target) for target in targets_of(statement)] == [name]:
+            computes = ast.BinOp | ast.Call
+            if any(isinstance(node, computes) for node in ast.walk(statement)):
+                return None
+            if place is not None:
+                return _at(place, statement), ast.unparse(statement.value)
+    return None
+
+
+def renamed_at(node: Node) -> tuple[Place, str] | None:
+    """Return where a value that has a name gets another one, and the name that it has."""
+    place, name = node.place, name_given(node)
+    for statement in _assignments(place, after=_ANYWHERE) if name else ():
+        if place is not None and ast.unparse(statement.value) == name:
+            return _at(place, statement), name
+    return None
+
+
+def _at(place: Place, statement: ast.stmt) -> Place:
+    line, column, end_line, end = span_of(statement)
+    return replace(place, line=line, end_line=end_line, column=column, end_column=end)
+
+
+def name_given(node: Node) -> str | None:
+    """Return the name that the source gives to this value, and to no other, or None."""
+    place = node.place
+    names: list[str] = []
+    found: str | None = None
+    for statement in _assignments(place, after=_ANYWHERE):
+        assert place is not None
+        targets, value = targets_of(statement), statement.value
+        if isinstance(targets[0], ast.Tuple):
+            targets = targets[0].elts
+        values = value.elts if isinstance(value, ast.Tuple) else [value]
+        names += map(ast.unparse, targets)
+        for target, made in zip(targets, values, strict=False):
+            made_at = place.line, place.column, place.end_line, place.end_column
+            if len(targets) == len(values) and made_at == span_of(made):
+                found = ast.unparse(target)
+    return found if found is not None and names.count(found) == 1 else None
+
+
+def _assignments(place: Place | None, *, after: int = 0) -> list[ast.Assign]:
+    """Return the assignments of a function up to a place in it, the last one first.
+
+    Those of some lines `after` it are among them.
+    """
+    if place is None:
+        return []
+    try:
+        tree = ast.parse("".join(linecache.getlines(place.file)))
+    except (SyntaxError, ValueError):
+        return []
+    homes = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and node.lineno <= place.line <= (node.end_lineno or node.lineno)
+    ]
+    found = [
+        node
+        for node in ast.walk(homes[-1] if homes else tree)
+        if isinstance(node, ast.Assign) and node.lineno < place.line + after
+    ]
+    return sorted(found, key=lambda node: -node.lineno)
 
 
 def own_place(places: Sequence[Place]) -> Place | None:
@@ -259,7 +354,7 @@ def reducing_statement(trace: Trace) -> Place | None:
         node = next(iter(node.parents), None)
     if node is not None and node in trace.own_set and node.name in ops.REDUCE:
         return place_of(trace, node)
-    return _returned_name(trace) or ldj_statement(trace)
+    return returned_name(trace) or ldj_statement(trace)
 
 
 def ldj_statement(trace: Trace) -> Place | None:
@@ -269,13 +364,13 @@ def ldj_statement(trace: Trace) -> Place | None:
         return statement_of(trace, node)
     if node is not None and node.place is not None:
         return place_of(trace, node)
-    return _returned_name(trace)
+    return returned_name(trace)
 
 
 def last_statement(trace: Trace) -> Place | None:
     """Return the last statement that touches the ldj."""
     node = _written(trace)
-    return node.place if node is not None else _returned_name(trace)
+    return node.place if node is not None else returned_name(trace)
 
 
 def _written(trace: Trace) -> Node | None:
@@ -336,7 +431,7 @@ def missing_statement(trace: Trace, node: Node) -> Place | None:
     itself = step is not None and node.place is not None and step == node.place
     if alone is not None and itself and _is_made_for(trace, alone, step):
         return alone  # a helper that the step's own function calls for its ldj
-    return step if step is None else _returned_name(trace, step) or step
+    return step if step is None else returned_name(trace, step) or step
 
 
 def _only_statement(trace: Trace, *, linear: bool) -> Place | None:
@@ -417,7 +512,7 @@ def _number(value: object) -> float | None:
     return None
 
 
-def _returned_name(trace: Trace, call: Place | None = None) -> Place | None:
+def returned_name(trace: Trace, call: Place | None = None) -> Place | None:
     """Return the last assignment to the name that a call returns as its ldj.
 
     The call is the outermost one if none is given.

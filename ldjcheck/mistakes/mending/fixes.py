@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ldjcheck.mistakes import Rule, rule_for
-from ldjcheck.mistakes.engine.kinds import OVERWRITTEN
-from ldjcheck.mistakes.mending.repair import repair
+from ldjcheck.mistakes import RULES, Rule, rule_for
+from ldjcheck.mistakes.counts import wrong_dims_factor
+from ldjcheck.mistakes.engine import kinds
+from ldjcheck.mistakes.mending.repair import edits_of, repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import (
     Found,
@@ -23,12 +24,23 @@ from ldjcheck.mistakes.mending.search import (
     solutions,
 )
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
-from ldjcheck.mistakes.rewriting.sites import real_file
-from ldjcheck.records import Comparison, Diagnosis, Direction, Finding, Fix, Location
+from ldjcheck.mistakes.rewriting.sites import Change, real_file
+from ldjcheck.mistakes.terms import unexplained_mismatch, wrong_derivative
+from ldjcheck.records import (
+    Comparison,
+    Diagnosis,
+    Direction,
+    Edit,
+    Explanation,
+    Finding,
+    Fix,
+    Location,
+)
 from ldjcheck.revision import Live, Replacement
 from ldjcheck.running.bench import Bench
 from ldjcheck.tape.frames import is_torchs
 
+_UNNAMED = (wrong_derivative.RULE.code, unexplained_mismatch.RULE.code)
 _DIRECTIONS: tuple[Direction, ...] = ("forward", "inverse")
 
 
@@ -57,35 +69,116 @@ def with_fixes(
         return findings
     live = Live(_files(questions))
     plans = plans.with_values_at(c for q in questions for c in q.rehearsal.left_out)
-    fix = _fix(live, questions, Verification(bench, comparison, plans, live))
-    if fix is None:
+    found = _fix(live, questions, Verification(bench, comparison, plans, live))
+    if found is None:
         return findings
-    mended = {id(question.finding) for question in questions}
-    if len(mended) == 1:
-        only = questions[0].finding
-        place = _where(only.location, fix)
-        if any(OVERWRITTEN.holds(e) for e in questions[0].explanations[:1]):
-            place = _first_line(fix) or place
-        return tuple(
-            replace(f, fix=fix, location=place) if f is only else f for f in findings
+    fix, changes = found
+    alone = len(questions) == 1
+    mended = {
+        id(q.finding): replace(
+            _named(live, q, changes) if fix.applicability == "verified" else q.finding,
+            fix=fix,
+            location=_where(live, q, changes, alone=alone),
         )
-    return tuple(replace(f, fix=fix) if id(f) in mended else f for f in findings)
+        for q in questions
+    }
+    return tuple(mended.get(id(finding), finding) for finding in findings)
 
 
-def _where(place: Location | None, fix: Fix) -> Location | None:
-    """Return where a mistake stands: not in what torch does with the user's numbers."""
-    if place is None or not is_torchs(real_file(place)):
+def _named(live: Live, question: Question, found: Found) -> Finding:
+    """Return a finding by the name that the edit which mends it gives to the mistake.
+
+    A number that must stand there is called by the count that it is. What has no name, or
+    only a line, or a region where it is right, has that of the one mistake which such an
+    edit mends.
+    """
+    own = [c for q, c in found if q is question] or [c for _, c in found]
+    (change, *more), finding = own, question.finding
+    if question.is_of_a_number and change.multiplier is not None:
+        told = replace(question.explanations[0], multiplier=change.multiplier)
+        return _renamed(finding, wrong_dims_factor.RULE, told)
+    is_regional = any(map(kinds.REGION.holds, question.explanations[:1]))
+    is_named = finding.code not in _UNNAMED and not is_regional
+    if is_named or change.meant is None or more:
+        return finding
+    first = change.replacements[0]
+    text = live.sources[first.file].at(
+        first.line, first.column, first.end_line, first.end_column
+    )
+    claims = ((r, c.kind) for r in RULES for c in r.claims)
+    rule, kind = next(each for each in claims if each[1].name == change.meant)
+    return _renamed(finding, rule, kind.explanation(operand=text))
+
+
+def _renamed(finding: Finding, rule: Rule, told: Explanation) -> Finding:
+    known = tuple(e for e in finding.evidence if e != wrong_derivative.ALONE)
+    message = rule.told(told)
+    return replace(
+        finding, code=rule.code, name=rule.name, message=message, evidence=known
+    )
+
+
+def _where(
+    live: Live, question: Question, found: Found, *, alone: bool
+) -> Location | None:
+    """Return where a mistake stands: on a line that the edit which mends it changes.
+
+    An edit that only adds lines leaves it where it was told: at the step that lacks a term.
+    Torch's own lines hold no mistake.
+    """
+    place, best = question.finding.location, question.explanations[:1]
+    own = [change for q, change in found if q is question]
+    changes = own or [change for _, change in found]
+    lines = [
+        line
+        for edit in edits_of(live, _replacements_of(changes))
+        if (line := _line_of(edit)) is not None
+    ]
+    if place is not None and not lines:
+        return _beside(live, place, edits_of(live, _replacements_of(changes)))
+    if place is None:
+        return next(iter(lines), None)
+    if is_torchs(real_file(place)):
+        return lines[0]
+    if any(kinds.OVERWRITTEN.holds(e) for e in best):
+        return lines[0] if alone else place
+    starts = [_start(live, line) for line in lines]
+    if _start(live, place) in starts or any(e.within and not e.spans for e in best):
+        return place  # what a library does wrong is told where it is called
+    file, begin = starts[0]
+    text = live.sources[file].lines[begin - 1].decode().strip()
+    return replace(lines[0], line=begin, text=text)
+
+
+def _beside(live: Live, place: Location, edits: Sequence[Edit]) -> Location:
+    """Return the line that edits add to, if that is in another function than was told."""
+    spots = [Location(file=e.file, line=e.line, cell=e.cell) for e in edits]
+    homes = [
+        {
+            source.function_of(node)
+            for source, node in live.statements(real_file(at), at.line)
+        }
+        for at in (place, *spots)
+    ]
+    if not spots or not homes[0] or homes[0] & homes[1]:
         return place
-    return _first_line(fix) or place
+    return replace(spots[0], text=edits[0].before.strip())
 
 
-def _first_line(fix: Fix) -> Location | None:
-    """Return the first line that an edit changes, torch's own apart."""
-    for edit in fix.edits:
-        here = Location(file=edit.file, line=edit.line, cell=edit.cell)
-        if edit.before.strip() and not is_torchs(real_file(here)):
-            return replace(here, text=edit.before.strip())
-    return None
+def _start(live: Live, place: Location) -> tuple[str, int]:
+    """Return where the statement of a line begins, by its file as it was loaded."""
+    file = real_file(place)
+    around = [statement.lineno for _, statement in live.statements(file, place.line)]
+    return file, around[0] if around else place.line
+
+
+def _line_of(edit: Edit) -> Location | None:
+    """Return the line that an edit changes; None where it only adds, or is torch's own."""
+    here = Location(file=edit.file, line=edit.line, cell=edit.cell)
+    is_kept = edit.before in edit.after.split("\n")
+    if is_kept or not edit.before.strip() or is_torchs(real_file(here)):
+        return None
+    return replace(here, text=edit.before.strip())
 
 
 def _questions(
@@ -143,8 +236,8 @@ def _files(questions: Sequence[Question]) -> list[str]:
 
 def _fix(
     live: Live, questions: Sequence[Question], verification: Verification
-) -> Fix | None:
-    """Return the edit that makes the whole layer right."""
+) -> tuple[Fix, Found] | None:
+    """Return the edit that makes the whole layer right, and what it mends of which."""
     ways: dict[str | None, list[Question]] = {}
     for question in questions:
         ways.setdefault(question.finding.direction, []).append(question)
@@ -158,12 +251,15 @@ def _fix(
         return replace(told, sure=not any(is_contested(live, q, c) for q, c in found))
 
     complete = (f for f in solutions(live, first) if _completed(live, f, others))
-    fix = repair(live, ((found, weighed(found)) for found in complete))
-    return None if fix is None else fix[0]
+    return repair(live, ((found, weighed(found)) for found in complete))
 
 
 def _replacements(found: Found) -> tuple[Replacement, ...]:
-    return tuple(r for _, change in found for r in change.replacements)
+    return _replacements_of([change for _, change in found])
+
+
+def _replacements_of(changes: Sequence[Change]) -> tuple[Replacement, ...]:
+    return tuple(r for change in changes for r in change.replacements)
 
 
 def _completed(

@@ -7,6 +7,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from types import CodeType
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ldjcheck.mistakes import RULES, rule_for
 from ldjcheck.mistakes.catalogue.claim import Claim, Way
+from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.rewriting import calls, factors, points, signs, terms
 from ldjcheck.mistakes.rewriting.sites import Change, Site, sites_for
@@ -41,8 +43,17 @@ ANYTHING: tuple[Way, ...] = (
 """What is tried where the diagnosis cannot say more, or what it said did not help."""
 
 
+MEANT: dict[Way, str] = {
+    calls.with_log: kinds.ADD_LOG.name,
+    calls.with_abs: kinds.ADD_ABS.name,
+    calls.without_abs: kinds.REMOVE_ABS.name,
+    calls.summed: kinds.SUM_FOR_MEAN.name,
+}
+"""What an edit says to be wrong where nothing else does: those that mean one mistake."""
+
+
 MOST = 480  # candidates that are run, most of them at one input
-MOST_OF_ONE = 120  # candidates for one explanation
+MOST_OF_ONE = 120  # candidates for one explanation; what is left is for anything else
 RIVALS = 40
 VERIFIED = 4  # candidates that are measured anew
 LEAST = 24  # candidates that are run however long the layer takes
@@ -53,6 +64,7 @@ _SITES = 30
 _COUNTS = ("dims", "spatial", "active", "shape")
 _EACH = 80  # edits that are tried for each of two mistakes
 _PAIRS = 12  # pairs of edits that are run together
+_HALVED = 2  # numbers up to it are factors; larger ones count something
 _NEAR = 1e-6  # relative to the largest part: two changes that cancel the difference
 
 
@@ -64,7 +76,8 @@ def claims_on(explanation: Explanation) -> tuple[Claim, ...]:
 
 def ways_for(explanation: Explanation) -> tuple[Way, ...]:
     """Return the edits that may do what an explanation asks for, as its mistake says."""
-    return next((c.mend for c in claims_on(explanation) if c.mend), ())
+    ways = next((c.mend for c in claims_on(explanation) if c.mend), ())
+    return ways if explanation.instead is None else (points.as_explained, *ways)
 
 
 def is_lacking(explanation: Explanation) -> bool:
@@ -107,7 +120,7 @@ def candidates(live: Live, question: Question) -> Iterator[Change]:
     seen: set[tuple[Replacement, ...]] = set()
     guessed = question.rehearsal.sizes < 2 and _may_be_a_count(question)
     unwritten = ("number", "count") if question.is_of_a_number else ("number",)
-    for changes in _rounds(live, question):
+    for changes, most in _rounds(live, question):
         tried = 0
         for change in sorted(changes, key=_plainness):
             # A number may only fit the one size that was tried; nor is a count written
@@ -118,7 +131,7 @@ def candidates(live: Live, question: Question) -> Iterator[Change]:
                 seen.add(change.replacements)
                 tried += 1
                 yield change
-            if tried == MOST_OF_ONE:
+            if tried == most:
                 break
 
 
@@ -140,8 +153,11 @@ def _may_be_a_count(question: Question) -> bool:
     )
 
 
-def _rounds(live: Live, question: Question) -> Iterator[list[Change]]:
-    """Yield what the diagnosis suggests, explanation by explanation, then anything."""
+def _rounds(live: Live, question: Question) -> Iterator[tuple[list[Change], int]]:
+    """Yield what the diagnosis suggests, explanation by explanation, then anything.
+
+    With each comes how many of it may be run.
+    """
     finding, touched = question.finding, question.diagnosis.touched
     rule = rule_for(finding.code)
     assert rule is not None
@@ -149,21 +165,21 @@ def _rounds(live: Live, question: Question) -> Iterator[list[Change]]:
     anywhere = all_sites[:_SITES]
     if rule.mend:
         returns = [s for s in all_sites[_SITES:] if isinstance(s.statement, ast.Return)]
-        yield _drafted((*anywhere, *returns), rule.mend)
+        yield _drafted((*anywhere, *returns), rule.mend), MOST_OF_ONE
     if rule.mended_alone:
         return
     for explanation in _telling(question.explanations):
         place = explanation.location or finding.location
         near = is_lacking(explanation)
         sites = sites_for(live, place, explanation, touched, lacking=near)[:_SITES]
-        yield _drafted(sites, ways_for(explanation))
-    yield _drafted(anywhere, ANYTHING)
+        yield _drafted(sites, ways_for(explanation)), MOST_OF_ONE
+    yield _drafted(anywhere, ANYTHING), MOST
 
 
 def _drafted(sites: Sequence[Site], ways: Sequence[Way]) -> list[Change]:
     """Return what every way makes of each statement; those further off cost more."""
     return [
-        replace(change, cost=change.cost + site.rank)
+        replace(change, cost=change.cost + site.rank, meant=MEANT.get(way))
         for site in sites
         for way in ways
         for change in way(site)
@@ -211,10 +227,16 @@ def is_contested(live: Live, question: Question, change: Change) -> bool:
 
     Asked where the layer takes one size only: there a number may be a count by chance. So it
     may where one axis never varies; a number that is written and superfluous is then rather
-    taken away than a count of that axis changed.
+    taken away than a count of that axis changed. A whole number
+    that is written may be a count as well: one larger than two, or of what is constant.
     """
     rehearsal = question.rehearsal
     many = rehearsal.sizes > 1
+    if change.kind == "number" and question.is_of_a_number:
+        best = question.explanations[0]
+        number = best.multiplier.number if best.multiplier is not None else Fraction()
+        may_count = number.denominator == 1 and (best.constant or number > _HALVED)
+        return may_count and (not many or (best.constant and rehearsal.has_fixed_axis))
     if change.kind not in ("literal", "count"):
         return False
     if many and (change.kind == "literal" or not rehearsal.has_fixed_axis):

@@ -222,8 +222,7 @@ def _unnamed(
     if suspect is not None:
         rule = wrong_derivative.RULE
         message = "This statement is not the log-derivative of its step."
-        rest = "all else of the ldj agrees; no known mistake explains how this is off"
-        hidden = (rest, *hidden)
+        hidden = (wrong_derivative.ALONE, *hidden)
     return rule.finding(
         message,
         direction=direction,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from ldjcheck.mistakes.rewriting import calls, reductions, signs
+from ldjcheck.mistakes.rewriting import calls, points, reductions, signs
 from ldjcheck.mistakes.rewriting.sites import COUNTING, Change, Kind, Site
 from ldjcheck.records import Multiplier
 from ldjcheck.revision import Replacement, call_name
@@ -15,6 +15,9 @@ from ldjcheck.revision.text import is_product, is_sum
 
 _ONE = Multiplier(family="number")
 _TENSORS = 3  # names of tensors that are tried
+_PLAIN = 2  # what is written as a number, and seldom counts anything
+_AXIS = 1.5  # by how much another axis is plainer than a count that is not there
+_HELD = 24  # counts that are tried in the place of a number
 
 
 _AXES = {"B": (0,), "C": (1, 2), "H": (2, 3), "W": (3, 4), "T": (2, 1)}
@@ -81,6 +84,9 @@ def by_number(site: Site) -> Iterator[Change]:
         return
     yield from doubled(site)
     yield from of_another(site)
+    yield from _of_other_axes(site)
+    if number.denominator == 1 and abs(number) > _PLAIN:
+        yield from _times_held(site)
     for node in site.expressions:
         written = node.value if isinstance(node, ast.Constant) else None
         if not isinstance(written, int | float) or isinstance(written, bool):
@@ -101,6 +107,30 @@ def by_number(site: Site) -> Iterator[Change]:
         if _is_count(site, node):
             yield from _without_batch(site, node)
     yield from _times(site, _written(float(number)), number)
+
+
+def _of_other_axes(site: Site) -> Iterator[Change]:
+    """Yield counts over other axes, wherever they are taken: one digit is another."""
+    for change in points.other_axes(site):
+        yield replace(change, cost=change.cost - _AXIS)
+
+
+def _times_held(site: Site) -> Iterator[Change]:
+    """Yield the blamed term times what the layer holds, or a size: a number may be one."""
+    home: ast.AST = site.function
+    while home in site.source.parents and not isinstance(home, ast.ClassDef):
+        home = site.source.parents[home]
+    held = dict.fromkeys(
+        ast.unparse(node)
+        for node in ast.walk(home)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self"
+    )
+    for node in filter(site.is_operand, site.terms):
+        for index, count in enumerate([*held, *counts_for(site, None)][:_HELD]):
+            text = site.in_place(node, f"{site.as_factor(node)} * {count}")
+            change = site.put(node, text, 0.12 + index / 1000, "count")
+            told = Multiplier(family="shape", above=(count,))
+            yield replace(change, multiplier=told)
 
 
 def of_another(site: Site) -> Iterator[Change]:
@@ -138,6 +168,7 @@ def counted(site: Site) -> Iterator[Change]:
                 yield replace(count, cost=count.cost + turn.cost, replacements=both)
         return
     yield from calls.summed(site)
+    yield from _of_other_axes(site)
     yield from by_count(site, multiplier)
     if explanation is None or not explanation.constant:
         yield from reductions.over_events(site)

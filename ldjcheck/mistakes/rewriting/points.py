@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
-from ldjcheck.mistakes.rewriting.sites import Change, Site
+from ldjcheck.mistakes.rewriting.sites import Change, Site, plain_text
+from ldjcheck.records import Multiplier
 from ldjcheck.revision import call_name
 from ldjcheck.revision.text import is_product
 
@@ -17,6 +19,17 @@ _COMPARED: dict[type[ast.cmpop], tuple[str, str, str]] = {
     ast.GtE: (">=", "<=", "<"),
 }  # fmt: skip
 """How a comparison is written, turned around, and denied."""
+
+
+def as_explained(site: Site) -> Iterator[Change]:
+    """Yield the blamed value as its explanation says that it should be."""
+    told = None if site.explanation is None else site.explanation.instead
+    if told is None:
+        return
+    written, meant = map(plain_text, told)
+    for node in site.expressions:
+        if ast.unparse(node) == written:
+            yield Change(0.0, (site.rewritten(node, meant),))
 
 
 def other_names(site: Site) -> Iterator[Change]:
@@ -45,18 +58,38 @@ def other_parts(site: Site) -> Iterator[Change]:
     for node in site.expressions:
         if isinstance(node, ast.Attribute) and node.attr in _OTHER:
             yield site.put(node, f"{site.text(node.value)}.{_OTHER[node.attr]}", 0.1)
-        axis: ast.expr | None = None
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
-            axis = node.slice if node.value.attr == "shape" else None
-        elif isinstance(node, ast.Call) and call_name(node) == "size" and node.args:
-            axis = node.args[0]
-        if isinstance(axis, ast.Constant):  # in x.shape[axis], or x.size(axis)
-            for index, other in enumerate(n for n in range(_AXES) if n != axis.value):
-                yield site.put(axis, str(other), 0.2 + index / 50)
-        elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call):
+        yield from _other_axes(site, node)
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call):
             part = node.slice
             if isinstance(part, ast.Constant) and part.value in (0, 1):
                 yield site.put(part, str(1 - part.value), 0.1)
+
+
+def other_axes(site: Site) -> Iterator[Change]:
+    """Yield the sizes of other axes of what a statement counts, or of one axis more."""
+    for node in site.expressions:
+        yield from _other_axes(site, node)
+
+
+def _other_axes(site: Site, node: ast.expr) -> Iterator[Change]:
+    axis: ast.expr | None = None  # in x.shape[axis], x.shape[axis:], x.size(axis)
+    if isinstance(node, ast.Subscript):
+        of_shape = getattr(node.value, "attr", "") == "shape"
+        if isinstance(node.slice, ast.Slice):
+            of_shape = of_shape or isinstance(node.value, ast.Name)
+            axis = node.slice.lower if of_shape else None
+        elif of_shape:
+            axis = node.slice
+    elif isinstance(node, ast.Call) and call_name(node) == "size" and node.args:
+        axis = node.args[0]
+    if not isinstance(axis, ast.Constant):
+        return
+    for index, other in enumerate(n for n in range(_AXES) if n != axis.value):
+        change = site.put(axis, str(other), 0.2 + index / 50)
+        old = site.text(node)
+        new = str(other).join(old.rsplit(site.text(axis), 1))
+        told = Multiplier(family="shape", above=(new,), below=(old,))
+        yield replace(change, multiplier=told)
 
 
 def other_order(site: Site) -> Iterator[Change]:

@@ -35,12 +35,15 @@ class Change:
     """Replacements that belong together, and how plain an edit they are: 0 is plainest.
 
     `kind` says what the numbers alone may mistake for something else: a `count` that is
-    changed, a `literal` that is taken away, a `number` that is written.
+    changed, a `literal` that is taken away, a `number` that is written. `multiplier` is
+    the count by which a term is multiplied, in the words of the source.
     """
 
     cost: float
     replacements: tuple[Replacement, ...]
     kind: Kind = ""
+    multiplier: Multiplier | None = None
+    meant: str | None = None  # the kind of explanation that it mends, of those of one
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +101,7 @@ class Site:
             and not self._is_index(node)
             and not self._is_condition(node)
         ]
-        return sorted(found, key=lambda node: not self._is_operand(node))
+        return sorted(found, key=lambda node: not self.is_operand(node))
 
     @cached_property
     def names(self) -> list[str]:
@@ -233,6 +236,12 @@ class Site:
             span = self._without_brackets(node)
         return self.source.put_at(span, self.kept(node, part))
 
+    def rewritten(self, node: ast.expr, text: str) -> Replacement:
+        """Return what puts some code in the place of a node; brackets that it needs not go."""
+        binding = binding_of_text(text)
+        span = self._without_brackets(node) if binding == _ATOM else span_of(node)
+        return self.source.put_at(span, self.in_place(node, text, binding))
+
     def gone(self) -> Replacement:
         """Return the replacement that takes the statement out, its line with it."""
         source, statement = self.source, self.statement
@@ -350,8 +359,11 @@ class Site:
             node, parent = parent, self.source.parents[parent]
         return isinstance(parent, ast.Subscript) and parent.slice is node
 
-    def _is_operand(self, node: ast.AST) -> bool:
-        return self.operand is not None and ast.unparse(node) == _plain(self.operand)
+    def is_operand(self, node: ast.AST) -> bool:
+        """Return whether a node is the blamed term, as it is written."""
+        return self.operand is not None and ast.unparse(node) == plain_text(
+            self.operand
+        )
 
 
 def signs_of(node: ast.BinOp | ast.AugAssign) -> tuple[str, str]:
@@ -375,7 +387,16 @@ def binding_of(node: ast.expr) -> int:
     return _UNARY if isinstance(node, ast.UnaryOp) else _NUMBER
 
 
-def _plain(text: str) -> str:
+def binding_of_text(text: str) -> int:
+    """Return how closely some code binds."""
+    try:
+        return binding_of(ast.parse(text, mode="eval").body)
+    except SyntaxError:
+        return _LOOSE
+
+
+def plain_text(text: str) -> str:
+    """Return some code as Python itself would write it."""
     try:
         return ast.unparse(ast.parse(text, mode="eval"))
     except (SyntaxError, ValueError):

@@ -10,6 +10,7 @@ from ldjcheck.mistakes.engine.kinds import OTHER_POINT
 from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
 from ldjcheck.mistakes.rewriting import points
 from ldjcheck.records import Explanation
+from ldjcheck.torch_ops import PUT, SAME, SHAPES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,7 @@ def _edits(use: Use) -> Iterator[ValueEdit]:
 
     In a loop each turn has its own: so many steps before the point where it is taken.
     """
-    if not _is_whole(use):
+    if not _is_whole(use) or _is_computed(use):
         return
     if any(map(_differ, use.values)):
         for steps in _BACK_AND_ON:
@@ -47,6 +48,15 @@ def _edits(use: Use) -> Iterator[ValueEdit]:
     for index in range(len(use.traces[0].points)):
         detail = _name_of_point(use.traces[0], index, use.user)
         yield ValueEdit(OTHER_POINT, _at_point(index), detail=detail)
+
+
+def _is_computed(use: Use) -> bool:
+    """Return whether the ldj's own arithmetic makes the value: then it is no point."""
+    own = use.traces[0].own_set
+    node = use.made
+    while node in own and node.name in SAME | SHAPES | PUT and node.parents:
+        node = node.parents[0]
+    return node in own
 
 
 def _is_whole(use: Use) -> bool:

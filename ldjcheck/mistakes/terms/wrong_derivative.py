@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from ldjcheck.mistakes.catalogue import Page, Rule
-from ldjcheck.records import Finding, Location
+from collections.abc import Iterator
+
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.engine.kinds import VALUE
+from ldjcheck.records import Explanation, Finding, Location
+
+ALONE = "all else of the ldj agrees; no known mistake explains how this is off"
+
+
+def _seen(e: Explanation) -> Iterator[str]:
+    if e.instead is not None:
+        written, meant = e.instead
+        yield f"all numbers agree with `{meant}` for `{written}`"
+
 
 PAGE = Page(
     what="""
@@ -50,6 +62,9 @@ RULE = Rule(
     severity="error",
     summary="a line is not its step's derivative",
     page=PAGE,
+    claims=(Claim(VALUE),),
+    tell="This statement is not the log-derivative of its step.",
+    seen=_seen,
     derived=True,
 )
 

@@ -23,7 +23,9 @@ from ldjcheck.mistakes.engine.places import (
     ldj_statement,
     logged,
     missing_statement,
+    name_given,
     operand_of_step,
+    returned_name,
     source_text,
     statement_of,
 )
@@ -115,17 +117,32 @@ def _overwritten(traces: Sequence[Trace]) -> Iterator[Explanation]:
     for node in candidates:
         assert node.place is not None
         key = (node.place.span, node.name)
-        if all(
+        if max(len(runs.get(key, ())) for runs in executions) > 1 and all(
             (total := _total(trace, runs.get(key, []))) is not None
             and same(total, trace.exact)
             for trace, runs in zip(traces, executions, strict=True)
         ):
-            place = statement_of(traces[0], node) or node.place
+            place = _lost_at(traces[0], executions[0][key])
+            place = place or statement_of(traces[0], node) or node.place
             yield kinds.OVERWRITTEN.explanation(
                 location=location_of(place),
                 operand=source_text(node.place),
             )
             return
+
+
+def _lost_at(trace: Trace, runs: Sequence[Node]) -> Place | None:
+    """Return where the caller of several calls keeps what one of them made; None of one.
+
+    Each call is right by itself: who has them all loses what the others made.
+    """
+    shared = set.intersection(*({p.call for p in run.places} for run in runs))
+    outer = next((p for p in runs[-1].places if p.call in shared), None)
+    if outer is None or outer == runs[-1].place:
+        return None
+    kept = returned_name(trace, outer)
+    last = (source_text(kept) or "").split(",")[-1].strip()
+    return outer if last.isidentifier() else kept
 
 
 def _executions(trace: Trace) -> dict[tuple[object, str], list[Node]]:
@@ -143,7 +160,9 @@ def _total(trace: Trace, runs: list[Node]) -> Tensor | None:
     if len(used) != 1:
         return None
     runs = [n for n in runs if n.value.shape == used[0].value.shape]
-    if len(runs) < 2 or all(alike(n.value, used[0].value) for n in runs):
+    if len(runs) < 2:
+        return trace.reported  # of one turn nothing is lost
+    if all(alike(n.value, used[0].value) for n in runs):
         return None
     total = runs[0].value
     for node in runs[1:]:
@@ -173,14 +192,22 @@ def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
             place = (
                 statement_of(traces[0], users[0])
                 if users
-                else missing_statement(traces[0], node) or ldj_statement(traces[0])
+                else missing_statement(traces[0], _used(traces[0], node))
+                or ldj_statement(traces[0])
             )
             yield kinds.PART_UNACCOUNTED.explanation(
                 location=location_of(place),
-                operand=_written(key[1], source_text(node.place)),
+                operand=_written(key[1], name_given(node) or source_text(node.place)),
                 detail=None if abs(quotient) == 1.0 else f"{quotient:+g}",
             )
             return
+
+
+def _used(trace: Trace, node: Node) -> Node:
+    """Return where the map uses a value first, on another line than it is made."""
+    made = node.place and node.place.line
+    users = (user for user in trace.order if node in user.parents and user.place)
+    return next((u for u in users if u.place and u.place.line != made), node)
 
 
 def _written(form: str, text: str | None) -> str | None:
