@@ -78,7 +78,7 @@ def with_fixes(
         id(q.finding): replace(
             _named(live, q, changes) if fix.applicability == "verified" else q.finding,
             fix=fix,
-            location=_where(live, q, changes, alone=alone),
+            location=_in_function(live, _where(live, q, changes, alone=alone)),
         )
         for q in questions
     }
@@ -148,6 +148,15 @@ def _where(
     file, begin = starts[0]
     text = live.sources[file].lines[begin - 1].decode().strip()
     return replace(lines[0], line=begin, text=text)
+
+
+def _in_function(live: Live, place: Location | None) -> Location | None:
+    """Return a place with the name of the function that it stands in."""
+    if place is None or place.function is not None:
+        return place
+    around = live.statements(real_file(place), place.line)
+    homes = [source.function_of(node) for source, node in around]
+    return replace(place, function=getattr(next(iter(homes), None), "name", None))
 
 
 def _beside(live: Live, place: Location, edits: Sequence[Edit]) -> Location:

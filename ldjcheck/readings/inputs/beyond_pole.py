@@ -2,7 +2,8 @@
 
 The logarithm of a magnitude that is meant to be positive is NaN beyond, as one that lacks
 an absolute value is. But a map that goes to infinity in between is two maps, of which one
-is meant; one that lacks an absolute value is the same map on both sides.
+is meant; one that lacks an absolute value is the same map on both sides. So is one whose
+own way back leads back from either.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def propose(seen: Measured) -> Iterator[Reading]:
         return
     if seen.subject.asked.domain is not None or bench.domain.kind != "real":
         return
-    if bench.calls.parts or not _has_pole_before(bench, domain):
+    if bench.calls.parts or bench.calls.inverse is not None:  # it tells what is meant
+        return
+    if not _has_pole_before(bench, domain):
         return
     there = seen.reading.assuming(
         "domain",
