@@ -137,6 +137,9 @@ def _terms(formulas: Formulas, begin: Node, step: Step) -> list[Term]:
                     return terms
         except NoFormulaError as error:
             stopped = stopped or error
+        except RecursionError:
+            why = "too many operations follow each other there"
+            stopped = stopped or NoFormulaError(step.end, why)
     why = "what conditions an entry depends on it as well"
     raise stopped or NoFormulaError(step.end, why)
 
