@@ -85,19 +85,37 @@ def is_map_broken(comparison: Comparison) -> bool:
     )
 
 
-def _numbers(bench: Bench, names: set[str] | None) -> Iterator[tuple[int, str, float]]:
-    """Yield the numbers that a layer holds: of which part, under which name, and what."""
+def _numbers(
+    bench: Bench, names: set[str] | None
+) -> Iterator[tuple[int, str, float | Tensor]]:
+    """Yield the numbers that a layer holds: of which part, under which name, and what.
+
+    Buffers of one value are some as well, but for ones: these may be masks.
+    """
     for index, part in enumerate(_parts(bench.layer.obj)):
-        for name, value in getattr(part, "__dict__", {}).items():
-            if type(value) in (int, float) and (names is None or name in names):
+        found: list[tuple[str, Any]] = [*getattr(part, "__dict__", {}).items()]
+        if isinstance(part, nn.Module):
+            found += part.named_buffers(recurse=False)
+        for name, value in found:
+            is_number = type(value) in (int, float) or _is_of_one_value(value)
+            if is_number and (names is None or name in names):
                 yield index, name, value
+
+
+def _is_of_one_value(value: Any) -> bool:
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        return False
+    entries = value.unique()
+    return len(entries) == 1 and float(entries) not in (0.0, 1.0)
 
 
 def _parts(layer: Any) -> list[Any]:
     return [*layer.modules()] if isinstance(layer, nn.Module) else [layer]
 
 
-def _with_number(bench: Bench, index: int, name: str, value: float) -> Bench | None:
+def _with_number(
+    bench: Bench, index: int, name: str, value: float | Tensor
+) -> Bench | None:
     """Return the bench whose layer holds another number; None where it cannot.
 
     What its class makes of that number, and keeps beside it, is made of the other one.
@@ -350,9 +368,9 @@ class Verification:
         numbers = _numbers(self.bench, self._at_stake(changes))
         for index, name, value in itertools.islice(numbers, _NUMBERS):
             for factor in _FACTORS:
-                other = value * factor
+                other: float | Tensor = value * factor
                 if isinstance(value, int):
-                    other = max(1, round(other + 0.5))
+                    other = max(1, round(value * factor + 0.5))
                 moved = _with_number(self.bench, index, name, other)
                 if moved is not None and _is_another_map(self.bench, moved, probe):
                     yield moved
