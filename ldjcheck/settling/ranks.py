@@ -11,6 +11,8 @@ from ldjcheck.numerics.closeness import same
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.design import choose_batch
+from ldjcheck.settling.guesses.sizes import resized
+from ldjcheck.settling.settle import runs
 
 if TYPE_CHECKING:
     from ldjcheck.records import Probe
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _SIZES = (3, 4, 2, 5, 6, 7)
 _HALF = 0.5
+_TRIED = 12  # other sizes, of which most are not taken
 
 
 def at_all_ranks(bench: Bench, probe: Probe) -> tuple[Probe, ...]:
@@ -41,6 +44,23 @@ def at_all_ranks(bench: Bench, probe: Probe) -> tuple[Probe, ...]:
         elif not taken:
             return ()  # it holds sizes: what it is spread over is no size of its
     return tuple(taken) if len(taken) > 1 else ()
+
+
+def at_another_size(bench: Bench, probe: Probe) -> tuple[Probe, ...]:
+    """Return a probe at another size that the layer takes, though it holds its own.
+
+    A kernel is as wide as the event at one size alone: what counts by it is right there.
+    """
+    options, own = bench.options, bench.shape
+    if options.shape or options.inputs is not None or options.context:
+        return ()
+    if bench.calls.parts or bench.calls.departures or bench.sized:
+        return ()
+    others = resized(own, frozenset(own), frozenset(range(len(own))))
+    shape = next((each for each in others[:_TRIED] if runs(bench, each)), None)
+    if shape is None:
+        return ()
+    return (replace(probe, shape=shape, batch=choose_batch(options.batch, shape)),)
 
 
 def _maps_entries(bench: Bench, probe: Probe) -> bool:

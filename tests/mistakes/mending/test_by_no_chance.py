@@ -151,3 +151,46 @@ def test_a_number_that_stands_for_none_is_written_all_the_same() -> None:
     assert finding.fix is not None
     assert finding.fix.applicability == "verified", finding
     assert "3" in written(finding)
+
+
+class Causal(nn.Module):
+    """Each step mixes channels by a kernel, as wide as the sequence is long that is tried."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(0.2 * torch.randn(2, 2, 3))
+        self.log_diagonal = nn.Parameter(torch.zeros(2))
+
+    def forward(self, x: Tensor) -> Pair:
+        kernel = self.kernel.clone()
+        now = torch.tril(kernel[:, :, -1], -1) + torch.diag(self.log_diagonal.exp())
+        kernel[:, :, -1] = now
+        y = nn.functional.conv1d(nn.functional.pad(x, (2, 0)), kernel)
+        return y, self.log_diagonal.sum().expand(x.shape[0])
+
+
+def test_a_count_is_no_size_that_equals_it_where_others_are_taken() -> None:
+    finding = first(Causal(), "LDJ102")
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+    assert "* x.shape[2]" in written(finding)
+
+
+class Kernels(nn.Module):
+    """Distances in units of a width, which is a buffer; its logarithm is forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("width", torch.full((3,), 0.5))
+        self.shift = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Pair:
+        u = (x - self.shift) / self.width
+        return torch.sinh(u), torch.log(torch.cosh(u)).sum(1)
+
+
+def test_a_number_stands_for_no_buffer_that_holds_it() -> None:
+    finding = first(Kernels())
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+    assert "self.width" in written(finding)
