@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
@@ -85,8 +86,11 @@ def warm() -> None:
 
 
 @pytest.fixture
-def flows(warm: None, pytester: pytest.Pytester) -> pytest.Pytester:
+def flows(
+    warm: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
     """A folder with `flows.py`."""
+    monkeypatch.delitem(sys.modules, "flows", raising=False)  # another test's
     pytester.makepyfile(flows=FLOWS)
     pytester.syspathinsert()
     return pytester

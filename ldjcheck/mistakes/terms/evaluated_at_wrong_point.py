@@ -9,6 +9,7 @@ from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import OTHER_POINT
 from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
 from ldjcheck.mistakes.rewriting import points
+from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.records import Explanation
 from ldjcheck.torch_ops import PUT, SAME, SHAPES
 
@@ -51,12 +52,16 @@ def _edits(use: Use) -> Iterator[ValueEdit]:
 
 
 def _is_computed(use: Use) -> bool:
-    """Return whether the ldj's own arithmetic makes the value: then it is no point."""
-    own = use.traces[0].own_set
-    node = use.made
-    while node in own and node.name in SAME | SHAPES | PUT and node.parents:
+    """Return whether the ldj's own arithmetic makes the value: then it is no point.
+
+    It is where the map comes by it too, and is run again for the ldj.
+    """
+    trace, node = use.traces[0], use.made
+    while node in trace.own_set and node.name in SAME | SHAPES | PUT and node.parents:
         node = node.parents[0]
-    return node in own
+    if node not in trace.own_set:
+        return False
+    return not any(is_once_more(node.value, point.value) for point in trace.points)
 
 
 def _is_whole(use: Use) -> bool:

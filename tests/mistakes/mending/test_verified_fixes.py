@@ -770,8 +770,8 @@ IN_SEVERAL_STATEMENTS = {
                 return x, -torch.log(torch.cosh(x)).sum(dim=1).mean()
         """,
         [
-            "return torch.sinh(x), torch.log(torch.cosh(x)).sum(dim=1)",
-            "return x, -torch.log(torch.cosh(x)).sum(dim=1)",
+            "return torch.sinh(x), torch.log(torch.cosh(x)).flatten(1).sum(dim=1)",
+            "return x, -torch.log(torch.cosh(x)).flatten(1).sum(dim=1)",
         ],
     ),
     "a total that starts anew": (
