@@ -437,7 +437,7 @@ LOGARITHMS = (
              y = x / self.quants
     -        ldj = -np.log10(self.quants) * x[0].numel()
     +        ldj = -np.log(self.quants) * x[0].numel()
-    !        return y, torch.full((len(x),), ldj)
+             return y, torch.full((len(x),), ldj)
     """,
     ),
     Written(
@@ -916,7 +916,7 @@ UNKNOWN = (
              y = z + self.u * torch.tanh(a)
     -        psi = (1 - torch.tanh(a)) @ self.w
     +        psi = (1 - torch.tanh(a) ** 2) @ self.w
-    !        return y, torch.log(torch.abs(1 + psi @ self.u.t())).squeeze(1)
+             return y, torch.log(torch.abs(1 + psi @ self.u.t())).squeeze(1)
     """,
     ),
     Written(
