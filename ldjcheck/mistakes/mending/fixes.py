@@ -146,7 +146,10 @@ def _where(
     if _start(live, place) in starts or any(e.within and not e.spans for e in best):
         return place  # what a library does wrong is told where it is called
     file, begin = starts[0]
-    text = live.sources[file].lines[begin - 1].decode().strip()
+    source = live.sources.get(file)
+    if source is None:  # a cell of a notebook is told by its number
+        return lines[0]
+    text = source.lines[begin - 1].decode().strip()
     return replace(lines[0], line=begin, text=text)
 
 
