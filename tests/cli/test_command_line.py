@@ -240,8 +240,11 @@ def test_what_ends_the_command_ends_everything(
         "hangs.py",
         f"""
         import os, pathlib, time
-        pathlib.Path({str(note)!r}).write_text(str(os.getpid()))
-        time.sleep(60)
+
+        class Layer:
+            def __init__(self):
+                pathlib.Path({str(note)!r}).write_text(str(os.getpid()))
+                time.sleep(60)
         """,
     )
     process = subprocess.Popen(
