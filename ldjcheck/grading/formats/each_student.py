@@ -10,10 +10,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
-from pathlib import Path
 from typing import Any, get_args
 
-from ldjcheck.grading.feedback import feedback, number, on_exercise
+from ldjcheck.grading.feedback import feedback, on_exercise
+from ldjcheck.grading.formats.html import template
 from ldjcheck.grading.overview import Form, Overview
 from ldjcheck.grading.records import Written
 from ldjcheck.grading.rubric import Feedback
@@ -28,16 +28,7 @@ def _pages(overview: Overview) -> Mapping[str, str]:
 
 def _html_pages(overview: Overview) -> Mapping[str, str]:
     """Return the same pages as HTML, with the student's own code where a mistake stands."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("feedback.html.jinja")
+    page = template("feedback.html.jinja")
     level = overview.rubric.feedback
     depth = get_args(Feedback).index(level)
     written = {each.submission: each.wrong for each in overview.marked}
@@ -52,7 +43,6 @@ def _html_pages(overview: Overview) -> Mapping[str, str]:
                 )
                 for index, each in enumerate(grade.exercises)
             ],
-            number=number,
         )
         + "\n"
         for grade in overview.grades.grades

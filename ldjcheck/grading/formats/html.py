@@ -9,10 +9,13 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ldjcheck.grading.feedback import number
 from ldjcheck.grading.overview import Form, Overview, codes_of
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 _BARS = 10
 _STANDINGS = (
@@ -26,8 +29,8 @@ _STANDINGS = (
 )
 
 
-def render(overview: Overview) -> Mapping[str, str]:
-    """Return the page."""
+def template(name: str) -> Template:
+    """Return a template of this folder, which escapes what it is given."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -38,7 +41,12 @@ def render(overview: Overview) -> Mapping[str, str]:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
-    page = environment.get_template("overview.html.jinja")
+    return environment.get_template(name)
+
+
+def render(overview: Overview) -> Mapping[str, str]:
+    """Return the page."""
+    page = template("overview.html.jinja")
     return {"": page.render(**_facts(overview)) + "\n"}
 
 
