@@ -62,10 +62,11 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
     if len(result) == 2:
         y, ldj = _in_order(result, x, function)
         return Returned(y=_last(y, x), ldj=_one_number(ldj, x))
-    where = _places_of_ldj(result, x, function)
+    where, doubted = _places_of_ldj(result, x, function)
     ldj = functools.reduce(operator.add, (_one_number(result[i], x) for i in where))
     rest = [item for i, item in enumerate(result) if i not in where]
-    return Returned(y=_outputs(rest, x), ldj=ldj)
+    others = tuple(result[i] for i in doubted)
+    return Returned(y=_outputs(rest, x), ldj=ldj, beside=others)
 
 
 def _is_plain_pair(result: Any, x: Any) -> bool:
@@ -144,23 +145,34 @@ def _in_order(result: Any, x: Any, function: Callable[..., Any]) -> tuple[Any, A
 
 def _places_of_ldj(
     result: tuple[Any, ...] | list[Any], x: Any, function: Callable[..., Any]
-) -> list[int]:
-    """Return which of three or more things are the ldj; the second, where in doubt."""
+) -> tuple[list[int], list[int]]:
+    """Return which of three or more things are the ldj; the second, where in doubt.
+
+    And which else may be, as no name tells them from it.
+    """
     lists = [
         i
         for i, item in enumerate(result)
         if i and isinstance(item, (list, tuple)) and all(map(_is_number, item))
     ]
     if lists and lists == list(range(1, len(result))):
-        return lists
-    names = returned_names(function)
+        return lists, []
+    returned = returned_expressions(function)
+    names = [*map(_name, returned)]
     named = [i for i, name in enumerate(names) if is_total(name)]
     if len(named) == 1 and named[0] < len(result):
-        return named
+        return named, []
     alone = [i for i, item in enumerate(result) if i and _is_one_per_sample(item, x)]
     if len(names) == len(result):  # a density beside it is that of z
         alone = [i for i in alone if not is_density(names[i])] or alone
-    return alone[:1] if len(alone) == 1 or 1 not in alone else [1]
+    if len(names) == len(result) and len(alone) > 1:
+        made = made_of_densities(function)
+        plain = (
+            i for i in alone if not is_made_of_densities(returned[i], made, function)
+        )
+        alone = [*plain] or alone
+    where = alone[:1] if len(alone) == 1 or 1 not in alone else [1]
+    return where, [i for i in alone if i not in where]
 
 
 def returned_names(function: Callable[..., Any]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.readings import no_flow_layer, submodule_inverses
 from ldjcheck.readings.call_modes import context, mode, no_grad, padding
 from ldjcheck.readings.claims import (
+    another_number,
     bit_depth,
     broadcast_ldj,
     exact_form,
@@ -46,6 +47,7 @@ __all__ = ["BY_NUMBERS", "BY_RESULT"]
 
 BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     several_tensors.propose,
+    another_number.propose,
     broadcast_ldj.propose,
     returned_split.propose,
     bit_depth.propose,

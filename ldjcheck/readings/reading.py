@@ -82,6 +82,7 @@ class Reading:
             (id(obj.__self__), obj.__name__) if ismethod(obj) else id(obj),
             (calls.convention, calls.signature, asked.kind, asked.mode),
             (spread, calls.column, calls.custom, self.claim),
+            tuple((each.what, each.value) for each in self.assumptions),
             (bench.shape, subject.others, tuple(bench.sized.items())),
             (bench.domain, bench.options.context, bench.exactly, self.values_alone),
         )

@@ -47,6 +47,7 @@ class Returned:
     y: Any  # a tensor, or several in a list, tuple or dict
     ldj: Any
     bare: bool = False  # the call returned the output alone: no place for an ldj
+    beside: tuple[Any, ...] = ()  # what else may be the ldj, as no name tells
     event_dim: int | None = None  # as in `Way`, where only the call can tell
     left: int = 0  # entries of each sample, at the end of y, that left on the way
     left_at: Location | None = None  # where, of what has no density
