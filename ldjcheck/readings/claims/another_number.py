@@ -22,23 +22,21 @@ _MOST = 3  # numbers beside the first
 def propose(seen: Measured) -> Iterator[Reading]:
     """Yield the reading in which the ldj is another of the numbers, which is right."""
     bench = seen.subject.bench
+    calls = bench.calls
     if not seen.is_wrong:
         return
     for index in range(_MOST):
-        there = _Another.of(bench.calls.forward, index)
-        back = _Another.of(bench.calls.inverse, index)
-        calls = replace(
-            bench.calls, forward=there and there.way(), inverse=back and back.way()
-        )
+        ways = [_Another.of(way, index) for way in (calls.forward, calls.inverse)]
+        there, back = (None if way is None else way.way() for way in ways)
         reading = seen.reading.assuming(
             "ldj",
             index,
             "observed",
             "no name tells which number it is, and the first of them is wrong",
-            bench=replace(bench, calls=calls),
+            bench=replace(bench, calls=replace(calls, forward=there, inverse=back)),
         )
         is_right = look_at(reading).is_right
-        if not (there and there.taken) and not (back and back.taken):
+        if not any(way and way.taken for way in ways):
             return
         if is_right:
             yield reading
