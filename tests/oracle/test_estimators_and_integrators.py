@@ -128,9 +128,13 @@ def test_a_series_of_many_terms_is_right(terms: int) -> None:
     assert report.status == "pass", report
 
 
-@pytest.mark.slow
-def test_a_series_that_is_cut_short_is_wrong_for_a_map_that_is_exact() -> None:
-    report = ldjcheck.check(Residual(2), shape=(3,))
+@pytest.mark.thinned(3)
+@pytest.mark.parametrize("seed", range(10))
+def test_a_series_that_is_cut_short_is_wrong_for_a_map_that_is_exact(seed: int) -> None:
+    layer = Residual(2)
+    torch.manual_seed(seed)
+    torch.nn.init.normal_(layer.weight, std=0.7)  # of a sample, hardly anything is off
+    report = ldjcheck.check(layer, shape=(3,), seed=seed)
     assert [f.code for f in report.findings] == ["LDJ199"], report
     assert not any("approximation" in what for what in report.result.inferred)
 

@@ -4,7 +4,8 @@ A flow that integrates an ODE with fixed steps adds up traces, and a series is c
 somewhere. The exact ldj of the map that really ran then differs from what is reported, by
 less and less as the number of steps grows. A mistake stays, unless it is of one step alone:
 of more steps, the first that is not counted is ever less. Then what is reported is exactly
-what the others change, and approximates nothing.
+what the others change, and approximates nothing. Where steps move the output, what they
+leave is of the map itself; a series beside a map that stays is only as good as it is long.
 """
 
 from __future__ import annotations
@@ -108,11 +109,12 @@ def _converging(
     if first.disagrees and _is_of_some_steps(bench, first_probe, first):
         return None
     usual = _operations(runner, first)
+    is_off = any(_is_plainly_off(side) for _, side in apart)
     for numbers in _candidates(bench, first_probe, first, grain, usual):
         if first.disagrees and any(_is_one_off(first, number) for number in numbers):
             return None
         at = bench, grain, numbers
-        if _is_plainly_off(first) and not any(
+        if is_off and not any(
             _moves(bench, first_probe, first, grain, usual, number)
             for number in numbers
         ):
@@ -161,7 +163,7 @@ def _is_one_off(side: Side, number: Number) -> bool:
 
 def _is_plainly_off(side: Side) -> bool:
     gap = _gap(side) if side.disagrees else None
-    return gap is not None and bool((gap.abs() > tells_a_mistake(side.dims)).all())
+    return gap is not None and bool((gap.abs() > tells_a_mistake(side.dims)).any())
 
 
 def _candidates(
