@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import FrameType
 
-    from ldjcheck.records import Comparison, Side
+    from ldjcheck.records import Comparison, Shape, Side
     from ldjcheck.settling.subject import Subject
 
     Form = Literal["column", "entries"]
@@ -51,8 +51,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
         return
     # as anybody would check them, within the time that this check has
     plain = Options(seed=asked.seed, timeout=subject.bench.options.timeout)
-    size = next(iter(subject.bench.shape), 1)
-    why = _agreed(subject.layer.obj, size, form, plain)
+    why = _agreed(subject.layer.obj, subject.bench.shape, form, plain)
     if why is not None:
         yield seen.reading.of(_as_agreed(subject, form, why))
 
@@ -98,9 +97,9 @@ class _Neighbour:
     plain: bool  # one number for all samples goes with every form
 
 
-def _agreed(layer: Any, size: int, form: Form, options: Options) -> str | None:
+def _agreed(layer: Any, shape: Shape, form: Form, options: Options) -> str | None:
     """Return why the form is the custom of the layer's source; None if it is not."""
-    found = list(_neighbours(layer, size, options))
+    found = list(_neighbours(layer, shape, options))
     callers = [each for each in found if each.calls and each.form != form]
     if any(not each.right for each in callers):
         return None
@@ -114,16 +113,18 @@ def _agreed(layer: Any, size: int, form: Form, options: Options) -> str | None:
     return f"so do the other layers of its source: {names}"
 
 
-def _neighbours(layer: Any, size: int, options: Options) -> Iterator[_Neighbour]:
+def _neighbours(layer: Any, shape: Shape, options: Options) -> Iterator[_Neighbour]:
     """Yield what the other layers of a source, and the densities in it, come to."""
     from ldjcheck.conventions import densities
 
-    asked = itertools.count()
-    for name, candidates in _built(layer, size):
+    asked, family = itertools.count(), _family(type(layer))
+    for name, candidates in _built(layer, shape):
         for other in candidates:
             held = any(type(item) is type(layer) for item in reachable(other))
             wanted = type(layer) if held else None
-            ways = [(name, options)]
+            is_alike = type(other) in family
+            shapes = ((None, tuple(shape)),) if is_alike else ()
+            ways = [(name, replace(options, shape=shapes))]
             if held and any(densities(other)):
                 ways.append((f"{name}'s density", replace(options, kind="model")))
             # a candidate is asked only where the one before did not run
@@ -197,8 +198,12 @@ def _around(frame: FrameType) -> Iterator[FrameType]:
         outer = outer.f_back
 
 
-def _built(layer: Any, size: int) -> Iterator[tuple[str, Iterable[Any]]]:
-    """Yield the other layers of the layer's source: instances, and classes built anew."""
+def _built(layer: Any, shape: Shape) -> Iterator[tuple[str, Iterable[Any]]]:
+    """Yield the other layers of the layer's source: instances, and classes built anew.
+
+    Classes that have a base of the user's in common with it are of one source, wherever
+    they stand.
+    """
     home = type(layer).__module__
     if home.startswith(("torch.", "builtins")):
         return  # a function, whose own source says nothing of its class
@@ -213,7 +218,22 @@ def _built(layer: Any, size: int) -> Iterator[tuple[str, Iterable[Any]]]:
             if own and is_run_like_layer(kind):
                 yield name, [value]
         elif value.__module__ in homes and value is not type(layer):
-            yield name, _made(value, layer, size)
+            yield name, _made(value, layer, shape)
+    for kind in _family(type(layer)):
+        if kind.__module__ not in homes:
+            yield kind.__name__, _made(kind, layer, shape)
+
+
+def _family(kind: type) -> list[type]:
+    """Return the other classes that are derived from one of its own package, as it is."""
+    package = kind.__module__.partition(".")[0]
+    bases = [b for b in kind.__mro__[1:] if b.__module__.partition(".")[0] == package]
+    found: dict[type, None] = {}
+    while bases:
+        derived: list[type] = bases.pop(0).__subclasses__()
+        bases += [each for each in derived if each not in found]
+        found.update(dict.fromkeys(derived))
+    return [each for each in found if each not in kind.__mro__]
 
 
 def _modules_beside(name: str) -> set[str]:
@@ -236,10 +256,11 @@ def _namespace(layer: Any) -> Mapping[str, Any]:
     return vars(sys.modules.get(type(layer).__module__, inspect))
 
 
-def _made(kind: type, layer: Any, size: int) -> Iterator[Any]:
+def _made(kind: type, layer: Any, shape: Shape) -> Iterator[Any]:
     """Yield objects of a class; none where it is not known what it needs.
 
     What needs arguments may be a caller: built of sizes, or of layers, it holds such a layer.
+    Or it has a base in common with it, and may be built alike.
     """
     if not is_run_like_layer(kind) and not hasattr(kind, "log_prob"):
         return
@@ -254,19 +275,29 @@ def _made(kind: type, layer: Any, size: int) -> Iterator[Any]:
             made = kind()
             yield made
             return
-        for given in _arguments(len(needed), layer, size):
+        is_alike = kind in _family(type(layer))
+        for given in _arguments([each.name for each in needed], layer, shape):
             with contextlib.suppress(Exception):
                 made = kind(*given)
-                if any(type(item) is type(layer) for item in reachable(made)):
+                if is_alike or any(type(i) is type(layer) for i in reachable(made)):
                     yield made
 
 
-def _arguments(count: int, layer: Any, size: int) -> Iterator[tuple[Any, ...]]:
-    """Yield what a class may be built of that calls such a layer."""
-    if count == 1:
+def _arguments(names: list[str], layer: Any, shape: Shape) -> Iterator[tuple[Any, ...]]:
+    """Yield what a class may be built of that calls such a layer, or is another.
+
+    What the layer holds under the name of an argument is what that argument takes.
+    """
+    if len(names) == 1:
         yield ([layer],)
-    if count <= _MOST_SIZES:
-        yield from itertools.product((_FEW, size), repeat=count)
+    if len(names) <= _MOST_SIZES:
+        sizes = tuple(shape), _FEW, next(iter(shape), 1)
+        yield from itertools.product(
+            *(
+                [getattr(layer, name)] if hasattr(layer, name) else sizes
+                for name in names
+            )
+        )
 
 
 def _as_agreed(subject: Subject, form: Form, why: str) -> Subject:

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from command import ldjcheck_in
 
 import ldjcheck
 
@@ -207,3 +208,45 @@ def test_what_it_does_not_agree_on_is_an_error(
 def test_the_error_says_which_callers_are_right(tmp_path: Path) -> None:
     told = str(scale_of(ENTRIES, tmp_path)).split()
     assert "for a caller that sums it" in " ".join(told)
+
+
+BASE = """
+class Bijection(nn.Module):
+    def __init__(self, x_shape):
+        super().__init__()
+        self.x_shape = x_shape
+    def forward(self, x):
+        assert tuple(x.shape[1:]) == self.x_shape
+        return self.to_z(x)
+
+class Shift(Bijection):
+    def to_z(self, x):
+        return x + 1, torch.zeros(SHIFTED)
+"""
+
+SCALE = """
+from flows_of_one_base.bijection import Bijection
+
+class Scale(Bijection):
+    def __init__(self, x_shape, start):
+        super().__init__(x_shape)
+        self.s = nn.Parameter(torch.full(x_shape, start))
+    def to_z(self, x):
+        return x * self.s.exp(), (self.s + 0 * x).sum(dim=1, keepdim=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("shifted", "status"), [("(len(x), 1)", "pass"), ("(len(x),)", "fail")]
+)
+def test_classes_of_one_base_agree_across_a_package(
+    shifted: str, status: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "flows_of_one_base"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    base = HEAD + BASE.replace("(SHIFTED)", shifted)
+    (folder / "bijection.py").write_text(base, encoding="utf-8")
+    (folder / "scale.py").write_text(HEAD + SCALE, encoding="utf-8")
+    done = ldjcheck_in(tmp_path, "flows_of_one_base/scale.py:Scale((4,), 0.3)")
+    assert status.upper() in done.stdout.splitlines()[0], done.stdout
