@@ -255,7 +255,8 @@ class _Listener:
         ):
             owner, z = (frame.f_locals.get(name) for name in code.co_varnames[:2])
             # what asks no object is a function of numbers: that is written out
-            if not isinstance(owner, Tensor) and owner is not self._model:
+            is_base = not isinstance(owner, Tensor) and owner is not self._model
+            if is_base and not (isinstance(z, Tensor) and z.numel() == 0):
                 self._within.append((frame, owner, z, []))
         elif event == "return" and self._within and self._within[-1][0] is frame:
             _, owner, z, inner = self._within.pop()
