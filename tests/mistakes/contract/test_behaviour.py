@@ -509,6 +509,19 @@ def test_randomness_that_is_no_noise_of_the_map_is_named(
     assert {code for code, _ in codes(report)} == {"LDJ208"}
 
 
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("rate", [0.5, 0.05])
+def test_a_dropout_of_four_entries_is_seen_whatever_it_draws(
+    rate: float, seed: int
+) -> None:
+    def layer(x: Tensor) -> tuple[Tensor, Tensor]:
+        log_scale = torch.linspace(-0.4, 0.7, 4)
+        log_scale = torch.nn.functional.dropout(log_scale, rate)
+        return x * log_scale.exp(), log_scale.sum().expand(len(x))
+
+    assert codes(check(layer, shape=(4,), seed=seed)) == [("LDJ208", "forward")]
+
+
 def test_the_statement_that_draws_is_shown() -> None:
     assert line(check(AlwaysDrops())) == "return torch.nn.functional.dropout(a)"
     assert line(check(DropsByHand())) == "return a * (torch.rand_like(a) > 0.5)"
