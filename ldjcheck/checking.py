@@ -581,7 +581,7 @@ def _fixed(
     from ldjcheck.derivation.undoing import with_steps_not_undone
     from ldjcheck.mistakes.mending import Plans, Whole, wants_derived, with_fixes
     from ldjcheck.mistakes.mending.outputs import with_densities, with_outputs
-    from ldjcheck.settling.ranks import at_all_ranks, at_another_size
+    from ldjcheck.settling.ranks import at_all_ranks, at_other_sizes
 
     bench, options = subject.bench, comparison.measurement.options
     fresh = replace(options, seed=options.seed + _FRESH)
@@ -598,8 +598,9 @@ def _fixed(
     )
     values = *plan[1:], *further, *beyond, *also
     ranks = at_all_ranks(bench, plan[0])
-    if not ranks and {probe.shape for probe in (*plan, *values)} == {bench.shape}:
-        ranks = at_another_size(bench, plan[0])
+    if not ranks:
+        known = {probe.shape for probe in (*plan, *values)}
+        ranks = at_other_sizes(bench, plan[0], known)
     plans = Plans(closely=plan[:1], by_value=values, ranks=ranks)
     if whole is not None:
         at_size = Whole(

@@ -15,12 +15,13 @@ from ldjcheck.settling.guesses.sizes import resized
 from ldjcheck.settling.settle import runs
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Probe
+    from collections.abc import Iterable
+
+    from ldjcheck.records import Probe, Shape
     from ldjcheck.running.bench import Bench
 
 _SIZES = (3, 4, 2, 5, 6, 7)
 _HALF = 0.5
-_TRIED = 12  # other sizes, of which most are not taken
 
 
 def at_all_ranks(bench: Bench, probe: Probe) -> tuple[Probe, ...]:
@@ -46,21 +47,32 @@ def at_all_ranks(bench: Bench, probe: Probe) -> tuple[Probe, ...]:
     return tuple(taken) if len(taken) > 1 else ()
 
 
-def at_another_size(bench: Bench, probe: Probe) -> tuple[Probe, ...]:
-    """Return a probe at another size that the layer takes, though it holds its own.
+def at_other_sizes(
+    bench: Bench, probe: Probe, known: Iterable[Shape]
+) -> tuple[Probe, ...]:
+    """Return probes at other sizes that the layer takes, beside those that are `known`.
 
     A kernel is as wide as the event at one size alone: what counts by it is right there.
+    Each axis that may have another size has one in some probe: where the height stays, and
+    is one pixel after two squeezes, what counts by the width counts pixels.
     """
     options, own = bench.options, bench.shape
-    if options.shape or options.inputs is not None or options.context:
+    if options.shape or options.inputs is not None:
+        return ()
+    if any(each.shape for each in options.context):  # of the event's size, it may be
         return ()
     if bench.calls.parts or bench.calls.departures or bench.sized:
         return ()
-    others = resized(own, frozenset(own), frozenset(range(len(own))))
-    shape = next((each for each in others[:_TRIED] if runs(bench, each)), None)
-    if shape is None:
-        return ()
-    return (replace(probe, shape=shape, batch=choose_batch(options.batch, shape)),)
+    found: list[Probe] = []
+    alike = [each for each in known if len(each) == len(own)]
+    kept = {i for i, n in enumerate(own) if all(each[i] == n for each in alike)}
+    for shape in resized(own, frozenset(own), frozenset(range(len(own)))):
+        varied = {axis for axis in kept if shape[axis] != own[axis]}
+        if varied and runs(bench, shape):
+            batch = choose_batch(options.batch, shape)
+            found.append(replace(probe, shape=shape, batch=batch))
+            kept -= varied
+    return tuple(found)
 
 
 def _maps_entries(bench: Bench, probe: Probe) -> bool:
