@@ -72,9 +72,12 @@ def guess_contexts(
     )
     of_sizes = islice(_guesses(layer, choices, shapes), _TRIES)
     of_numbers = islice(_numbers(choices, shapes), _SCALAR_TRIES)
-    embeds = any(isinstance(item, nn.Embedding) for item in reachable(layer))
     yield from _times(choices, shapes)
-    yield from chain(of_numbers, of_sizes) if embeds else chain(of_sizes, of_numbers)
+    if any(isinstance(item, nn.Embedding) for item in reachable(layer)):
+        yield from islice(_labels(choices, shapes), _TRIES)
+        yield from chain(of_numbers, of_sizes)
+    else:
+        yield from chain(of_sizes, of_numbers)
     yield from islice(_looked_at(layer, choices, shapes), _TRIES)
 
 
@@ -138,6 +141,28 @@ def _guesses(
                     why=why,
                     founded=size is not None,
                 )
+
+
+def _labels(
+    choices: Iterable[tuple[str, ...]], shapes: tuple[tuple[Shape, str], ...]
+) -> Iterator[ContextGuess]:
+    """Yield a class label for each sample, beside every event shape.
+
+    What embeds labels says nothing of the event, which may be of any of them.
+    """
+    for names in choices:
+        others = frozenset(name for name in names if "mask" not in name)
+        for shape, why_shape in shapes if others else ():
+            yield ContextGuess(
+                shape=shape,
+                why_shape=why_shape,
+                contexts=tuple(
+                    (name, () if name in others else _mask_for(shape)) for name in names
+                ),
+                why="a class label",
+                labels=others,
+                founded=False,
+            )
 
 
 def _numbers(
