@@ -96,6 +96,8 @@ class Scope:
         execution = None if place is None else self._executions.get(place.call)
         if not isinstance(made, ast.expr) or execution is None:
             return None
+        if _makes_object(made, execution):
+            return None  # what a constructor computes inside is not what it makes
         moment = moment_of(execution, node.index)
         if moment is None or not self._is_outcome(node, execution):
             return None
@@ -265,3 +267,18 @@ class _Reworder(ast.NodeTransformer):
 
 def _expression(text: str) -> ast.expr:
     return ast.parse(text, mode="eval").body
+
+
+def _makes_object(made: ast.expr, execution: Execution) -> bool:
+    """Return whether an expression calls a class, which makes no tensor, as `Normal(m, s)`."""
+    if not isinstance(made, ast.Call):
+        return False
+    names: list[str] = []
+    function = made.func
+    while isinstance(function, ast.Attribute):
+        names.insert(0, function.attr)
+        function = function.value
+    kind = execution.scope.get(getattr(function, "id", ""))
+    for name in names:
+        kind = getattr(kind, name, None)
+    return isinstance(kind, type) and not issubclass(kind, Tensor)
