@@ -65,7 +65,7 @@ def test_the_sdist_has_what_its_tests_and_docs_read(built: Path) -> None:
         ".github", ".gitignore", ".pre-commit-hooks.yaml", "CHANGELOG.md",
         "CITATION.cff", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "PKG-INFO",
         "README.md", "SECURITY.md", "action.yml", "docs", "examples", "ldjcheck",
-        "pyproject.toml", "tests",
+        "paper.bib", "paper.md", "pyproject.toml", "tests",
     }  # fmt: skip
     for folder in ("ldjcheck", "examples", "tests"):
         here = {f"{folder}/{name}" for name in files(ROOT / folder)}
