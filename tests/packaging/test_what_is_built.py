@@ -62,7 +62,7 @@ def test_the_sdist_has_what_its_tests_and_docs_read(built: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     tops = {name.partition("/")[0] for name in names}
     assert tops == {
-        ".github", ".gitignore", ".pre-commit-hooks.yaml", "CHANGELOG.md",
+        ".ci", ".github", ".gitignore", ".pre-commit-hooks.yaml", "CHANGELOG.md",
         "CITATION.cff", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "PKG-INFO",
         "README.md", "SECURITY.md", "action.yml", "docs", "examples", "ldjcheck",
         "paper.bib", "paper.md", "pyproject.toml", "tests",

@@ -104,11 +104,15 @@ def events(folder: Path, *arguments: str) -> tuple[int, list[str]]:
     [
         (["flows.py:Right", "--shape", "3"], 0),
         (["flows.py:Wrong", "--shape", "3", "--format", "html", "--fix"], 1),
-        (["flows.ipynb:Right", "--shape", "3", "-j", "2"], 0),
-        (["derive", "flows.py:Unwritten", "--shape", "3"], 0),
         (["explain", "LDJ101"], 0),
+        pytest.param(
+            ["flows.ipynb:Right", "--shape", "3", "-j", "2"], 0, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            ["derive", "flows.py:Unwritten", "--shape", "3"], 0, marks=pytest.mark.slow
+        ),
     ],
-    ids=["pass", "fix", "notebook", "derive", "explain"],
+    ids=["pass", "fix", "explain", "notebook", "derive"],
 )
 def test_a_command_uses_no_network(
     arguments: list[str], status: int, folder: Path
