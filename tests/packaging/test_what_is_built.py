@@ -37,10 +37,12 @@ def unpacked(built: Path) -> Path:
 
 
 def files(folder: Path) -> set[str]:
+    """Return the paths in a folder, without what Python and pytest keep there."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return {
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        path.as_posix()
+        for path in paths
+        if not any(part[0] == "." or part == "__pycache__" for part in path.parts)
     }
 
 
