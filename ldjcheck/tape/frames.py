@@ -79,7 +79,12 @@ def _position(frame: FrameType) -> tuple[int, int, int, int]:
         return frame.f_lineno, frame.f_lineno, 0, frame.f_lasti
     from executing import Source
 
-    node = Source.executing(frame).node
+    tracing = sys.gettrace()
+    sys.settrace(None)  # whoever watches the layer does not mean these lines
+    try:
+        node = Source.executing(frame).node
+    finally:
+        sys.settrace(tracing)
     if node is not None and hasattr(node, "end_col_offset"):
         return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
     return frame.f_lineno, frame.f_lineno, 0, frame.f_lasti

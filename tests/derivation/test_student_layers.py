@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 import ldjcheck
 
@@ -143,9 +145,28 @@ LAYERS = {
 }
 
 
+def is_indexing_seen() -> bool:
+    """Return whether this torch tells those who watch of what is indexed; 2.2 does not."""
+    seen: list[object] = []
+
+    class Watches(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    x = torch.ones(2)
+    with Watches():
+        x[x > 0]
+    return Tensor.__getitem__ in seen
+
+
 @pytest.mark.thinned(6)
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_derived_ldj_agrees_where_nothing_was_derived_from(name: str) -> None:
+    if "mask" in name and not is_indexing_seen():
+        pytest.skip("what is indexed is on no tape")
     make, shape = LAYERS[name]
     torch.manual_seed(0)
     derived = ldjcheck.derive(make(), shape=shape).derived

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -110,6 +111,18 @@ def test_what_is_loaded_from_elsewhere_can_load_more_of_itself() -> None:
     found = loaded_elsewhere(others)
     assert str(at) in found
     assert str(at.parent) not in found
+
+
+def test_a_file_that_has_a_path_as_packages_have_opens_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `six` does; beside it lies what a submission has no need of."""
+    alone = ModuleType("alone")
+    alone.__file__, alone.__path__ = str(tmp_path / "alone.py"), []
+    monkeypatch.setitem(sys.modules, "alone", alone)
+    found = loaded_elsewhere(readable_files())
+    assert str(tmp_path / "alone.py") in found
+    assert str(tmp_path) not in found
 
 
 COMPUTES = """

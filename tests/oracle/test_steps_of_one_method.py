@@ -28,13 +28,16 @@ if TYPE_CHECKING:
     from ldjcheck.oracle.structures.determinant import Determinant
 
 DIMS = 130
+# torch before 2.4 does not say what a recorded place holds: then no step is told apart.
+SAYS = hasattr(torch.ones(1, requires_grad=True).exp().grad_fn, "_input_metadata")
+OF_STEPS = "composition" if SAYS else "reverse"
 
 
 def found(f: Map, x: Tensor) -> Determinant:
     return determined(f, x, Passages(), Wanted())
 
 
-def assert_is_known(f: Map, x: Tensor, method: str = "composition") -> None:
+def assert_is_known(f: Map, x: Tensor, method: str = OF_STEPS) -> None:
     known, (sign, exact) = found(f, x), dense_ldj(f, x)
     assert known.method == method
     torch.testing.assert_close(known.exact, exact, atol=1e-8, rtol=1e-9)
@@ -77,6 +80,7 @@ def test_a_mixing_of_channels_before_a_coupling_is_a_step() -> None:
     assert_is_known(f, normal(1, 3, 2, 8, 10))
 
 
+@pytest.mark.skipif(not SAYS, reason="this torch does not say what a place holds")
 def test_it_takes_few_products() -> None:
     f = chained(actnorm, one_by_one(2), through_a_network)
     assert found(f, normal(1, 3, 2, 8, 10)).products <= 160

@@ -83,9 +83,12 @@ def loaded_elsewhere(readable: Sequence[str]) -> list[str]:
         if "." not in name and getattr(module, "__file__", None)
     ]
     found = {
-        os.path.dirname(top.__file__) if hasattr(top, "__path__") else top.__file__
+        # a single file may have a path as packages have, as `six` does
+        os.path.dirname(file)
+        if os.path.basename(file).startswith("__init__.")
+        else file
         for top in tops
-        if top.__file__
+        if (file := top.__file__)
     }
     known = tuple(path.rstrip(os.sep) + os.sep for path in readable)
     return sorted(

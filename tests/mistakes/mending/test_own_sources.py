@@ -199,6 +199,17 @@ def test_a_file_of_the_standard_library_is_refused() -> None:
     assert refused.refused.startswith("it is part of the standard library")
 
 
+def test_a_link_to_an_installed_file_is_refused(tmp_path: Path) -> None:
+    project(tmp_path, FOLDERS[0])
+    installed = tmp_path / FOLDERS[0] / "flowkit" / "__init__.py"
+    (tmp_path / "mine.py").symlink_to(installed)
+    before = checksums(tmp_path)
+    ran = ldjcheck_in(tmp_path, "mine.py:Squash", "--shape", "4", "--fix")
+    assert ran.returncode == 1, ran
+    assert "it is part of the installed package flowkit" in ran.stderr
+    assert checksums(tmp_path) == before
+
+
 def test_an_installed_file_is_own_to_its_own_package_alone(tmp_path: Path) -> None:
     packages = tmp_path / FOLDERS[0]
     one, other = (str(packages / name / "a.py") for name in ("one", "other"))
