@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -13,6 +14,7 @@ from ldjcheck.checking import EXIT_CODES
 from ldjcheck.deriving import derive_layer
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
+from ldjcheck.holdings import looked_up
 from ldjcheck.listening import announce, shown_in_notebook
 from ldjcheck.options.comments import ignored_in_source
 from ldjcheck.options.keywords import asked
@@ -143,15 +145,7 @@ def check(
     given = dict(locals())
     __tracebackhide__ = True  # pytest then shows the caller's line
     options = asked(given)
-    try:
-        known, options = _known(layer, options, sys._getframe(1), weights)
-    except CannotCheckError as error:
-        result = failed_result(_name(layer), error)
-    else:
-        silences = (*options.ignore, *ignored_in_source(known.obj))
-        with shown_in_notebook() as tell:
-            options = replace(options, ignore=silences)
-            result = check_layer(known, options, tell=tell)
+    result = _result(_checked, layer, options, sys._getframe(1), weights)
     report = _report(result, options, "ldjcheck.check")
     announce(report)
     return report
@@ -197,8 +191,32 @@ def derive(
     """
     given = dict(locals())
     __tracebackhide__ = True
-    known, options = _known(layer, asked(given), sys._getframe(1))
-    return _report(derive_layer(known, options), options, "ldjcheck.derive")
+    options = asked(given)
+    result = _result(derive_layer, layer, options, sys._getframe(1))
+    return _report(result, options, "ldjcheck.derive")
+
+
+def _result(
+    run: Callable[[Layer, Options], Result],
+    layer: Any,
+    options: Options,
+    caller: FrameType,
+    weights: str | Path | Mapping[str, Any] | None = None,
+) -> Result:
+    """Return what comes of a layer; what loading one changes is put back afterwards."""
+    __tracebackhide__ = True
+    with undisturbed() if isinstance(layer, str) else nullcontext():
+        try:
+            known, options = _known(layer, options, caller, weights)
+        except CannotCheckError as error:
+            return failed_result(_name(layer), error)
+        return run(known, options)
+
+
+def _checked(known: Layer, options: Options) -> Result:
+    silences = (*options.ignore, *ignored_in_source(known.obj))
+    with shown_in_notebook() as tell:
+        return check_layer(known, replace(options, ignore=silences), tell=tell)
 
 
 def _known(
@@ -215,9 +233,8 @@ def _known(
     """
     __tracebackhide__ = True
     if isinstance(layer, str):
-        with undisturbed():
-            seed_all(options.seed)
-            known = load_layer(parse_target(as_targets((layer,))[0]))
+        seed_all(options.seed)
+        known = load_layer(parse_target(as_targets((layer,))[0]))
     else:
         name = _name(layer)
         held = {**caller.f_globals, **caller.f_locals}
@@ -309,7 +326,5 @@ def _exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor
 def _name(layer: Any) -> str:
     if isinstance(layer, str):
         return layer
-    named = getattr(
-        layer, "__qualname__", None
-    )  # functions and classes name themselves
+    named = looked_up(layer, "__qualname__")  # functions and classes name themselves
     return named if isinstance(named, str) else f"{type(layer).__name__}()"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ DAMAGES = ("none",) * 10 + ("bom", "latin-1", "latin-1 unsaid", "carriage return
     "exits", "many", "binary")  # fmt: skip
 FORMS = ("file", "file", "file", "package", "folder", "notebook", "notebook of magics",
     "broken notebook", "empty folder", "absent")  # fmt: skip
-SPELLINGS = ("{path}:{expr}",) * 8 + ("{path}", "{path}::{expr}", "{path} {expr}",
+SPELLINGS = ("{path}:{expr}",) * 8 + ("~nobody/{path}:{expr}", "{path}", "{path}::{expr}", "{path} {expr}",
     "{module}:{expr}", "{module}.{expr}", "{path}:", ":{expr}", "./{path}:{expr}", "{folder}",
     "{folder}/*", "{path}:{expr}:{expr}", "")  # fmt: skip
 EXPRESSIONS = ("Layer",) * 8 + ("Layer()",) * 8 + ("make()", "make", "LAYERS[0]",

@@ -115,7 +115,10 @@ def _how_many(ran: Any) -> int:
 
 def _documents(case: Case, ran: Any, root: Path) -> Iterator[str]:
     """Yield what is wrong with the documents that were asked for."""
-    asked = [b for a, b in zip(case.options, case.options[1:]) if a == "--format"]
+    pairs = zip(case.options, case.options[1:], strict=False)
+    asked = [b for a, b in pairs if a == "--format"]
+    if sum("=" not in each for each in asked) > 1:
+        return  # they stand one behind the other
     for each in asked:
         name, _, file = each.partition("=")
         if file:
@@ -251,6 +254,8 @@ def _called(case: Case, root: Path) -> tuple[str, list[str]]:
     if case.verb == "check" and seconds > 2 * case.limit + 2:
         found.append(f"late: {seconds:.1f} s of CPU time of {case.limit:g}")
     touches = ACTS[case.source.act].touches
+    if "torch._dynamo" in sys.modules or case.verb == "exact_ldj":
+        touches |= {"environment", "torch", "warnings"}  # as torch's own imports do
     found += [f"changed: {n}" for n in touched.changed(before, touched.process(), touches)]
     found += [f"changed: {n}" for n in touched.changed(held, touched.layer(subject), touches)]
     if "folder" not in touches:
@@ -326,9 +331,12 @@ def _asked(
     except (ldjcheck.LdjMismatch, ldjcheck.LdjError) as error:
         str(error).encode()
         return type(error).__name__, []
+    except KeyboardInterrupt:  # which nobody can tell from a Ctrl-C
+        return "KeyboardInterrupt", []
     except ValueError as error:
-        named = any(key in str(error).split(":")[0] for key in keywords)
-        if (named or "takes no argument" in str(error)) and len(str(error)) < 2000:
+        said = str(error)
+        named = any(key in said.split(":")[0] for key in keywords)
+        if (named or "takes no argument" in said or "Jacobian" in said) and len(said) < 2000:
             return "ValueError", []
         return "raised", [traceback.format_exc()[-2500:]]
     except BaseException:

@@ -26,7 +26,7 @@ def process() -> State:
     hooks = torch.nn.modules.module
     places = (torch, Tensor, torch.linalg, nn.functional, nn.Module, __builtins__)
     return {
-        "folder": os.getcwd(),
+        "working folder": os.path.realpath("/proc/self/cwd"),
         "environment": dict(os.environ),
         "random numbers of torch": torch.get_rng_state().numpy().tobytes(),
         "random numbers of numpy": str(np.random.get_state()),
@@ -96,7 +96,7 @@ def _look(item: Any, path: str, found: State, seen: set[int]) -> None:
     elif type(item) is dict:
         held |= item
     found[f"{path} holds"] = (type(item).__name__, [(str(k), id(v)) for k, v in held.items()])
-    if isinstance(item, type) or callable(item) and not isinstance(item, nn.Module):
+    if isinstance(item, type) or (callable(item) and not isinstance(item, nn.Module)):
         return
     for key, value in held.items():
         _look(value, f"{path}.{key}", found, seen)
