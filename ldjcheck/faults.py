@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import LAYERS_OWN, CannotCheckError
 from ldjcheck.mistakes.naming.circumstances import refusal
 from ldjcheck.records import Result
+from ldjcheck.running.failed_calls import FailedCallError, LayerRaisedError
 from ldjcheck.tracebacks import advice_on, is_of_users, message_of, user_traceback
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ def fault_of_layer(
             "LDJ005",
             f"Running {layer.name} replaces {replaced}, without which I cannot go on.",
             ("What a call replaces for everybody, it should put back.",),
+        )
+    if isinstance(error, FailedCallError):
+        lines = error.lines if isinstance(error, LayerRaisedError) else ()
+        return CannotCheckError(
+            "LDJ005",
+            f"{layer.name} worked, and then a call of it came to nothing: {error}.",
+            (*lines, "A map does the same each time it is called."),
         )
     alone = _raised_by_walk(layer.obj)
     if alone is not None or is_of_users(error):
