@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import LAYERS_OWN, CannotCheckError
+from ldjcheck.holdings import reachable
 from ldjcheck.mistakes.naming.circumstances import refusal
 from ldjcheck.records import Result
 from ldjcheck.running.failed_calls import FailedCallError, LayerRaisedError
@@ -56,12 +57,13 @@ def fault_of_layer(
 
 
 def _raised_by_walk(obj: object) -> BaseException | None:
-    """Return what torch raises of itself where it looks at what a module holds."""
+    """Return what torch raises of itself where it looks at what modules hold."""
     from torch import nn
 
     try:
-        if isinstance(obj, nn.Module):
-            list(obj.named_parameters())
+        for item in reachable(obj):
+            if isinstance(item, nn.Module):
+                list(item.named_parameters())
     except LAYERS_OWN as error:
         return error
     return None

@@ -43,7 +43,11 @@ def ldjcheck_in(
         err.touch()
         environment = dict(os.environ if env is None else env)
         asked = {"arguments": arguments, "folder": str(folder), "env": environment}
-        asked |= {"out": str(out), "err": str(out if merged else err), "as_owner": as_owner}
+        asked |= {
+            "out": str(out),
+            "err": str(out if merged else err),
+            "as_owner": as_owner,
+        }
         server.stdin.write(json.dumps(asked) + "\n")
         server.stdin.flush()
         status = int(server.stdout.readline())

@@ -286,6 +286,8 @@ class Listed(nn.Module):
 
 
 def test_a_module_that_torch_cannot_list_is_told_how_to_be_one() -> None:
+    of_method = ldjcheck.check(Listed().forward, shape=(4,))
+    assert of_method.findings[0].code == "LDJ005"
     (finding,) = ldjcheck.check(Listed(), shape=(4,)).findings
     assert finding.code == "LDJ005"
     assert "unhashable" in finding.message
@@ -349,6 +351,7 @@ OTHERS: dict[str, Callable[[Tensor, Tensor], Any]] = {
 }
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("first", [2, 3, 7])
 def test_what_returns_something_else_later_on_does_not_pass(

@@ -14,7 +14,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes are forked, and share the cores
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # processes are forked, and share the cores
 TESTS = Path(__file__).parents[1]
 if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))  # for `command`, as pytest does
@@ -23,6 +25,7 @@ from tabulate import tabulate  # noqa: E402
 
 from .cases import Case, draw  # noqa: E402
 from .running import Ran, arguments, run  # noqa: E402
+from .soaking import soak  # noqa: E402
 
 
 class Row(NamedTuple):
@@ -45,10 +48,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, metavar="NUMBER")
     parser.add_argument("--face", choices=("command", "python"))
-    parser.add_argument("--keep", type=Path, metavar="FOLDER",
-        help="write the files of the first case there, print what is typed, run nothing")  # fmt: skip
-    parser.add_argument("--log", type=Path, metavar="FILE", help="a line of JSON for each case")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="write the first case there, and end",
+    )
+    parser.add_argument(
+        "--log", type=Path, metavar="FILE", help="a line of JSON for each case"
+    )
+    parser.add_argument(
+        "--soak", type=int, metavar="N", help="instead, N checks in one process"
+    )
     options = parser.parse_args()
+    if options.soak:
+        print(tabulate(soak(options.soak), "keys", tablefmt="github", floatfmt=".1f"))
+        return 0
     numbers = range(options.first, options.first + options.cases)
     cases = (draw(options.seed, number) for number in numbers)
     if options.keep:
@@ -97,7 +112,8 @@ def rows(done: Iterable[tuple[Case, Ran]]) -> list[Row]:
             kind,
             len(ran),
             ", ".join(
-                f"{n} {end}" for end, n in Counter(r.outcome for r in ran).most_common(6)
+                f"{n} {end}"
+                for end, n in Counter(r.outcome for r in ran).most_common(6)
             ),
             max(r.seconds for r in ran),
             sum(bool(r.findings) for r in ran),

@@ -22,7 +22,8 @@ DAMAGES = ("none",) * 10 + ("bom", "latin-1", "latin-1 unsaid", "carriage return
     "exits", "many", "binary")  # fmt: skip
 FORMS = ("file", "file", "file", "package", "folder", "notebook", "notebook of magics",
     "broken notebook", "empty folder", "absent")  # fmt: skip
-SPELLINGS = ("{path}:{expr}",) * 8 + ("~nobody/{path}:{expr}", "{path}", "{path}::{expr}", "{path} {expr}",
+SPELLINGS = ("{path}:{expr}",) * 8 + ("~nobody/{path}:{expr}", "{path}",
+    "{path}::{expr}", "{path} {expr}",
     "{module}:{expr}", "{module}.{expr}", "{path}:", ":{expr}", "./{path}:{expr}", "{folder}",
     "{folder}/*", "{path}:{expr}:{expr}", "")  # fmt: skip
 EXPRESSIONS = ("Layer",) * 8 + ("Layer()",) * 8 + ("make()", "make", "LAYERS[0]",
@@ -38,7 +39,8 @@ EXPRESSIONS = ("Layer",) * 8 + ("Layer()",) * 8 + ("make()", "make", "LAYERS[0]"
 
 Typed = tuple[tuple[str, ...], ...]
 OPTIONS: dict[str, Typed] = {  # on the command line: what can be said, and what cannot
-    "--shape": (("4",), ("3",), ("2,2,2",), ("1,4,4",), ("4,2,2",), ("()",), ("1",), ("64,64,3",),
+    "--shape": (("4",), ("3",), ("2,2,2",), ("1,4,4",), ("4,2,2",), ("()",), ("1",),
+        ("64,64,3",),
         ("x=3",), ("z=4",), ("nobody=3",), ("0",), ("-1",), ("a",), ("",), ("99999999999",),
         ("3,3,3,3,3,3,3",), ("1e3",)),
     "--batch": (("1",), ("2",), ("5",), ("17",), ("0",), ("-3",), ("x",)),
@@ -118,8 +120,10 @@ KEYWORDS: dict[str, tuple[str, ...]] = {  # of Python, as they are written
         "'4'", "(3.0,)", "[]", "10**12", "torch.Size([4])", "np.int64(4)", "object()"),
     "batch": ("1", "2", "6", "0", "True", "2.0", "None"),
     "domain": ("'unit'", "'positive'", "'int:0:255'", "'interval:-1:1'", "'x'", "3",
-        "torch.distributions.constraints.unit_interval", "torch.distributions.constraints.simplex"),
-    "context": ("{'context': 5}", "{'t': ()}", "{'t': '4:positive'}", "{'t': None}", "{1: 2}", "5"),
+        "torch.distributions.constraints.unit_interval",
+        "torch.distributions.constraints.simplex"),
+    "context": ("{'context': 5}", "{'t': ()}", "{'t': '4:positive'}", "{'t': None}",
+        "{1: 2}", "5"),
     "inputs": ("torch.randn(5, 4)", "torch.rand(2, 3).half()", "torch.zeros(3, 4)",
         "torch.arange(6).view(2, 3)", "{'x': torch.ones(3, 4)}", "torch.randn(0, 4)",
         "torch.full((2, 4), float('nan'))", "torch.full((3, 4), float('inf'))",
@@ -149,7 +153,8 @@ KEYWORDS: dict[str, tuple[str, ...]] = {  # of Python, as they are written
     "strict": ("True", "1"),
     "ledger": ("True",),
     "pictures": ("False", "0"),
-    "jacobian": ("lambda f, x: torch.eye(x.shape[1]).expand(len(x), -1, -1)", "lambda f, x: None",
+    "jacobian": ("lambda f, x: torch.eye(x.shape[1]).expand(len(x), -1, -1)",
+        "lambda f, x: None",
         "3", "lambda: 0", "lambda f, x: 1 / 0", "lambda f, x: f(x)"),
     "adapter": ("(lambda l, x: l(x), None)", "3", "(lambda l, x: None,) * 2", "object()",
         "(lambda l, x: 1 / 0,) * 2", "()"),
@@ -172,7 +177,8 @@ class Case:
     damage: str = "none"
     spelling: str = "{path}:{expr}"
     expression: str = "Layer"
-    typed: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # a command, options of it
+    # a command, options of it
+    typed: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     more: tuple[str, ...] = ("--format", "json")
     settings: str | None = None
     is_read_only: bool = False
@@ -212,7 +218,9 @@ class Case:
                 kinds.append(f"command: {self.command[0]}")
         else:
             kinds.append(f"python: {self.verb}")
-            kinds += ["python: " + ("an instance" if self.subject == "instance" else "other")]
+            kinds += [
+                "python: " + ("an instance" if self.subject == "instance" else "other")
+            ]
         act = ACTS[source.act]
         for name, holds in {
             "strange output": source.returns,
@@ -240,7 +248,9 @@ class Case:
     @property
     def repeat(self) -> str:
         """Return what to type to run it again."""
-        return f"python -m tests.fuzz --seed {self.seed} --first {self.number} --cases 1"
+        return (
+            f"python -m tests.fuzz --seed {self.seed} --first {self.number} --cases 1"
+        )
 
 
 def draw(seed: int, number: int, *, may_hang: bool = True) -> Case:
@@ -327,14 +337,20 @@ def _of_python(rng: random.Random) -> dict[str, Any]:
     return {
         "subject": rng.choice(SUBJECTS),
         "verb": rng.choice(VERBS),
-        "keywords": tuple((name, rng.choice(_likely(rng, KEYWORDS[name]))) for name in names),
+        "keywords": tuple(
+            (name, rng.choice(_likely(rng, KEYWORDS[name]))) for name in names
+        ),
     }
 
 
 def toml(value: Any) -> str:
     """Return a value as TOML writes it."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(k)} = {toml(v)}" for k, v in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(f"{json.dumps(k)} = {toml(v)}" for k, v in value.items())
+            + "}"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(map(toml, value)) + "]"
     return json.dumps(value)
@@ -353,11 +369,15 @@ def lay_out(case: Case, root: Path) -> tuple[str, ...]:
     if case.form in ("file", "folder"):
         path.write_bytes(damaged(text, case.damage))
         if case.form == "folder":
-            (folder / "other.py").write_text("from " + name + " import Layer as Other\n")
+            (folder / "other.py").write_text(
+                "from " + name + " import Layer as Other\n"
+            )
     elif case.form == "package":
         path = folder / name / "flow.py"
         path.parent.mkdir(exist_ok=True)
-        (path.parent / "__init__.py").write_text("from .flow import *\nfrom . import flow\n")
+        (path.parent / "__init__.py").write_text(
+            "from .flow import *\nfrom . import flow\n"
+        )
         path.write_bytes(damaged(text, case.damage))
     elif "notebook" in case.form:
         path = folder / f"{name}.ipynb"
@@ -408,15 +428,20 @@ def damaged(text: str, how: str) -> bytes:
 def notebook(text: str, form: str) -> str:
     """Return a notebook with the source in its cells."""
     if form == "broken notebook":
-        return '{"cells": [{"cell_type": "code", "source": 3}, null, {}], "nbformat": 2}'
+        return (
+            '{"cells": [{"cell_type": "code", "source": 3}, null, {}], "nbformat": 2}'
+        )
     parts = text.split("\n\n\n")
     if form == "notebook of magics":
         parts = ["%matplotlib inline\n!ls", "%%bash\nexit 1", "%load_ext ldjcheck", *parts,
-            "Layer?", "%timeit Layer()", "plt.plot([1, 2])", "for i in range(10**9): pass"]  # fmt: skip
+            "Layer?", "%timeit Layer()", "plt.plot([1, 2])",
+            "for i in range(10**9): pass"]  # fmt: skip
     cells = [
         {"cell_type": "code", "source": part.splitlines(keepends=True), "metadata": {},
          "outputs": [], "execution_count": None}
         for part in parts
     ]  # fmt: skip
     cells.insert(1, {"cell_type": "markdown", "source": ["# Größe"], "metadata": {}})
-    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    return json.dumps(
+        {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    )

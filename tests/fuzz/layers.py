@@ -8,7 +8,7 @@ from __future__ import annotations
 from textwrap import dedent, indent
 from typing import NamedTuple
 
-HEAD = '''
+HEAD = """
 import builtins, collections, ctypes, dataclasses, gc, math, os, random, signal
 import subprocess, sys, threading, time, warnings
 import numpy as np
@@ -70,7 +70,7 @@ def make():
 
 
 LAYERS = [Layer]
-'''
+"""
 
 MAPS = {
     "affine": """
@@ -336,12 +336,14 @@ RETURNS = (
     "{1: y, 2: ldj}", "{'a': {'b': (y, ldj)}}", "Pair(y, ldj)", "Output(y, ldj)",
     "(y, 0)", "(y, 0.5)", "(y, '0')", "(y, ldj.sum())", "(y, ldj[:1])", "(y, ldj[:, None])",
     "(y, ldj[None])", "(y, torch.cat([ldj, ldj]))", "(y[:1], ldj)", "(y[:0], ldj[:0])",
-    "(y[:, :0], ldj)", "(y, ldj[:0])", "(torch.cat([y, y]), ldj)", "(y.expand(2, *y.shape), ldj)",
+    "(y[:, :0], ldj)", "(y, ldj[:0])", "(torch.cat([y, y]), ldj)",
+    "(y.expand(2, *y.shape), ldj)",
     "(y.squeeze(), ldj)", "(y.flatten(), ldj)", "(y.sum(), ldj)", "(y.T, ldj)",
     "(y, y)", "(y, torch.zeros_like(y))", "(y * math.nan, ldj)", "(y, ldj * math.nan)",
     "(y, torch.where(torch.arange(len(ldj)) == 1, math.nan, ldj))", "(y, ldj + math.inf)",
     "(y / 0, ldj)", "(y, ldj - math.inf)", "(y, ldj + 1e308)", "(y * 1e308, ldj)",
-    "(y * 1e-320, ldj)", "(y.half(), ldj.half())", "(y.bfloat16(), ldj)", "(y.float(), ldj.float())",
+    "(y * 1e-320, ldj)", "(y.half(), ldj.half())", "(y.bfloat16(), ldj)",
+    "(y.float(), ldj.float())",
     "(y.long(), ldj)", "(y, ldj.long())", "(y, ldj.int())", "(y > 0, ldj)", "(y, ldj > 0)",
     "(y.to(torch.complex64), ldj)", "(y, ldj.to(torch.complex128) * 1j)", "(y.detach(), ldj)",
     "(y.detach().numpy(), ldj.detach().numpy())", "(y.tolist(), ldj.tolist())",
@@ -651,7 +653,8 @@ ODDITIES = {
 
 BASES = ("nn.Module", "nn.Module", "nn.Module", "nn.Module", "object",
     "torch.distributions.Transform", "nn.Sequential", "nn.ModuleList", "dict", "Tensor",
-    "torch.autograd.Function", "type", "tuple", "nn.Linear", "torch.distributions.Distribution")  # fmt: skip
+    "torch.autograd.Function", "type", "tuple", "nn.Linear",
+    "torch.distributions.Distribution")  # fmt: skip
 PARAMETERS = ("", "", "", "", ", dims=3", ", dims", ", *layers", ", dims: int = 'x'",
     ", *, flow=None", ", depth=[1, 2]")  # fmt: skip
 DECORATORS = ("",) * 8 + (

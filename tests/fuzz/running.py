@@ -45,10 +45,21 @@ class Ran(NamedTuple):
 
 
 def run(case: Case) -> Ran:
-    """Run a case in a folder of its own, which is gone afterwards."""
+    """Run a case in a folder of its own; once more where it was late, and no more than that.
+
+    So it is where others use the machine.
+    """
+    ran = _run(case)
+    was_late = ran.findings and all(each.startswith("late") for each in ran.findings)
+    return _run(case) if was_late else ran
+
+
+def _run(case: Case) -> Ran:
     with _scratch() as root:
         began = time.perf_counter()
-        outcome, findings = (_command if case.face == "command" else _python)(case, root)
+        outcome, findings = (_command if case.face == "command" else _python)(
+            case, root
+        )
         return Ran(outcome, time.perf_counter() - began, tuple(findings))
 
 
@@ -85,8 +96,14 @@ def _command(case: Case, root: Path) -> tuple[str, list[str]]:
     before, began = touched.files(root), time.perf_counter()
     ran = ldjcheck_in(root, *typed, as_owner=case.is_read_only)
     seconds = time.perf_counter() - began
-    found = [*_ending(ran), *_documents(case, ran, root), *_of_folder(case, before, root)]
-    allowed = case.limit * (1 + _how_many(ran)) * (3 if "report-bug" in case.command else 1)
+    found = [
+        *_ending(ran),
+        *_documents(case, ran, root),
+        *_of_folder(case, before, root),
+    ]
+    allowed = (
+        case.limit * (1 + _how_many(ran)) * (3 if "report-bug" in case.command else 1)
+    )
     if seconds > allowed + MARGIN:
         found.append(f"late: {seconds:.0f} s of {allowed:g}")
     if left := _processes_in(root):
@@ -256,10 +273,11 @@ def _called(case: Case, root: Path) -> tuple[str, list[str]]:
     touches = ACTS[case.source.act].touches
     if "torch._dynamo" in sys.modules or case.verb == "exact_ldj":
         touches |= {"environment", "torch", "warnings"}  # as torch's own imports do
-    found += [f"changed: {n}" for n in touched.changed(before, touched.process(), touches)]
-    found += [f"changed: {n}" for n in touched.changed(held, touched.layer(subject), touches)]
+    for then, now in ((before, touched.process()), (held, touched.layer(subject))):
+        found += [f"changed: {name}" for name in touched.changed(then, now, touches)]
     if "folder" not in touches:
-        found += [f"{n} is written, or gone" for n in touched.changed(known, touched.files(root))]
+        names = touched.changed(known, touched.files(root))
+        found += [f"{name} is written, or gone" for name in names]
     return outcome, found
 
 
@@ -269,12 +287,7 @@ def build(case: Case, root: Path) -> tuple[Any, dict[str, Any]]:
     path.write_text(case.source.text(), encoding="utf-8")
     if case.subject == "text":
         return f"{path}:Layer()", {"torch": torch, "np": __import__("numpy")}
-    spec = importlib.util.spec_from_file_location("flow", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["flow"] = module
-    spec.loader.exec_module(module)
+    module = of_file(path, "flow")
     kind = module.Layer
     makers: dict[str, Any] = {
         "instance": kind,
@@ -301,6 +314,16 @@ def build(case: Case, root: Path) -> tuple[Any, dict[str, Any]]:
         "frozen": lambda: kind().requires_grad_(False),
     }
     return makers[case.subject](), vars(module)
+
+
+def of_file(path: Path, name: str) -> Any:
+    """Return a file as the module of that name."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _trained(layer: Any) -> Any:
@@ -336,7 +359,9 @@ def _asked(
     except ValueError as error:
         said = str(error)
         named = any(key in said.split(":")[0] for key in keywords)
-        if (named or "takes no argument" in said or "Jacobian" in said) and len(said) < 2000:
+        if (named or "takes no argument" in said or "Jacobian" in said) and len(
+            said
+        ) < 2000:
             return "ValueError", []
         return "raised", [traceback.format_exc()[-2500:]]
     except BaseException:

@@ -95,7 +95,10 @@ def _look(item: Any, path: str, found: State, seen: set[int]) -> None:
         held |= dict(enumerate(item))
     elif type(item) is dict:
         held |= item
-    found[f"{path} holds"] = (type(item).__name__, [(str(k), id(v)) for k, v in held.items()])
+    found[f"{path} holds"] = (
+        type(item).__name__,
+        [(str(k), id(v)) for k, v in held.items()],
+    )
     if isinstance(item, type) or (callable(item) and not isinstance(item, nn.Module)):
         return
     for key, value in held.items():
@@ -122,7 +125,9 @@ def files(root: Path) -> dict[str, bytes]:
     }
 
 
-def changed(before: State, after: State, but: frozenset[str] = frozenset()) -> list[str]:
+def changed(
+    before: State, after: State, but: frozenset[str] = frozenset()
+) -> list[str]:
     """Return what is not as it was, by name."""
     names = [*before, *(name for name in after if name not in before)]
     return [
