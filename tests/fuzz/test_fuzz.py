@@ -34,7 +34,7 @@ def is_answered(case: Case) -> Ran:
     return ran
 
 
-@pytest.mark.thinned(15)
+@pytest.mark.thinned(18)
 @pytest.mark.parametrize("number", range(450))
 def test_whatever_is_checked_is_answered_and_left_as_it_was(number: int) -> None:
     is_answered(draw(0, number, may_hang=False))
@@ -122,12 +122,9 @@ def test_what_becomes_of_a_layer_is_seen() -> None:
 
 
 def test_a_fault_of_ours_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*args: object) -> None:
-        raise ZeroDivisionError("ours")
-
-    monkeypatch.setattr("ldjcheck.checking.settle_layer", fails)
+    monkeypatch.setattr("ldjcheck.checking.settle_layer", None)
     (found,) = run(Case(seed=0, number=0, face="python", source=Source())).findings
-    assert "ZeroDivisionError: ours" in found
+    assert "TypeError: 'NoneType' object is not callable" in found
 
 
 @pytest.mark.slow
