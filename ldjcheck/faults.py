@@ -65,5 +65,6 @@ def _raised_by_walk(obj: object) -> BaseException | None:
             if isinstance(item, nn.Module):
                 list(item.named_parameters())
     except LAYERS_OWN as error:
+        error.__context__ = None  # what was being handled is told by this one
         return error
     return None

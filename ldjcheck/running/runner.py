@@ -142,10 +142,10 @@ class Runner:
             raise LayerRaisedError(error, before) from None
         self._remember(direction, returned, layout)
         y = _output_of(gathered_y, returned, guard)
-        if y.shape != self.sizes.setdefault((direction, x.shape), y.shape):
-            raise UnexpectedReturnError(
-                _describe(returned) + ", and another size before"
-            )
+        known = self.sizes.setdefault((direction, x.shape), y.shape)
+        if y.shape != known:
+            said = f"{_describe(returned)}, and an output of {tuple(known)} before"
+            raise UnexpectedReturnError(said)
         reported, shares, form = self._reported(way, returned, start, x)
         return Outcome(
             y=y,
