@@ -22,7 +22,7 @@ DAMAGES = ("none",) * 10 + ("bom", "latin-1", "latin-1 unsaid", "carriage return
     "exits", "many", "binary")  # fmt: skip
 FORMS = ("file", "file", "file", "package", "folder", "notebook", "notebook of magics",
     "broken notebook", "empty folder", "absent")  # fmt: skip
-SPELLINGS = ("{path}:{expr}",) * 8 + ("~nobody/{path}:{expr}", "{path}",
+SPELLINGS = ("{path}:{expr}",) * 8 + ("~no-such-user/{path}:{expr}", "{path}",
     "{path}::{expr}", "{path} {expr}",
     "{module}:{expr}", "{module}.{expr}", "{path}:", ":{expr}", "./{path}:{expr}", "{folder}",
     "{folder}/*", "{path}:{expr}:{expr}", "")  # fmt: skip
