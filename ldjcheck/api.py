@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -145,7 +145,16 @@ def check(
     given = dict(locals())
     __tracebackhide__ = True  # pytest then shows the caller's line
     options = asked(given)
-    result = _result(_checked, layer, options, sys._getframe(1), weights)
+    with _put_back(layer):
+        try:
+            known, options = _known(layer, options, sys._getframe(1), weights)
+        except CannotCheckError as error:
+            result = failed_result(_name(layer), error)
+        else:
+            silences = (*options.ignore, *ignored_in_source(known.obj))
+            with shown_in_notebook() as tell:
+                options = replace(options, ignore=silences)
+                result = check_layer(known, options, tell=tell)
     report = _report(result, options, "ldjcheck.check")
     announce(report)
     return report
@@ -192,31 +201,19 @@ def derive(
     given = dict(locals())
     __tracebackhide__ = True
     options = asked(given)
-    result = _result(derive_layer, layer, options, sys._getframe(1))
+    with _put_back(layer):
+        try:
+            known, options = _known(layer, options, sys._getframe(1))
+        except CannotCheckError as error:
+            result = failed_result(_name(layer), error)
+        else:
+            result = derive_layer(known, options)
     return _report(result, options, "ldjcheck.derive")
 
 
-def _result(
-    run: Callable[[Layer, Options], Result],
-    layer: Any,
-    options: Options,
-    caller: FrameType,
-    weights: str | Path | Mapping[str, Any] | None = None,
-) -> Result:
-    """Return what comes of a layer; what loading one changes is put back afterwards."""
-    __tracebackhide__ = True
-    with undisturbed() if isinstance(layer, str) else nullcontext():
-        try:
-            known, options = _known(layer, options, caller, weights)
-        except CannotCheckError as error:
-            return failed_result(_name(layer), error)
-        return run(known, options)
-
-
-def _checked(known: Layer, options: Options) -> Result:
-    silences = (*options.ignore, *ignored_in_source(known.obj))
-    with shown_in_notebook() as tell:
-        return check_layer(known, replace(options, ignore=silences), tell=tell)
+def _put_back(layer: Any) -> AbstractContextManager[None]:
+    """Put back what loading a layer by its text changes, such as where modules are."""
+    return undisturbed() if isinstance(layer, str) else nullcontext()
 
 
 def _known(
