@@ -139,7 +139,8 @@ def _shapes(given: Any) -> tuple[tuple[str | None, Shape], ...]:
 
 
 def _contexts(given: Any) -> tuple[Context, ...]:
-    if not isinstance(given or {}, Mapping):
+    named = isinstance(given or {}, Mapping)
+    if not named or not all(isinstance(name, str) for name in given or {}):
         raise ValueError(
             "it is a mapping of names to shapes, such as {'context': (5,)}"
         )
@@ -204,7 +205,8 @@ def _device(given: Any) -> str | None:
 
 
 def _kwargs(given: Any) -> tuple[tuple[str, Any], ...]:
-    if not isinstance(given or {}, Mapping):
+    named = isinstance(given or {}, Mapping)
+    if not named or not all(isinstance(name, str) for name in given or {}):
         raise ValueError("it is a mapping of names to values, such as {'scale': 2.0}")
     return tuple((given or {}).items())
 

@@ -137,6 +137,8 @@ def test_a_domain_that_does_not_exist_is_a_value_error() -> None:
         ({"select": "sing-flipped"}, r"did you mean sign-flipped\?$"),
         ({"ignore": {"LDJ205": " "}}, "give the reason"),
         ({"context": {"ctx": (5,)}}, "takes no argument 'ctx'"),
+        ({"kwarg": {1: 2}}, "a mapping of names to values"),
+        ({"context": {1: 2}}, "a mapping of names to shapes"),
         ({"kwarg": {"z": 1}}, "takes no argument 'z'"),
     ],
 )
@@ -256,6 +258,25 @@ def test_no_mistake_of_the_layer_is_raised(error: type[BaseException]) -> None:
     assert "the layer's own fault" in evidence
     assert "raise self.error" in evidence, "the user's line is shown"
     assert "ldjcheck" + "/running" not in evidence, "and none of ours"
+
+
+class TakenOffFirst(Affine):
+    """What a context adds before the map is taken off before it is undone, too."""
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Pair:
+        return super().forward(x if context is None else x + context.mean())
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> Pair:
+        return super().inverse(y if context is None else y - context.mean())
+
+
+def test_the_way_back_alone_is_asked_where_it_does_not_undo_the_map() -> None:
+    report = ldjcheck.check(
+        TakenOffFirst(), direction="inverse", shape=4, context={"context": 2}
+    )
+    statuses = {(c.name, c.direction): c.status for c in report.checks}
+    assert statuses["ldj", "forward"] == "not-available"
+    assert report.findings[0].code == "LDJ301"
 
 
 class WithExit(Affine):
