@@ -318,13 +318,14 @@ class _Undisturbed:
         # where a new tensor lies is known at once; `get_default_device` takes its time
         self._device, self._depth = torch.empty(0).device, sys.getrecursionlimit()
         self._dtype, self._grad = torch.get_default_dtype(), torch.is_grad_enabled()
-        self._folder = os.getcwd()
+        self._folder, self._path = os.getcwd(), list(sys.path)
         if self._wanted is not None:
             torch.set_default_dtype(self._wanted)
 
     def __exit__(self, *raised: object) -> None:
         self._eager.__exit__(None, None, None)
         os.chdir(self._folder)
+        sys.path[:] = self._path
         sys.setrecursionlimit(self._depth)
         torch.set_grad_enabled(self._grad)
         torch.set_default_dtype(self._dtype)

@@ -19,7 +19,7 @@ from ldjcheck.calling.parameter_names import DENSITIES
 from ldjcheck.calling.signature import INVERSE_METHODS, method_names, signature_of
 from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.records import Layer, Shape
-from ldjcheck.running.snapshot.isolation import copied
+from ldjcheck.running.snapshot.isolation import copied, undisturbed
 from ldjcheck.targets.build import DATA_NAMES
 
 _SAMPLES = 64
@@ -69,7 +69,8 @@ def _begun(obj: Any, name: str, shape: Shape, seed: int) -> Any:
     random.seed(seed)
     x = torch.randn(_SAMPLES, *shape)
     try:
-        returned = getattr(obj, name)(x)
+        with undisturbed():
+            returned = getattr(obj, name)(x)
     except LAYERS_OWN:
         return None
     return obj if returned is None or returned is obj else None
