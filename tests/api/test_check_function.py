@@ -367,6 +367,7 @@ OTHERS: dict[str, Callable[[Tensor, Tensor], Any]] = {
     "more rows": lambda y, ldj: (torch.cat([y, y]), ldj),
     "nothing": lambda y, ldj: (torch.empty(0), torch.empty(0)),
     "no ldj": lambda y, ldj: y,
+    "one number": lambda y, ldj: (y.sum(), ldj),
     "one axis": lambda y, ldj: (y.flatten(), ldj),
     "None": lambda y, ldj: None,
 }
@@ -380,6 +381,11 @@ def test_what_returns_something_else_later_on_does_not_pass(
 ) -> None:
     report = ldjcheck.check(Fickle(first, OTHERS[other]), shape=(4,))
     assert report.status in ("error", "fail", "unproven"), report
+
+
+def test_one_number_for_all_samples_is_no_output_for_each() -> None:
+    report = ldjcheck.check(lambda x: (x.sum(), x.sum(1)), shape=(4,))
+    assert report.status in ("error", "fail"), report
 
 
 @pytest.mark.parametrize(
