@@ -371,7 +371,7 @@ def _output_of(gathered_y: Any, returned: Returned, guard: Guard) -> Tensor:
         )
     if not (returned.ldj is None or _is_number(returned.ldj)):
         raise UnexpectedReturnError(_describe(returned))
-    return y if y.dim() else y[None]  # one number for all samples is a batch of one
+    return y
 
 
 def _plain(value: Any) -> Any:
