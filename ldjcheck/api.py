@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -13,6 +14,7 @@ from ldjcheck.checking import EXIT_CODES
 from ldjcheck.deriving import derive_layer
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
+from ldjcheck.holdings import looked_up
 from ldjcheck.listening import announce, shown_in_notebook
 from ldjcheck.options.comments import ignored_in_source
 from ldjcheck.options.keywords import asked
@@ -143,15 +145,16 @@ def check(
     given = dict(locals())
     __tracebackhide__ = True  # pytest then shows the caller's line
     options = asked(given)
-    try:
-        known, options = _known(layer, options, sys._getframe(1), weights)
-    except CannotCheckError as error:
-        result = failed_result(_name(layer), error)
-    else:
-        silences = (*options.ignore, *ignored_in_source(known.obj))
-        with shown_in_notebook() as tell:
-            options = replace(options, ignore=silences)
-            result = check_layer(known, options, tell=tell)
+    with _put_back(layer):
+        try:
+            known, options = _known(layer, options, sys._getframe(1), weights)
+        except CannotCheckError as error:
+            result = failed_result(_name(layer), error)
+        else:
+            silences = (*options.ignore, *ignored_in_source(known.obj))
+            with shown_in_notebook() as tell:
+                options = replace(options, ignore=silences)
+                result = check_layer(known, options, tell=tell)
     report = _report(result, options, "ldjcheck.check")
     announce(report)
     return report
@@ -197,8 +200,20 @@ def derive(
     """
     given = dict(locals())
     __tracebackhide__ = True
-    known, options = _known(layer, asked(given), sys._getframe(1))
-    return _report(derive_layer(known, options), options, "ldjcheck.derive")
+    options = asked(given)
+    with _put_back(layer):
+        try:
+            known, options = _known(layer, options, sys._getframe(1))
+        except CannotCheckError as error:
+            result = failed_result(_name(layer), error)
+        else:
+            result = derive_layer(known, options)
+    return _report(result, options, "ldjcheck.derive")
+
+
+def _put_back(layer: Any) -> AbstractContextManager[None]:
+    """Put back what loading a layer by its text changes, such as where modules are."""
+    return undisturbed() if isinstance(layer, str) else nullcontext()
 
 
 def _known(
@@ -215,9 +230,8 @@ def _known(
     """
     __tracebackhide__ = True
     if isinstance(layer, str):
-        with undisturbed():
-            seed_all(options.seed)
-            known = load_layer(parse_target(as_targets((layer,))[0]))
+        seed_all(options.seed)
+        known = load_layer(parse_target(as_targets((layer,))[0]))
     else:
         name = _name(layer)
         held = {**caller.f_globals, **caller.f_locals}
@@ -309,7 +323,5 @@ def _exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor
 def _name(layer: Any) -> str:
     if isinstance(layer, str):
         return layer
-    named = getattr(
-        layer, "__qualname__", None
-    )  # functions and classes name themselves
+    named = looked_up(layer, "__qualname__")  # functions and classes name themselves
     return named if isinstance(named, str) else f"{type(layer).__name__}()"

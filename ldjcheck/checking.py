@@ -12,7 +12,7 @@ from math import prod
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
-from ldjcheck.errors import CannotCheckError
+from ldjcheck.errors import LAYERS_OWN, CannotCheckError
 from ldjcheck.explaining.diagnoses import diagnoses_of
 from ldjcheck.explaining.sublayers import Sublayers, by_sublayers_alone, with_sublayers
 from ldjcheck.faults import failed_result, fault_of_layer
@@ -112,7 +112,7 @@ def check_layer(
             subject = settle_layer(layer, options)
             course.smaller = _smaller(subject)
             result = _read_in_turn(subject, also, course)
-    except (Exception, TimeIsUpError) as error:
+    except (*LAYERS_OWN, TimeIsUpError) as error:
         result = _failed(error, layer, options, course, torch_before)
     return replace(result, seconds=perf_counter() - started)
 
@@ -149,7 +149,7 @@ def glance_at(layer: Layer, options: Options, subject: Subject | None = None) ->
             *_, look = first_looks(subject)
             sides = look.measurement.measured[0]
             condition = measure_condition(subject.bench, sides)
-    except (Exception, TimeIsUpError) as error:
+    except (*LAYERS_OWN, TimeIsUpError) as error:
         return Glance(result=_failed(error, layer, options, course, torch_before))
     subject.bench.masters.clear()  # copies, which would take memory until the next look
     whole = replace(look, measurement=replace(look.measurement, not_done=()))
@@ -230,7 +230,7 @@ class _Course:
 
 
 def _failed(
-    error: Exception | TimeIsUpError,
+    error: BaseException,
     layer: Layer,
     options: Options,
     course: _Course,

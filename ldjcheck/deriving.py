@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from time import perf_counter
 
-from ldjcheck.errors import CannotCheckError
+from ldjcheck.errors import LAYERS_OWN, CannotCheckError
 from ldjcheck.faults import failed_result, fault_of_layer
 from ldjcheck.judging.measurement import compared
 from ldjcheck.records import (
@@ -39,7 +39,7 @@ def derive_layer(
             result = _derived(settle_map(layer, options), options)
     except CannotCheckError as error:
         result = failed_result(layer.target, error, layer=layer.name)
-    except Exception as error:
+    except LAYERS_OWN as error:
         fault = fault_of_layer(layer, error, torch_before)
         if fault is None:
             raise

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LAYERS_OWN = (Exception, SystemExit, GeneratorExit)
+"""What code of the user's may raise, as its own fault; a Ctrl-C is whoever's typed it."""
+
 
 class CannotCheckError(Exception):
     """A target cannot be checked, with everything that the user needs to act on it.

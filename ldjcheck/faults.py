@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.errors import CannotCheckError
+from ldjcheck.errors import LAYERS_OWN, CannotCheckError
+from ldjcheck.holdings import reachable
 from ldjcheck.mistakes.naming.circumstances import refusal
 from ldjcheck.records import Result
-from ldjcheck.tracebacks import is_of_users, message_of, user_traceback
+from ldjcheck.running.failed_calls import FailedCallError, LayerRaisedError
+from ldjcheck.tracebacks import advice_on, is_of_users, message_of, user_traceback
 
 if TYPE_CHECKING:
     from ldjcheck.records import Layer
@@ -23,7 +25,7 @@ def failed_result(
 
 
 def fault_of_layer(
-    layer: Layer, error: Exception, torch_before: Namespace
+    layer: Layer, error: BaseException, torch_before: Namespace
 ) -> CannotCheckError | None:
     """Return what the layer did that nobody can work with; None for a fault of ours.
 
@@ -36,9 +38,33 @@ def fault_of_layer(
             f"Running {layer.name} replaces {replaced}, without which I cannot go on.",
             ("What a call replaces for everybody, it should put back.",),
         )
-    if is_of_users(error):
-        what = f"{type(error).__name__}: {message_of(error)}"
+    if isinstance(error, FailedCallError):
+        lines = error.lines if isinstance(error, LayerRaisedError) else ()
         return CannotCheckError(
-            "LDJ005", f"Looking at {layer.name} raised {what}", user_traceback(error)
+            "LDJ005",
+            f"{layer.name} worked, and then a call of it came to nothing: {error}.",
+            (*lines, "A map does the same each time it is called."),
         )
+    alone = _raised_by_walk(layer.obj)
+    if alone is not None or is_of_users(error):
+        error = alone or error
+        what = f"{type(error).__name__}: {message_of(error)}"
+        evidence = (*user_traceback(error), *advice_on(error))
+        return CannotCheckError(
+            "LDJ005", f"Looking at {layer.name} raised {what}", evidence
+        )
+    return None
+
+
+def _raised_by_walk(obj: object) -> BaseException | None:
+    """Return what torch raises of itself where it looks at what modules hold."""
+    from torch import nn
+
+    try:
+        for item in reachable(obj):
+            if isinstance(item, nn.Module):
+                list(item.named_parameters())
+    except LAYERS_OWN as error:
+        error.__context__ = None  # what was being handled is told by this one
+        return error
     return None

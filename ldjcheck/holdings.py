@@ -82,7 +82,7 @@ def functions_of(item: object) -> Iterator[types.FunctionType]:
         yield item
         return
     for cls in type(item).__mro__:
-        if not cls.__module__.startswith(("torch", "builtins")):
+        if not module_of(cls).startswith(("torch", "builtins")):
             members = vars(cls).values()
             yield from (m for m in members if isinstance(m, types.FunctionType))
 
@@ -135,9 +135,9 @@ def attributes(item: object) -> dict[str, Any]:
     return {**found, **own}
 
 
-def by_name(item: object) -> dict[str, Any]:
+def by_name(item: Any) -> dict[str, Any]:
     """Return what an object holds by name: attributes, or what stands in a small dict."""
-    if not isinstance(item, dict):
+    if not issubclass(type(item), dict):
         return attributes(item)
     if len(item) > _SETTINGS:
         return {}
@@ -167,9 +167,10 @@ def looked_up(item: object, name: str) -> Any:
 
 def _children(item: Any) -> list[Any]:
     """Return what an object that is no tensor holds itself."""
-    if isinstance(item, dict):
-        return list(item.values())
-    if isinstance(item, (list, tuple, set, frozenset)):
+    kind = type(item)  # what stands for another object calls itself by its class
+    if issubclass(kind, dict):
+        return list(dict.values(item))
+    if issubclass(kind, (list, tuple, set, frozenset)):
         return list(item)
     if isinstance(item, types.MethodType):
         return [item.__self__, item.__func__]
@@ -252,6 +253,11 @@ def _is_tensor(item: object) -> bool:
     import torch
 
     return isinstance(item, torch.Tensor)
+
+
+def module_of(item: object) -> str:
+    """Return the name of the module that made a class or function; none may have."""
+    return str(looked_up(item, "__module__") or "")
 
 
 def is_alike(one: object, other: object) -> bool:
@@ -365,9 +371,9 @@ def _steps(item: Any) -> list[tuple[str, Any]]:
         ]
         own = attributes(item).items()
         return parts + [(f".{n}", child) for n, child in own if not n.startswith("_")]
-    if isinstance(item, dict):
+    if issubclass(type(item), dict):
         return [(f"[{key!r}]", child) for key, child in item.items()]
-    if isinstance(item, (list, tuple)):
+    if issubclass(type(item), (list, tuple)):
         return [(f"[{index}]", child) for index, child in enumerate(item)]
     if _is_tensor(item) or isinstance(item, _ATOMS):
         return []

@@ -51,6 +51,10 @@ _SLIPS: tuple[tuple[str, str], ...] = (
         "Its first call makes its parameters: name a function that calls it once.",
     ),
     (
+        r"unhashable type",
+        "torch puts modules into sets: a dataclass of them is @dataclass(eq=False).",
+    ),
+    (
         r"must have the same dtype|expected scalar type (Double|Float)",
         "A tensor is made in float32: give it dtype=x.dtype, or use --dtype as-written.",
     ),

@@ -28,10 +28,12 @@ def ldjcheck_in(
     *arguments: str,
     env: Mapping[str, str] | None = None,
     merged: bool = False,
+    as_owner: bool = False,
 ) -> Ran:
     """Run the command line in a folder, and return what came out.
 
     `merged` is as on a terminal: what goes to standard error stands where it was said.
+    `as_owner` lets the permissions of folders stop the superuser as they do others.
     """
     server = _server()
     assert server.stdin is not None
@@ -41,7 +43,11 @@ def ldjcheck_in(
         err.touch()
         environment = dict(os.environ if env is None else env)
         asked = {"arguments": arguments, "folder": str(folder), "env": environment}
-        asked |= {"out": str(out), "err": str(out if merged else err)}
+        asked |= {
+            "out": str(out),
+            "err": str(out if merged else err),
+            "as_owner": as_owner,
+        }
         server.stdin.write(json.dumps(asked) + "\n")
         server.stdin.flush()
         status = int(server.stdout.readline())
@@ -82,6 +88,15 @@ def _serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
+def _give_up_privileges() -> None:
+    """Give up what lets a process on Linux read and write whatever it likes."""
+    if sys.platform == "linux" and os.geteuid() == 0:
+        import ctypes
+
+        header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+        ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)())
+
+
 def _run(asked: dict[str, Any]) -> None:
     """Become the command, in the place of `python -m ldjcheck`."""
     os.setsid()
@@ -89,6 +104,8 @@ def _run(asked: dict[str, Any]) -> None:
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.chdir(asked["folder"])
+    if asked["as_owner"]:
+        _give_up_privileges()
     os.environ.clear()
     os.environ.update(asked["env"])
     sys.argv = ["ldjcheck", *asked["arguments"]]

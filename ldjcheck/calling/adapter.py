@@ -22,7 +22,7 @@ def adapted_calls(adapter: Any) -> tuple[Calls, ...]:
     """Return how a layer is called by an adapter.
 
     Raises:
-        TypeError: it is none.
+        ValueError: it is none.
     """
     if isinstance(adapter, (tuple, list)):
         there, back = (*adapter, None)[:2] if 1 <= len(adapter) <= 2 else (None, None)
@@ -31,7 +31,7 @@ def adapted_calls(adapter: Any) -> tuple[Calls, ...]:
     else:
         there, back = adapter, None
     if not callable(there) or not (back is None or callable(back)):
-        raise TypeError(
+        raise ValueError(
             "an adapter is an object with forward(layer, x) -> (y, ldj) and perhaps "
             f"inverse(layer, y) -> (x, ldj), or a pair of functions; not {adapter!r}"
         )

@@ -19,7 +19,7 @@ from ldjcheck.calling.parameter_names import (
     is_time,
     is_total,
 )
-from ldjcheck.holdings import looked_up
+from ldjcheck.holdings import looked_up, module_of
 
 INVERSE_METHODS = (
     "inverse",
@@ -150,7 +150,7 @@ def call_signature(layer: Any) -> Signature | None:
     forward = looked_up(layer, "forward")
     call = inspect.getattr_static(type(layer), "__call__", None)
     absent = getattr(forward, "__name__", "") == "_forward_unimplemented"
-    says_itself = absent and not getattr(call, "__module__", "").startswith("torch.nn")
+    says_itself = absent and not module_of(call).startswith("torch.nn")
     function = forward if callable(forward) and not says_itself else layer
     return signature_of(function) if callable(function) else None
 
@@ -225,7 +225,7 @@ def method_names(layer: Any) -> tuple[str, ...]:
     """Return the names of the methods that the layer's classes define, torch's excluded."""
     found: dict[str, None] = {}
     for cls in type(layer).__mro__:
-        if not cls.__module__.startswith(("torch.nn", "builtins")):
+        if not module_of(cls).startswith(("torch.nn", "builtins")):
             members = vars(cls).items()
             found |= {name: None for name, value in members if inspect.isroutine(value)}
     return tuple(found)

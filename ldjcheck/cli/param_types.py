@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
+import os
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -85,8 +86,8 @@ def _context(text: str) -> Context:
 
 
 def _data(text: str) -> Path:
-    path = Path(text).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(text))
+    if os.path.isfile(path):
         return path
     near = get_close_matches(path.name, [p.name for p in path.parent.glob("*")], n=1)
     raise _ReasonError(f"did you mean {near[0]}?" if near else "there is none.")
@@ -182,17 +183,17 @@ def _format(text: str) -> tuple[Format, Path | None]:
     found = formats[_one_of(formats, name, f"known are {', '.join(formats)}.")]
     if not equals:
         return found, None
-    path = Path(file).expanduser()
-    if not file or path.is_dir() or not path.parent.is_dir():
+    path = Path(os.path.expanduser(file))
+    if not file or os.path.isdir(path) or not os.path.isdir(path.parent):
         raise _ReasonError(f"no file {file!r} can be written.")
     return found, path
 
 
 def _picture(text: str) -> Path:
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     if path.suffix.lower() not in _PICTURES:
         raise _ReasonError(f"its name ends in {', '.join(_PICTURES)}.")
-    if path.is_dir() or not path.parent.is_dir():
+    if os.path.isdir(path) or not os.path.isdir(path.parent):
         raise _ReasonError(f"no file {text!r} can be written.")
     return path
 

@@ -37,7 +37,7 @@ class ConfiguredCommand(SectionedCommand):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the file first; not for the help page, which must always come."""
         if not {"-h", "--help"} & set(args):
-            found = _find(Path.cwd())
+            found = _find()
             if found is not None:
                 values, silences = _Reader(self.params, *found).read()
                 ctx.default_map = values
@@ -51,9 +51,11 @@ def silences_of(ctx: click.Context) -> Silences:
     return found
 
 
-def _find(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
+def _find() -> tuple[Path, Mapping[str, Any]] | None:
     try:
-        return find_table(folder)
+        return find_table(Path.cwd())
+    except FileNotFoundError:
+        raise click.UsageError("the current folder is gone.") from None
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 

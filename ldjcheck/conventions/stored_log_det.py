@@ -17,7 +17,7 @@ from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import is_total
 from ldjcheck.calling.signature import call_signature, ways_back
 from ldjcheck.calling.ways import answer_of
-from ldjcheck.holdings import looked_up
+from ldjcheck.holdings import looked_up, module_of
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 
@@ -50,7 +50,7 @@ def _stored(layer: Any) -> tuple[str, ...]:
     """Return the attributes named like an ldj: what methods assign, and properties."""
     found: dict[str, None] = {}
     for cls in type(layer).__mro__:
-        if cls.__module__.startswith(("torch.nn", "builtins")):
+        if module_of(cls).startswith(("torch.nn", "builtins")):
             continue
         for name, function in vars(cls).items():
             if isinstance(function, property) and is_total(name):

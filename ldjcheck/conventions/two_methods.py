@@ -23,6 +23,7 @@ from ldjcheck.calling.signature import (
 )
 from ldjcheck.calling.ways import by_methods
 from ldjcheck.conventions.accumulator import by_methods_of_a_total
+from ldjcheck.holdings import looked_up
 from ldjcheck.records import Calls
 
 
@@ -52,7 +53,7 @@ def _returns_an_ldj(layer: Any, name: str) -> bool:
     """Return whether a method is meant for others, and returns a pair with a log-det."""
     if name.startswith("_") or name in INVERSE_METHODS:
         return False
-    names = returned_names(getattr(layer, name))
+    names = returned_names(looked_up(layer, name))
     return len(names) == 2 and is_total(names[1])
 
 

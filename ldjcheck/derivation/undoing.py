@@ -141,6 +141,8 @@ def _fix(
 
 def _seen(bench: Bench, sides: Sides) -> tuple[tuple[str, ...], Node | None]:
     """Return what one there and back shows, in words, and where the way back goes wrong."""
+    if not sides.forward.answered:  # the way back alone is asked for
+        return (), None
     there, back = _trace(bench, sides, "forward"), _trace(bench, sides, "inverse")
     if there is None or back is None or there.output is None or back.output is None:
         return (), None

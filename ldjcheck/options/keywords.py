@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ldjcheck.calling.adapter import adapted_calls
 from ldjcheck.calling.domain_text import parse_domain
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.errors import CannotCheckError
@@ -50,7 +51,7 @@ def asked(keywords: Mapping[str, Any]) -> Options:
         "seconds": _timeout,
         "flag": _flag,
         "function": _oracle,
-        "object": lambda value: value,
+        "object": _adapter,
     }
     given = {f.name: keywords[f.name] for f in fields(Options) if f.name in keywords}
     for name, value in given.items():
@@ -138,7 +139,8 @@ def _shapes(given: Any) -> tuple[tuple[str | None, Shape], ...]:
 
 
 def _contexts(given: Any) -> tuple[Context, ...]:
-    if not isinstance(given or {}, Mapping):
+    named = isinstance(given or {}, Mapping)
+    if not named or not all(isinstance(name, str) for name in given or {}):
         raise ValueError(
             "it is a mapping of names to shapes, such as {'context': (5,)}"
         )
@@ -203,7 +205,8 @@ def _device(given: Any) -> str | None:
 
 
 def _kwargs(given: Any) -> tuple[tuple[str, Any], ...]:
-    if not isinstance(given or {}, Mapping):
+    named = isinstance(given or {}, Mapping)
+    if not named or not all(isinstance(name, str) for name in given or {}):
         raise ValueError("it is a mapping of names to values, such as {'scale': 2.0}")
     return tuple((given or {}).items())
 
@@ -212,6 +215,12 @@ def _convention(given: Any) -> str:
     if not isinstance(given, str):
         raise ValueError("it is a name, or a description: 'f(x) -> y, ldj'")
     return convention_called(given)
+
+
+def _adapter(given: Any) -> Any:
+    if given is not None:
+        adapted_calls(given)  # which says what one is
+    return given
 
 
 def _oracle(given: Any) -> Oracle | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,13 +23,14 @@ def find_table(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
     """
     for up in (folder, *folder.parents):
         path = up / "pyproject.toml"
-        if not path.is_file():
+        if not os.path.isfile(path):
             continue
         try:
             content = _read(path)
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read: {error}.") from None
-        table = content.get("tool", {}).get("ldjcheck")
+        tools = content.get("tool")
+        table = tools.get("ldjcheck") if isinstance(tools, Mapping) else None
         if isinstance(table, Mapping):
             return path, table
     return None

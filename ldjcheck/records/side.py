@@ -207,7 +207,7 @@ class Side:
         that of the log of a negative number is.
         """
         jacobian, y = self.exact.jacobian, self.said.y
-        if jacobian is None or y is None or len(y) != len(jacobian):
+        if jacobian is None or y is None or y.shape[:1] != jacobian.shape[:1]:
             return jacobian
         return jacobian[y.reshape(len(y), -1).isfinite().all(1)]
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ldjcheck.calling.domains import REAL
 from ldjcheck.calling.domains import draw as drawn
+from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.holdings import attributes, reachable
 from ldjcheck.records import (
     Calls,
@@ -165,7 +166,7 @@ class Bench:
                 built = self.layer.rebuild()
             else:
                 built = built_like(self.layer.obj)
-        except Exception:  # the user's own code may raise anything
+        except LAYERS_OWN:
             return None
         if built is None or built is self.layer.obj:
             return None
@@ -182,7 +183,7 @@ class Bench:
         said = None
         try:
             twin = copied(self.layer.obj)
-        except Exception as error:  # the layer's own copying may fail anyhow
+        except LAYERS_OWN as error:  # the layer's own copying may fail anyhow
             reason = f"it cannot be copied ({type(error).__name__})"
             if self.layer.rebuild is not None:
                 twin = self.layer.rebuild()

@@ -91,15 +91,15 @@ def _is_other(value: Any, device: torch.device) -> bool:
 
 def _kept(item: Any) -> list[tuple[Any, Any]]:
     """Return what an object keeps, with its key or name."""
-    if isinstance(item, dict):
+    if issubclass(type(item), dict):
         return list(item.items())
-    if isinstance(item, list):
+    if issubclass(type(item), list):
         return list(enumerate(item))
     return [] if isinstance(item, Tensor) else list(attributes(item).items())
 
 
 def _put(item: Any, key: Any, value: Any) -> None:
-    if isinstance(item, (dict, list)):
+    if issubclass(type(item), (dict, list)):
         item[key] = value
         return
     with contextlib.suppress(AttributeError, TypeError):  # a read-only one stays

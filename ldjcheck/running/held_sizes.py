@@ -34,10 +34,10 @@ def hold(layer: Any, values: Mapping[Counted, int]) -> None:
     for number, value in values.items():
         owner = held[number.owner]
         name = number.name
-        old = owner[name] if isinstance(owner, dict) else getattr(owner, name)
+        old = owner[name] if issubclass(type(owner), dict) else getattr(owner, name)
         at = number.index
         new = _like(old, value) if at is None else _with_entry(old, at, value)
-        if isinstance(owner, dict):
+        if issubclass(type(owner), dict):
             owner[name] = new
             continue
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.records import (
     LARGEST_SEED,
     BaseMass,
@@ -23,6 +25,7 @@ from ldjcheck.records import (
     Location,
     Oracle,
     Returned,
+    Shape,
     Way,
 )
 from ldjcheck.running.devices import CPU, placed
@@ -88,6 +91,8 @@ class Runner:
     promote: bool = True
     seed: int = 0
     constants: tuple[Tensor, ...] = ()  # made in float32, and not moved by training
+    # of y, for x of a size
+    sizes: dict[tuple[Direction, Shape], Shape] = field(default_factory=dict)
     layouts: dict[Direction, Layout | None] = field(default_factory=dict)  # last seen
     # contexts, on the way there
     handed: dict[str, Tensor] = field(default_factory=dict)
@@ -128,7 +133,7 @@ class Runner:
                 gathered_y, layout = gathered(returned.y)
         except MemoryError:
             raise
-        except (Exception, SystemExit) as error:
+        except LAYERS_OWN as error:
             without = None
             if _refuses_writes(error) and not manner.needs_gradients:
                 without = self._eagerly(direction, x, frozen, manner, start)
@@ -137,6 +142,10 @@ class Runner:
             raise LayerRaisedError(error, before) from None
         self._remember(direction, returned, layout)
         y = _output_of(gathered_y, returned, guard)
+        known = self.sizes.setdefault((direction, x.shape), y.shape)
+        if y.shape != known:
+            said = f"{_describe(returned)}, and an output of {tuple(known)} before"
+            raise UnexpectedReturnError(said)
         reported, shares, form = self._reported(way, returned, start, x)
         return Outcome(
             y=y,
@@ -180,7 +189,7 @@ class Runner:
         try:
             with torch.enable_grad(), _Undisturbed():
                 returned = self._call(way, direction, x.clone(), total)
-        except Exception:  # the user's own code may raise anything
+        except LAYERS_OWN:
             return None
         if not isinstance(returned.ldj, Tensor) or returned.event_dim is not None:
             return None
@@ -192,7 +201,7 @@ class Runner:
         try:
             with torch.no_grad(), _Undisturbed(self._dtype):
                 self._call(way, direction, x.clone().to(self.device), None)
-        except Exception:  # the user's own code may raise anything
+        except LAYERS_OWN:
             return False
         return True
 
@@ -309,11 +318,14 @@ class _Undisturbed:
         # where a new tensor lies is known at once; `get_default_device` takes its time
         self._device, self._depth = torch.empty(0).device, sys.getrecursionlimit()
         self._dtype, self._grad = torch.get_default_dtype(), torch.is_grad_enabled()
+        self._folder, self._path = os.getcwd(), list(sys.path)
         if self._wanted is not None:
             torch.set_default_dtype(self._wanted)
 
     def __exit__(self, *raised: object) -> None:
         self._eager.__exit__(None, None, None)
+        os.chdir(self._folder)
+        sys.path[:] = self._path
         sys.setrecursionlimit(self._depth)
         torch.set_grad_enabled(self._grad)
         torch.set_default_dtype(self._dtype)
@@ -363,11 +375,17 @@ def _output_of(gathered_y: Any, returned: Returned, guard: Guard) -> Tensor:
 
 
 def _plain(value: Any) -> Any:
-    """Return a tensor subclass, or a sparse one, as a plain tensor of numbers."""
+    """Return a tensor of whatever kind as a plain one of numbers to compute with."""
     if isinstance(value, Tensor) and type(value) is not Tensor:
         value = value.as_subclass(Tensor)
     if isinstance(value, Tensor) and value.layout is not torch.strided:
         value = value.to_dense()
+    if isinstance(value, Tensor) and value.is_quantized:
+        value = value.dequantize()
+    if isinstance(value, Tensor) and value.dtype is torch.bool:
+        value = value.to(torch.uint8)  # truth values are whole numbers
+    if isinstance(value, Tensor) and value.is_floating_point() and value.itemsize < 2:
+        value = value.float()  # torch computes nothing in eight bits
     return value
 
 

@@ -299,7 +299,7 @@ def couples(bench: Bench) -> bool:
         )
     except FailedCallError:
         return False
-    return len(y) == bench.batch and not _is_close(y[:1], moved[:1])
+    return y.shape[:1] == (bench.batch,) and not _is_close(y[:1], moved[:1])
 
 
 def takes_one_batch(bench: Bench) -> bool:
@@ -409,7 +409,7 @@ def mixes_contexts(bench: Bench) -> bool:
         y, moved = (r.run("forward", x, Frozen()).y.detach() for r in (runner, beside))
     except FailedCallError:
         return False
-    return len(y) == bench.batch and not _is_close(y[1:], moved[1:])
+    return y.shape[:1] == (bench.batch,) and not _is_close(y[1:], moved[1:])
 
 
 def _another(own: Tensor, next_one: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import attributes, reachable
+from ldjcheck.holdings import attributes, module_of, reachable
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
@@ -52,7 +52,7 @@ def _remembers(bench: Bench) -> bool:
     return any(
         _is_unset(value)
         for item in reachable(bench.copy().layer)
-        if not type(item).__module__.startswith("torch.")
+        if not module_of(type(item)).startswith("torch.")
         for name, value in attributes(item).items()
         if name != "training" and not name.startswith("__")
     )

@@ -17,8 +17,9 @@ import torch
 
 from ldjcheck.calling.parameter_names import DENSITIES
 from ldjcheck.calling.signature import INVERSE_METHODS, method_names, signature_of
+from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.records import Layer, Shape
-from ldjcheck.running.snapshot.isolation import copied
+from ldjcheck.running.snapshot.isolation import copied, undisturbed
 from ldjcheck.targets.build import DATA_NAMES
 
 _SAMPLES = 64
@@ -55,7 +56,7 @@ def _twin(layer: Layer) -> Any:
     """Return a layer that may be started; None where it can be neither copied nor built."""
     try:
         return copied(layer.obj)
-    except Exception:  # the layer's own copying may fail anyhow
+    except LAYERS_OWN:  # the layer's own copying may fail anyhow
         return None if layer.rebuild is None else layer.rebuild()
 
 
@@ -68,8 +69,9 @@ def _begun(obj: Any, name: str, shape: Shape, seed: int) -> Any:
     random.seed(seed)
     x = torch.randn(_SAMPLES, *shape)
     try:
-        returned = getattr(obj, name)(x)
-    except Exception:  # the user's own code may raise anything
+        with undisturbed():
+            returned = getattr(obj, name)(x)
+    except LAYERS_OWN:
         return None
     return obj if returned is None or returned is obj else None
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import held_transform, is_lazy, unwrapped
+from ldjcheck.holdings import held_transform, is_lazy, module_of, unwrapped
 from ldjcheck.records import Calls, Layer, Options, Probe, Shape
 from ldjcheck.running.bench import Bench
 from ldjcheck.settling.attempts import Lessons
@@ -369,7 +369,7 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
         for name, _, method in densities(layer.obj)
         if not calls.signature.startswith(f"m.{name}(")
         and not (name == "forward" and calls.of_noise)
-        and not method.__module__.startswith("torch.")
+        and not module_of(method).startswith("torch.")
     }
     own |= {
         name: f"not checked here: name {layer.name}.{name} to check it"

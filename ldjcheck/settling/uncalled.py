@@ -7,7 +7,7 @@ from typing import Any
 
 from ldjcheck.calling.parameter_names import DENSITIES
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import paths, reachable
+from ldjcheck.holdings import module_of, paths, reachable
 from ldjcheck.records import Layer, Options
 
 
@@ -51,7 +51,7 @@ def made_by_users(layer: Layer) -> list[Any]:
         for item in reachable(layer.obj)
         if item is not layer.obj
         and callable(item)
-        and not type(item).__module__.startswith(("torch.nn", "builtins"))
+        and not module_of(type(item)).startswith(("torch.nn", "builtins"))
         and recognise_conventions(item)
     ]
 

@@ -1,7 +1,8 @@
 """Targets: from what the user typed to an object that can be checked.
 
 `parse_target` takes the text apart, `load_layer` imports the source and evaluates the
-expression. Loading changes `sys.path` and `sys.modules`, as importing does.
+expression. Loading changes `sys.path` and `sys.modules`, as importing does; who loads in
+a process that goes on puts the path back.
 """
 
 from __future__ import annotations

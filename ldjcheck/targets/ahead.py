@@ -8,10 +8,10 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib.machinery
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import accumulate
 from pathlib import Path
 
 from ldjcheck.calling.parameter_names import is_loss, unit_of_method
@@ -60,7 +60,7 @@ def glance(name: str) -> Source | None:
             module.refuse_missing(name)
         path = file_of_module(name)
         return None if path is None else _names_of(name, path)
-    path = Path(name).expanduser().absolute()
+    path = Path(os.path.expanduser(name)).absolute()
     file.parsed(name, path)
     return _names_of(name, path)
 
@@ -72,8 +72,8 @@ def file_of_module(name: str, root: Path | None = None) -> Path | None:
     """
     places = [str(root or Path.cwd()), *sys.path]
     origin = None
-    for package in accumulate(name.split("."), "{}.{}".format):
-        spec = importlib.machinery.PathFinder.find_spec(package, places)
+    for part in name.split("."):  # a folder asks for the package that a dot stands for
+        spec = importlib.machinery.PathFinder.find_spec(part, places)
         if spec is None:
             return None
         origin, places = spec.origin, list(spec.submodule_search_locations or ())

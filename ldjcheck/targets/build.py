@@ -65,7 +65,8 @@ def is_no_layer(value: Any) -> bool:
     """Return whether no convention could call the value, whatever one does with it."""
     if isinstance(value, tuple) and not _is_plain(type(value)):
         return False
-    return isinstance(value, _NO_LAYERS) or _is_array(value)
+    # Objects that stand for others call themselves by their classes.
+    return issubclass(type(value), _NO_LAYERS) or _is_array(value)
 
 
 def _is_plain(kind: type) -> bool:
@@ -126,7 +127,7 @@ def _is_array(value: Any) -> bool:
     # Looked up where already loaded: who never imported torch has no tensor.
     homes = (("torch", "Tensor"), ("numpy", "ndarray"))
     return any(
-        isinstance(value, getattr(sys.modules[module], name))
+        issubclass(type(value), getattr(sys.modules[module], name))
         for module, name in homes
         if module in sys.modules
     )

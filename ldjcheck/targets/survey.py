@@ -18,6 +18,7 @@ from ldjcheck.calling.parameter_names import (
     is_total,
     unit_of_method,
 )
+from ldjcheck.holdings import module_of
 from ldjcheck.records import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
 from ldjcheck.targets.signature import misfit, typed_with_blanks
@@ -95,7 +96,7 @@ def _is_row_of_layers(value: Any) -> bool:
     kinds = (
         {type(part) for part in value} if isinstance(value, nn.ModuleList) else set()
     )
-    own = (not kind.__module__.startswith("torch.") for kind in kinds)
+    own = (not module_of(kind).startswith("torch.") for kind in kinds)
     return bool(kinds) and all(own) and all(map(is_run_like_layer, kinds))
 
 
@@ -149,7 +150,7 @@ def _density_of(kind: type) -> Callable[..., Any] | None:
     named = (name for name in dir(kind) if not is_loss(name))
     others = (name for name in named if unit_of_method(name) is not None)
     density = _method_of(kind, itertools.chain(*DENSITIES.values(), others))
-    is_base = density is not None and density.__module__.startswith("torch.")
+    is_base = density is not None and module_of(density).startswith("torch.")
     return None if is_base else density
 
 

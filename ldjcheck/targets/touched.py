@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def files_of(target: str) -> frozenset[Path]:
     except CannotCheckError:
         return frozenset()
     if file.accepts(source) or notebook.accepts(source):
-        start = Path(source).expanduser().absolute()
+        start = Path(os.path.expanduser(source)).absolute()
     else:
         found = (
             file_of_module(source) if source.replace(".", "_").isidentifier() else None
@@ -52,8 +53,8 @@ def source_file(target: str) -> Path | None:
     except CannotCheckError:
         return None
     named = file.accepts(source)
-    found = Path(source).expanduser() if named else module.file_of(source)
-    return None if found is None or not found.is_file() else found.absolute()
+    found = Path(os.path.expanduser(source)) if named else module.file_of(source)
+    return None if found is None or not os.path.isfile(found) else found.absolute()
 
 
 def _imported(path: Path) -> Iterator[Path]:
@@ -64,7 +65,7 @@ def _imported(path: Path) -> Iterator[Path]:
         for folder in dict.fromkeys((*base, *([here] if level == 0 else ()))):
             stem = folder.joinpath(*name.split(".")) if name else folder
             for found in (stem.with_suffix(".py"), stem / "__init__.py"):
-                if found.is_file():
+                if os.path.isfile(found):
                     yield found.absolute()
 
 

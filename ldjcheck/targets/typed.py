@@ -78,7 +78,7 @@ def _names_of(source: str) -> Source | None:
 
 def _expanded(word: str) -> Iterator[str]:
     """Yield the files of a folder or glob, and what a dotted name means."""
-    path = Path(word).expanduser()
+    path = Path(os.path.expanduser(word))
     if os.path.isdir(path):  # a long expression is no path
         yield from _sources_in(path) or [word]
     elif re.search(r"[*?]", word.partition(":")[0]):
@@ -98,7 +98,7 @@ def _sources_in(folder: Path) -> list[str]:
             name
             for name in folders
             if not _LEFT_OUT.fullmatch(name)
-            and not (Path(here) / name / "pyvenv.cfg").is_file()
+            and not os.path.isfile(Path(here) / name / "pyvenv.cfg")
         )
         for name in sorted(files):
             path = os.path.join(here, name)
@@ -160,7 +160,7 @@ def defined_nearby(name: str) -> list[str]:
 def _is_package_with(folder: Path, target: Target) -> bool:
     """Return whether a folder is a package whose own names may hold the expression."""
     inside = folder / "__init__.py"
-    if not (target.expr and target.source.isidentifier() and inside.is_file()):
+    if not (target.expr and target.source.isidentifier() and os.path.isfile(inside)):
         return False
     return _may_hold(str(inside), target.expr)
 
@@ -172,8 +172,8 @@ def refused(text: str) -> CannotCheckError | None:
     except CannotCheckError as error:
         return error
     source = target.source
-    path = Path(source).expanduser()
-    if path.is_dir() and not _is_package_with(path, target):
+    path = Path(os.path.expanduser(source))
+    if os.path.isdir(path) and not _is_package_with(path, target):
         if target.expr is None:
             message = f"No file in the folder {source} defines a layer."
             looked = (
@@ -189,10 +189,13 @@ def refused(text: str) -> CannotCheckError | None:
         return CannotCheckError(
             "LDJ001", message, (f"Looked for in {Path().absolute()}.",)
         )
-    if (
-        path.suffix in (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
-        and path.exists()
-    ):
+    if path.suffix in (
+        ".pt",
+        ".pth",
+        ".ckpt",
+        ".bin",
+        ".safetensors",
+    ) and os.path.exists(path):
         message = f"{source} holds weights, no layer."
         typed = [f"  ldjcheck FILE.py:LAYER --weights {source}"]
         return CannotCheckError(
@@ -204,7 +207,7 @@ def refused(text: str) -> CannotCheckError | None:
             "LDJ001", message, ("Type:", f"  ldjcheck FILE.py:LAYER --shape {text}")
         )
     with_suffix = path.with_name(path.name + ".py")
-    if os.sep in source and with_suffix.is_file():
+    if os.sep in source and os.path.isfile(with_suffix):
         expr = "" if target.expr is None else f":{target.expr}"
         message = f"There is no file {source}."
         return CannotCheckError(

@@ -7,6 +7,8 @@ import math
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,8 @@ def test_a_domain_that_does_not_exist_is_a_value_error() -> None:
         ({"select": "sing-flipped"}, r"did you mean sign-flipped\?$"),
         ({"ignore": {"LDJ205": " "}}, "give the reason"),
         ({"context": {"ctx": (5,)}}, "takes no argument 'ctx'"),
+        ({"kwarg": {1: 2}}, "a mapping of names to values"),
+        ({"context": {1: 2}}, "a mapping of names to shapes"),
         ({"kwarg": {"z": 1}}, "takes no argument 'z'"),
     ],
 )
@@ -178,7 +182,16 @@ def test_a_class_is_to_be_built_and_a_text_is_a_target() -> None:
         "LDJ003",
         ("Give one that is built, as in Affine(...).",),
     )
+    (to_derive,) = ldjcheck.derive("flow.py:Affine").findings
     assert (of_text.code, of_text.message) == ("LDJ001", "There is no file flow.py.")
+    assert to_derive.code == "LDJ001"
+
+
+def test_modules_are_imported_from_where_they_were_before_a_text_was_checked() -> None:
+    before = list(sys.path)
+    report = ldjcheck.check(f"{EXAMPLES / 'actnorm.py'}:ActNorm")
+    assert report.status != "error"
+    assert sys.path == before
 
 
 def test_the_oracle_alone_gives_sign_and_logarithm() -> None:
@@ -234,7 +247,8 @@ class Raises(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError, RuntimeError, AssertionError, KeyError, SystemExit]
+    "error",
+    [ValueError, RuntimeError, AssertionError, KeyError, SystemExit, GeneratorExit],
 )
 def test_no_mistake_of_the_layer_is_raised(error: type[BaseException]) -> None:
     report = ldjcheck.check(Raises(error), shape=(4,))
@@ -244,6 +258,148 @@ def test_no_mistake_of_the_layer_is_raised(error: type[BaseException]) -> None:
     assert "the layer's own fault" in evidence
     assert "raise self.error" in evidence, "the user's line is shown"
     assert "ldjcheck" + "/running" not in evidence, "and none of ours"
+
+
+class TakenOffFirst(Affine):
+    """What a context adds before the map is taken off before it is undone, too."""
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Pair:
+        return super().forward(x if context is None else x + context.mean())
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> Pair:
+        return super().inverse(y if context is None else y - context.mean())
+
+
+def test_the_way_back_alone_is_asked_where_it_does_not_undo_the_map() -> None:
+    report = ldjcheck.check(
+        TakenOffFirst(), direction="inverse", shape=4, context={"context": 2}
+    )
+    statuses = {(c.name, c.direction): c.status for c in report.checks}
+    assert statuses["ldj", "forward"] == "not-available"
+    assert report.findings[0].code == "LDJ301"
+
+
+class WithExit(Affine):
+    def initialize(self, x: Tensor) -> None:
+        raise SystemExit("the data are elsewhere")
+
+    def forward(self, x: Tensor) -> Pair:
+        if not hasattr(self, "scale"):
+            raise RuntimeError("call initialize first")
+        return super().forward(x)
+
+
+def test_an_exit_where_a_layer_is_started_is_a_mistake_of_it() -> None:
+    assert ldjcheck.check(WithExit(), shape=(4,)).findings[0].code == "LDJ005"
+
+
+@dataclass
+class Listed(nn.Module):
+    """A data class compares by what it holds, and so has no hash: torch needs one."""
+
+    factor: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Pair:
+        return self.factor * x, math.log(self.factor) * torch.full((len(x),), 4.0)
+
+
+def test_a_module_that_torch_cannot_list_is_told_how_to_be_one() -> None:
+    of_method = ldjcheck.check(Listed().forward, shape=(4,))
+    assert of_method.findings[0].code == "LDJ005"
+    (finding,) = ldjcheck.check(Listed(), shape=(4,)).findings
+    assert finding.code == "LDJ005"
+    assert "unhashable" in finding.message
+    assert "@dataclass(eq=False)" in finding.evidence[-1]
+
+
+class Disguised(Affine):
+    """It stands for another object, as a proxy does, and calls itself by its class."""
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        return dict
+
+
+class Homeless(Affine):
+    """Its class was made by a program, and no module holds it."""
+
+    __module__ = None  # type: ignore[assignment]
+
+
+class Reluctant(Affine):
+    def __getattr__(self, name: str) -> Any:
+        if name in ("_parameters", "_modules", "_buffers", "log_scale", "shift"):
+            return super().__getattr__(name)
+        raise RuntimeError(f"{name}: not yet fitted")
+
+
+@pytest.mark.parametrize("kind", [Disguised, Homeless])
+def test_what_a_class_says_of_itself_is_no_obstacle(kind: type[Affine]) -> None:
+    report = ldjcheck.check(kind(), shape=(4,))
+    assert report.status == "pass", report
+
+
+def test_attributes_that_raise_are_the_layers_own_fault() -> None:
+    assert ldjcheck.check(Reluctant(), shape=(4,)).findings[0].code == "LDJ005"
+
+
+class Fickle(Affine):
+    """From its n-th call on, it returns something else."""
+
+    def __init__(self, first: int, other: Callable[[Tensor, Tensor], Any]) -> None:
+        super().__init__()
+        self.first, self.other = first, other
+        self.calls: list[int] = []
+
+    def __deepcopy__(self, memo: Any) -> Fickle:
+        raise TypeError("there is one of it")
+
+    def forward(self, x: Tensor) -> Any:
+        y, ldj = super().forward(x)
+        self.calls.append(0)
+        return (y, ldj) if len(self.calls) < self.first else self.other(y, ldj)
+
+
+OTHERS: dict[str, Callable[[Tensor, Tensor], Any]] = {
+    "more rows": lambda y, ldj: (torch.cat([y, y]), ldj),
+    "nothing": lambda y, ldj: (torch.empty(0), torch.empty(0)),
+    "no ldj": lambda y, ldj: y,
+    "one number": lambda y, ldj: (y.sum(), ldj),
+    "one axis": lambda y, ldj: (y.flatten(), ldj),
+    "None": lambda y, ldj: None,
+}
+
+
+@pytest.mark.thinned(4)
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("first", [2, 3, 7])
+def test_what_returns_something_else_later_on_does_not_pass(
+    first: int, other: str
+) -> None:
+    report = ldjcheck.check(Fickle(first, OTHERS[other]), shape=(4,))
+    assert report.status in ("error", "fail", "unproven"), report
+
+
+def test_one_number_for_all_samples_is_no_output_for_each() -> None:
+    report = ldjcheck.check(lambda x: (x.sum(), x.sum(1)), shape=(4,))
+    assert report.status in ("error", "fail"), report
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.bool, torch.uint8, torch.float8_e4m3fn, torch.quint8]
+)
+def test_numbers_of_eight_bits_are_numbers(dtype: torch.dtype) -> None:
+    def layer(x: Tensor) -> Pair:
+        y = x.detach().float()
+        whole = dtype is torch.quint8
+        y = torch.quantize_per_tensor(y, 0.1, 0, dtype) if whole else y.to(dtype)
+        return y, torch.zeros(len(x))
+
+    report = ldjcheck.check(layer, shape=(4,))
+    assert report.status in ("fail", "unproven", "error"), report
 
 
 class Module(nn.Module):

@@ -59,6 +59,7 @@ def broken(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     ("oracle", "told"),
     [
         (broken, "own function raised ZeroDivisionError: no step is left"),
+        (lambda: None, "own function raised TypeError"),
         (lambda f, x: None, "is a NoneType, not a tensor"),
         (lambda f, x: by_columns(f, x).detach().numpy(), "is a ndarray, not a tensor"),
     ],

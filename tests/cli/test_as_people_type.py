@@ -98,6 +98,8 @@ def test_a_target_is_taken_as_it_is_meant(typed: str, meant: list[str]) -> None:
         ("flows.py:Affine(", "ldjcheck 'flows.py:Affine()'"),
         ("broken.py:Affine", "def forward(self, x:"),
         (":Affine", "ldjcheck deq.py:Layer"),
+        ("a." * 200 + "b", "There is no module a."),
+        ("~no-such-user/flows.py:Affine", "There is no file ~no-such-user/flows.py"),
         ("--shape 4", "ldjcheck flows.py:Affine"),
         ("flows.py:Affine --shape four", "such as 1,4,4"),
         ("flows.py:Affine --domain unti", "unit"),
@@ -126,6 +128,15 @@ def test_a_method_is_answered_by_its_layer(ldjcheck: Callable[..., object]) -> N
     ran = ldjcheck("flows.py:Affine.forward")
     assert "is a method of Affine, and no layer by itself." in ran.stdout
     assert "ldjcheck flows.py:Affine\n" in ran.stdout
+
+
+def test_folders_that_are_no_packages_lead_to_a_module(
+    ldjcheck: Callable[..., object], write: Callable[[str, str], Path], folder: Path
+) -> None:
+    (folder / "deep" / "er").mkdir(parents=True)
+    write("deep/er/flow.py", FLOWS)
+    ran = ldjcheck("deep.er.flow:Absent")
+    assert "It has: Affine, Shift" in ran.stdout, ran.stdout + ran.stderr
 
 
 def test_an_expression_longer_than_any_file_name_is_no_path() -> None:

@@ -125,6 +125,17 @@ HOSTILE = """
             torch.log = torch.randn = None
             return super().forward(z, ldj, reverse)
 
+    class ReplacesByTorchs(Scale):
+        def forward(self, z, ldj, reverse=False):
+            torch.randn = torch.zeros
+            return super().forward(z, ldj, reverse)
+
+    class ReplacesWhatIsInherited(Scale):
+        def forward(self, z, ldj, reverse=False):
+            z, ldj = super().forward(z, ldj, reverse)
+            torch.Tensor.sum = lambda *args, **kwargs: 1
+            return z, ldj
+
     class RaisesWhenLookedAt(Scale):
         @property
         def inverse(self):
@@ -190,6 +201,8 @@ UNCHECKABLE = {
     "hostile.py:ClosesEverything": "LDJ005",
     "hostile.py:Greedy": "LDJ007",
     "hostile.py:ReplacesTorch": "LDJ005",
+    "hostile.py:ReplacesByTorchs": "LDJ005",
+    "hostile.py:ReplacesWhatIsInherited": "LDJ005",
     "hostile.py:RaisesWhatNobodyCatches": "LDJ005",
     "hostile.py:CannotSayWhy": "LDJ005",
     "hostile.py:SaysNoise": "LDJ005",

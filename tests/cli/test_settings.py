@@ -109,6 +109,23 @@ def test_the_nearest_file_with_such_a_table_counts(
     assert parsed()["seed"] == 8
 
 
+@pytest.mark.parametrize("text", ["tool = 3", "[tool]\nldjcheck = 3"])
+def test_a_file_with_no_such_table_says_nothing(folder: Path, text: str) -> None:
+    (folder / "pyproject.toml").write_text(text)
+    assert parsed()["seed"] == 0
+
+
+def test_a_folder_that_is_gone_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(click.UsageError, match="folder is gone"):
+        parsed()
+
+
 @pytest.mark.parametrize("option", CHECK_OPTIONS, ids=lambda option: option.opts[-1])
 def test_every_option_is_a_known_setting(folder: Path, option: click.Option) -> None:
     key = option.opts[-1].removeprefix("--")

@@ -220,5 +220,5 @@ def test_an_adapter_excuses_no_mistake() -> None:
 
 
 def test_what_is_no_adapter_is_refused() -> None:
-    with pytest.raises(TypeError, match="forward"):
+    with pytest.raises(ValueError, match="forward"):
         ldjcheck.check(Strange(), adapter=3)

@@ -6,6 +6,7 @@ import cProfile
 import math
 import os
 import random
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ class World:
             "deterministic": torch.are_deterministic_algorithms_enabled(),
             "threads": torch.get_num_threads(),
             "folder": os.getcwd(),
+            "path": list(sys.path),
         }
         for index, tensor in enumerate(tensors):
             facts |= _told(f"the user's tensor {index}", tensor)
@@ -168,6 +170,7 @@ DISTURBANCES: dict[str, Callable[[Disturbing, Tensor], Any]] = {
         3 - torch.get_num_threads() % 2
     ),
     "changes the folder": lambda layer, x: os.chdir(Path(__file__).parent),
+    "imports from nowhere": lambda layer, x: sys.path.clear(),
 }
 DISTURBANCES["does it all and raises"] = lambda layer, x: (
     [disturb(layer, x) for name, disturb in DISTURBANCES.items() if "and" not in name],
@@ -183,6 +186,7 @@ def _clean_world() -> Iterator[None]:
         torch.get_num_threads(),
         os.getcwd(),
     )
+    path = list(sys.path)
     values = SHARED.clone()
     yield
     torch.set_default_dtype(dtype)
@@ -191,6 +195,7 @@ def _clean_world() -> Iterator[None]:
     torch.autograd.set_detect_anomaly(False)
     torch.use_deterministic_algorithms(False)
     os.chdir(folder)
+    sys.path[:] = path
     SHARED.copy_(values)
 
 
@@ -219,6 +224,18 @@ def test_a_check_leaves_the_world_as_it_was(kind: type[Disturbing], name: str) -
     assert World.of(layer, user, SHARED).differences(before) == []
     copied = "copy" not in report.result.inferred
     assert report.status == "error" or copied == (kind is Disturbing)
+
+
+def test_a_folder_that_a_call_leaves_and_removes_is_left_again(tmp_path: Path) -> None:
+    def away(layer: Disturbing, x: Tensor) -> None:
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        os.chdir(gone)
+        gone.rmdir()
+
+    folder = os.getcwd()
+    assert ldjcheck.check(Disturbing(away), shape=(4,)).status == "pass"
+    assert os.getcwd() == folder
 
 
 @pytest.mark.parametrize("grad", [True, False])

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from ldjcheck.experiments.approximation.quadrature import rules_held
-from ldjcheck.holdings import attributes, reachable
+from ldjcheck.holdings import attributes, module_of, reachable
 from ldjcheck.revision import (
     Live,
     Replacement,
@@ -224,7 +224,7 @@ def _held(layer: object) -> list[tuple[Any, str, int | float]]:
             continue
         own = attributes(item)
         for cls in type(item).__mro__:
-            if not cls.__module__.startswith(("torch", "builtins")):
+            if not module_of(cls).startswith(("torch", "builtins")):
                 own = {**vars(cls), **own}
         found += [
             (item, name, value) for name, value in own.items() if _is_grain(value)

@@ -29,9 +29,10 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
 def _off(comparison: Comparison, check: Check) -> str:
     """Return how far a way back is from x, or that it has another shape."""
     first = comparison.measurement.measured[0]
-    back, x = tuple(first.inverse.y.shape[1:]), tuple(first.forward.x.shape[1:])
-    if back != x:
-        return f"inverse(f(x)) has the shape {back} per sample, and x has {x}"
+    if first.forward.answered:
+        back, x = tuple(first.inverse.y.shape[1:]), tuple(first.forward.x.shape[1:])
+        if back != x:
+            return f"inverse(f(x)) has the shape {back} per sample, and x has {x}"
     return (
         f"largest |inverse(f(x)) - x|: {check.worst:.6g}, allowed {check.tolerance:.1g}"
     )

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ldjcheck.densities.written import densities_in
+from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.experiments.behaviour.padding import padding_told
 from ldjcheck.judging import breaks_contract, compare
 from ldjcheck.mistakes.engine.closeness import fits
@@ -133,7 +134,7 @@ def _with_number(
         if isinstance(built, nn.Module):
             for each, buffer in built.named_buffers(recurse=False):
                 part.register_buffer(each, buffer)
-    except Exception:  # the layer's own building and setting may raise anything
+    except LAYERS_OWN:  # in the layer's own building and setting
         return None
     layer = replace(bench.layer, obj=copy.layer, rebuild=None)
     return replace(bench, layer=layer, masters={}, idle={})

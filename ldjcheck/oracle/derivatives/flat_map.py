@@ -13,7 +13,7 @@ from ldjcheck.records import Direction, Method, Oracle, Shape
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import PLAIN, Manner
 from ldjcheck.running.runner import Outcome, Runner
-from ldjcheck.tracebacks import is_of_users, message_of
+from ldjcheck.tracebacks import message_of
 
 _PLAINLY = (PLAIN, Manner(see_detach=True))
 _ROUNDED = tuple(replace(manner, see_rounding=True) for manner in _PLAINLY)
@@ -76,10 +76,19 @@ class FrozenMap:
         return self._given(oracle, flat), None, "given"
 
     def _given(self, oracle: Oracle, flat: Tensor) -> Tensor:
+        by_map = list[BaseException]()
+
+        def f(x: Tensor) -> Tensor:
+            try:
+                return self(x)
+            except Exception as error:
+                by_map.append(error)
+                raise
+
         try:
-            found = oracle(self, flat)
+            found = oracle(f, flat)
         except Exception as error:
-            if not is_of_users(error):  # what f raised is ours to tell
+            if any(error is each for each in by_map):  # it is told as the layer's
                 raise
             said = f"{type(error).__name__}: {message_of(error)}"
             raise ValueError(f"the Jacobian's own function raised {said}") from error

@@ -151,7 +151,9 @@ def _of_another_shape(inverse: Side, forward: Side) -> RoundTrip:
         return RoundTrip()
     off = math.inf
     if back.numel() == x.numel():
-        in_order = (each.double().flatten(1).sort(1).values for each in (back, x))
+        in_order = (
+            each.double().reshape(len(x), -1).sort(1).values for each in (back, x)
+        )
         off = gap_between(*in_order)
     if off <= _OTHERS * (1.0 + float(x.abs().max())):
         return RoundTrip()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor
 
 from ldjcheck.cells import split_cell
-from ldjcheck.holdings import reachable
+from ldjcheck.holdings import module_of, reachable
 from ldjcheck.judging.measurement import compared
 from ldjcheck.readings.reading import Measured, Reading, read_anew
 from ldjcheck.records import Layer, Options
@@ -226,8 +226,8 @@ def _built(layer: Any, shape: Shape) -> Iterator[tuple[str, Iterable[Any]]]:
 
 def _family(kind: type) -> list[type]:
     """Return the other classes that are derived from one of its own package, as it is."""
-    package = kind.__module__.partition(".")[0]
-    bases = [b for b in kind.__mro__[1:] if b.__module__.partition(".")[0] == package]
+    package = module_of(kind).partition(".")[0]
+    bases = [b for b in kind.__mro__[1:] if module_of(b).partition(".")[0] == package]
     found: dict[type, None] = {}
     while bases:
         derived: list[type] = bases.pop(0).__subclasses__()

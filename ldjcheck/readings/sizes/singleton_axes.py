@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
 
-from ldjcheck.holdings import by_name, reachable
+from ldjcheck.holdings import by_name, module_of, reachable
 from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class _Grown(NamedTuple):
 def _grown(subject: Subject) -> Iterator[_Grown]:
     """Yield the parameters of one entry that would have more, where more were asked for."""
     for item in reachable(subject.layer.obj):
-        if not isinstance(item, nn.Module) or type(item).__module__.startswith(
+        if not isinstance(item, nn.Module) or module_of(type(item)).startswith(
             "torch."
         ):
             continue

@@ -13,6 +13,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.holdings import module_of
 from ldjcheck.judging import compare
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import Location, SizeBound
@@ -131,7 +132,7 @@ def written_factors(layer: Any) -> Iterator[int]:
 def _methods(kind: type) -> Iterator[Any]:
     for base in kind.__mro__:
         module = sys.modules.get(base.__module__)
-        if module is None or base.__module__.startswith(("torch.", "builtins")):
+        if module is None or module_of(base).startswith(("torch.", "builtins")):
             continue
         for item in vars(base).values():
             if inspect.isfunction(item) and item.__name__ != "__init__":

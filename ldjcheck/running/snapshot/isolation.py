@@ -6,6 +6,7 @@ import contextlib
 import copy
 import os
 import random
+import sys
 import types
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.distributions.transforms import _InverseTransform
 
-from ldjcheck.holdings import attributes, module_level, reachable
+from ldjcheck.holdings import attributes, module_level, module_of, reachable
 from ldjcheck.running.precision import LOW_PRECISION, is_rounded
 from ldjcheck.tracing import Operation, Operations
 
@@ -26,7 +27,8 @@ def undisturbed() -> Iterator[None]:
     """Put back all process-wide state that running a layer may change.
 
     Random generators, default dtype and device, gradient mode, thread count, anomaly and
-    deterministic modes, the working folder and the warning filters.
+    deterministic modes, the working folder, where modules are imported from, and the
+    warning filters.
     """
     generators = (
         torch.get_rng_state(),
@@ -37,7 +39,7 @@ def undisturbed() -> Iterator[None]:
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
     threads, anomaly = torch.get_num_threads(), torch.is_anomaly_enabled()
     deterministic = torch.are_deterministic_algorithms_enabled()
-    folder = os.getcwd()
+    folder, path = os.getcwd(), list(sys.path)
     try:
         with torch.inference_mode(False), warnings.catch_warnings(), _at_home():
             warnings.simplefilter("ignore")
@@ -56,8 +58,8 @@ def undisturbed() -> Iterator[None]:
         torch.autograd.set_detect_anomaly(anomaly)
         if torch.are_deterministic_algorithms_enabled() != deterministic:
             torch.use_deterministic_algorithms(deterministic)  # slow: loads a compiler
-        if os.getcwd() != folder:
-            os.chdir(folder)
+        sys.path[:] = path
+        os.chdir(folder)  # from wherever it went, be that gone or not
 
 
 def _at_home() -> contextlib.AbstractContextManager[Any]:
@@ -108,8 +110,10 @@ def _kept_grad(tensor: Tensor) -> tuple[Tensor, Tensor] | None:
 
 def _contents(item: Any) -> dict[Any, Any] | list[Any] | set[Any] | None:
     """Return what an object or a container holds now, one level deep."""
-    if isinstance(item, (dict, list, set)):
-        return item.copy()
+    for kind in (dict, list, set):
+        if issubclass(type(item), kind):
+            own: dict[Any, Any] | list[Any] | set[Any] = kind.copy(item)
+            return own
     if isinstance(item, Tensor):
         return None
     try:
@@ -121,7 +125,7 @@ def _contents(item: Any) -> dict[Any, Any] | list[Any] | set[Any] | None:
 def _put_back(item: Any, contents: dict[Any, Any] | list[Any] | set[Any]) -> None:
     """Give an object what it held before, unless it still does."""
     if isinstance(contents, dict):
-        own = item if isinstance(item, dict) else item.__dict__
+        own = item if issubclass(type(item), dict) else item.__dict__
         now, before = ([(k, id(v)) for k, v in d.items()] for d in (own, contents))
         if now != before:
             own.clear()
@@ -222,8 +226,8 @@ def promoted(held: Sequence[Any]) -> list[Tensor]:
 def _promote_numpy(held: Sequence[Any]) -> None:
     """Turn float32 NumPy numbers and arrays into float64, wherever the layer keeps them."""
     for item in held:
-        if isinstance(item, (dict, list)):
-            places = item.items() if isinstance(item, dict) else enumerate(item)
+        if issubclass(type(item), (dict, list)):
+            places = item.items() if issubclass(type(item), dict) else enumerate(item)
             for key, value in [(k, v) for k, v in places if _is_narrow(v)]:
                 item[key] = value.astype(np.float64)
         elif not isinstance(item, Tensor):
@@ -310,7 +314,7 @@ def is_modal(layer: Any) -> bool:
 
 def _codes(kind: type) -> Iterator[types.CodeType]:
     for cls in kind.__mro__:
-        if not cls.__module__.startswith(("torch.", "builtins")):
+        if not module_of(cls).startswith(("torch.", "builtins")):
             for member in vars(cls).values():
                 if isinstance(member, types.FunctionType):
                     yield member.__code__

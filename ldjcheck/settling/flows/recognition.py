@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+from ldjcheck.holdings import module_of
+
 
 def is_flow(layer: Any) -> bool:
     """Return whether a layer holds a list of layers that each have a way back."""
@@ -17,7 +19,7 @@ def is_flow(layer: Any) -> bool:
     lists = (list, tuple, torch.nn.ModuleList, torch.nn.Sequential)
 
     def is_layer(item: Any) -> bool:
-        if type(item).__module__.startswith(("torch.nn", "builtins")):
+        if module_of(type(item)).startswith(("torch.nn", "builtins")):
             return False
         found = recognise_conventions(item) if callable(item) else ()
         return any(calls.accumulates or calls.inverse is not None for calls in found)

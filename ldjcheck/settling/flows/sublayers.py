@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import paths
+from ldjcheck.holdings import module_of, paths
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.oracle.sides import measured_side
@@ -191,7 +191,7 @@ def _measured(
 
 def _is_ready_made(owner: Any) -> bool:
     """Return whether an object is one of torch's own network layers."""
-    return type(owner).__module__.startswith("torch.nn.")
+    return module_of(type(owner)).startswith("torch.nn.")
 
 
 def _encloses(outer: Call, inner: Call) -> bool:

@@ -19,7 +19,14 @@ import torch
 from torch import nn
 from torch.distributions import Distribution
 
-from ldjcheck.holdings import attributes, by_name, is_plain, looked_up, reachable
+from ldjcheck.holdings import (
+    attributes,
+    by_name,
+    is_plain,
+    looked_up,
+    module_of,
+    reachable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +118,7 @@ def _is_network(item: Any) -> bool:
     kind = type(item)
     return (
         isinstance(item, nn.Module)
-        and kind.__module__.startswith("torch.nn.")
+        and module_of(kind).startswith("torch.nn.")
         and kind.forward is not nn.Module.forward
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ldjcheck.holdings import attributes, reachable
+from ldjcheck.holdings import attributes, module_of, reachable
 from ldjcheck.records import Layer, Shape
 from ldjcheck.running.snapshot.isolation import copied
 
@@ -81,11 +81,11 @@ def _proportions(whole: Shape, part: Shape) -> dict[Shape, Shape]:
 def _crop(owner: Any, sizes: dict[Shape, Shape]) -> int:
     """Crop the tensors that an object holds itself; return how many there were."""
     kind = type(owner)
-    if isinstance(owner, Tensor) or kind.__module__.startswith("torch.nn.modules.conv"):
+    if isinstance(owner, Tensor) or module_of(kind).startswith("torch.nn.modules.conv"):
         return 0
     if isinstance(owner, nn.Module):
         held = {**owner._parameters, **owner._buffers, **vars(owner)}
-    elif kind.__module__.startswith(("torch", "builtins", "collections")):
+    elif module_of(kind).startswith(("torch", "builtins", "collections")):
         return 0
     else:
         held = attributes(owner)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ldjcheck.holdings import by_name, reachable
+from ldjcheck.holdings import by_name, module_of, reachable
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.records import Calls, Direction
 from ldjcheck.running.bench import Bench
@@ -93,7 +93,7 @@ def _with_number(bench: Bench, number: Counted, value: int) -> Bench | None:
 
 def _numbers(layer: Any) -> Iterator[Counted]:
     for owner, item in enumerate(reachable(layer)):
-        by_torch = type(item).__module__.startswith(("torch.", "builtins"))
+        by_torch = module_of(type(item)).startswith(("torch.", "builtins"))
         if by_torch and not isinstance(item, dict):
             continue
         for name, value in {**_written(type(item)), **by_name(item)}.items():

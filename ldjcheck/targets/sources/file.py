@@ -41,7 +41,7 @@ def load(name: str, _: Sequence[str] = ()) -> Source:
     Raises:
         CannotCheckError: LDJ001, when the file is missing or raises.
     """
-    path = Path(name).expanduser().absolute()
+    path = Path(os.path.expanduser(name)).absolute()
     tree = parsed(name, path)
     with users_fault("LDJ001", f"Importing {name}", *_reproduce(name)):
         module, notes = _import(path, importable(path, tree))
@@ -68,7 +68,7 @@ def parsed(name: str, path: Path) -> ast.Module:
     Raises:
         CannotCheckError: LDJ001, when it is missing, or no Python.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise missing(name, path)
     with users_fault("LDJ001", f"Importing {name}", *_reproduce(name)):
         # `ast.parse` would put a frame of its own into a SyntaxError's traceback.
@@ -98,7 +98,7 @@ def climbs_to(path: Path, tree: ast.AST) -> Path:
 
 
 def _is_package(folder: Path) -> bool:
-    return (folder / "__init__.py").is_file()
+    return os.path.isfile(folder / "__init__.py")
 
 
 def providers(path: Path, tree: ast.AST) -> list[str]:
@@ -118,7 +118,7 @@ def providers(path: Path, tree: ast.AST) -> list[str]:
 
 
 def _provides(folder: Path, name: str) -> bool:
-    return (folder / f"{name}.py").is_file() or (folder / name).is_dir()
+    return os.path.isfile(folder / f"{name}.py") or os.path.isdir(folder / name)
 
 
 def _is_known(name: str) -> bool:
@@ -184,9 +184,9 @@ def empty_module(path: Path, name: str | None = None) -> ModuleType:
 def missing(name: str, path: Path, what: str = "file") -> CannotCheckError:
     """Return what to say of a path at which there is no such file."""
     folder, is_file = path.parent, what == "file"
-    if is_file and path.is_dir():
+    if is_file and os.path.isdir(path):
         return CannotCheckError("LDJ001", f"{name} is a folder, not a file.")
-    if is_file and not folder.is_dir():
+    if is_file and not os.path.isdir(folder):
         where = shown_path(folder)
         return CannotCheckError(
             "LDJ001", f"There is no file {name}, nor folder {where}."
@@ -205,7 +205,7 @@ def explore(name: str) -> Grounds:
     Raises:
         CannotCheckError: LDJ001, when the file is missing or raises.
     """
-    path = Path(name).expanduser().absolute()
+    path = Path(os.path.expanduser(name)).absolute()
     source = load(name)
     tree = parsed(name, path)
     return Grounds(source=source, statements=tuple(tree.body))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.holdings import module_of
 from ldjcheck.targets.blame import user_frames, users_fault
 from ldjcheck.targets.sources.source import (
     Grounds,
@@ -35,7 +36,7 @@ def file_of(name: str) -> Path | None:
     A package is left to Python, as is what is installed.
     """
     path = Path.cwd().joinpath(*name.split(".")).with_suffix(".py")
-    return path if accepts(name) and path.is_file() else None
+    return path if accepts(name) and os.path.isfile(path) else None
 
 
 def load(name: str, _: Sequence[str] = ()) -> Source:
@@ -110,7 +111,7 @@ def explore(name: str) -> Grounds:
         for public, value in source.namespace.items()
         if not public.startswith("_")
         and inspect.isclass(value)
-        and value.__module__.startswith(home)
+        and module_of(value).startswith(home)
     ]
     try:
         text = inspect.getsource(sys.modules[str(source.module)])

@@ -94,7 +94,7 @@ def _open(name: str) -> _Opened:
     whole = file.KIND if file.accepts(name) else module.KIND
     path = module.file_of(name)
     if whole is file.KIND:
-        path = Path(name).expanduser().absolute()
+        path = Path(os.path.expanduser(name)).absolute()
     if path is None or path.stem == "__init__":
         raise ValueError(f"{name} has no file of its own")
     text = path.read_text(encoding="utf-8")

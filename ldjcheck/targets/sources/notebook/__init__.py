@@ -113,7 +113,7 @@ class _Opened:
 
 
 def _open(name: str) -> _Opened:
-    path = Path(name).expanduser().absolute()
+    path = Path(os.path.expanduser(name)).absolute()
     try:
         cells = read_cells(path)
     except OSError:
