@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,7 +27,6 @@ from ldjcheck.tape.recorder import Recorder
 Reading = Callable[[DensityTerms, Node], "Base | None"]
 
 _TERMS = 8  # whose subsets are tried
-_PATIENCE = 3  # calls of one form in which nothing is found
 _NORMAL = math.log(2 * math.pi) / 2
 _COUNTED = (1, -1, 0, 2)  # times an ldj may be counted, rightly or not
 _EVEN = 1e-9  # relative: a number that is the same for all samples
@@ -155,15 +153,13 @@ class Memory:
         self.leaving = leaving  # what leaves without a density is asked for
         self.is_unbounded = False  # some of it was seen outside of 0 to 1
         self._forms: dict[tuple[str, ...], _Form] = {}
-        # How often nothing was found, of a form and an event shape.
-        self._missed: Counter[tuple[object, ...]] = Counter()
         self.masses = Masses()  # of bases that are asked
 
     def recalled(self, sum_: DensityTerms) -> list[Base] | None:
         """Return the parts of z that were found, where they still are what they were."""
         form = self._forms.get(_operations(sum_))
         if form is None:
-            return [] if self._missed[_kind(sum_)] >= _PATIENCE else None
+            return None
         nodes = sum_.order
         bases = [
             replace(base, z=nodes[z], terms=tuple(nodes[i] for i in terms))
@@ -196,8 +192,6 @@ class Memory:
         Rounding may hide that once, far out, and a later reading then stands in for it.
         """
         known = self._forms.get(_operations(sum_))
-        if not bases:
-            self._missed[_kind(sum_)] += 1
         if not bases or (known is not None and _rank(bases) > known.rank):
             return
         places = {node: i for i, node in enumerate(sum_.order)}
@@ -221,10 +215,6 @@ def _readings() -> tuple[Reading, ...]:
     """Return the ways of reading a density, the plainest first."""
     first = _handed_back, _normalised, _scaled, _up_to_constant
     return *first, _partly, _handed_on, _told_by_others
-
-
-def _kind(sum_: DensityTerms) -> tuple[object, ...]:
-    return _operations(sum_), sum_.source.value.shape[1:]
 
 
 def _operations(sum_: DensityTerms) -> tuple[str, ...]:
