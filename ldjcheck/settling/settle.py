@@ -184,9 +184,11 @@ def runs(bench: Bench, shape: Shape) -> bool:
         return True
     with Spreads(bench.batch) as here:
         tried(bench)
-    # What is spread over one axis already is by intent: over its width, say, of one row.
-    seen, known = ({at for at, _ in each.seen} for each in (there, here))
-    return seen <= known and there.unread <= here.unread
+    # What is spread over the width of one row is spread over further rows as well.
+    seen, known = there.seen, here.seen | here.single
+    if len(shape) != len(bench.shape):  # then axes cannot be told by their numbers
+        seen, known = {(at, 0) for at, _ in seen}, {(at, 0) for at, _ in known}
+    return not seen - known and there.unread <= here.unread
 
 
 def _tells_more(quality: Quality, settled: Settled) -> bool:

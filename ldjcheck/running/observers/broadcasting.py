@@ -36,6 +36,8 @@ class Spreads(Operations):
         super().__init__()
         self._batch = batch
         self.seen: set[tuple[Where, int]] = set()  # the axis, from the last, with each
+        # Axes of size one of what is spread along others: made for one entry, or of one.
+        self.single: set[tuple[Where, int]] = set()
         self.empty: bool = False  # a part had no entries at all
         self.opened: bool = False  # axes behind the event's one were looked for
         self.uneven: bool = False  # what is halved had an entry too many
@@ -58,6 +60,8 @@ class Spreads(Operations):
             place = innermost_place()
             where = None if place is None else (place.file, place.line, place.column)
             self.seen.update((where, axis) for axis in axes)
+            ones = (axis - len(size) for axis, n in enumerate(size) if n == 1)
+            self.single.update((where, axis) for axis in ones)
         return result
 
     def _is_of_samples(self, tensor: Tensor) -> bool:
