@@ -230,7 +230,7 @@ def _family(kind: type) -> list[type]:
     bases = [b for b in kind.__mro__[1:] if module_of(b).partition(".")[0] == package]
     found: dict[type, None] = {}
     while bases:
-        derived: list[type] = bases.pop(0).__subclasses__()
+        derived: list[type] = type.__subclasses__(bases.pop(0))
         bases += [each for each in derived if each not in found]
         found.update(dict.fromkeys(derived))
     return [each for each in found if each not in kind.__mro__]
