@@ -19,6 +19,7 @@ from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.records import (
     LARGEST_SEED,
     BaseMass,
+    CallFunction,
     Calls,
     Deadline,
     Direction,
@@ -91,8 +92,8 @@ class Runner:
     promote: bool = True
     seed: int = 0
     constants: tuple[Tensor, ...] = ()  # made in float32, and not moved by training
-    # of y, for x of a size
-    sizes: dict[tuple[Direction, Shape], Shape] = field(default_factory=dict)
+    # of y, for x of a size: what is handed back, read otherwise, has another
+    sizes: dict[tuple[CallFunction, Shape], Shape] = field(default_factory=dict)
     layouts: dict[Direction, Layout | None] = field(default_factory=dict)  # last seen
     # contexts, on the way there
     handed: dict[str, Tensor] = field(default_factory=dict)
@@ -142,7 +143,7 @@ class Runner:
             raise LayerRaisedError(error, before) from None
         self._remember(direction, returned, layout)
         y = _output_of(gathered_y, returned, guard)
-        known = self.sizes.setdefault((direction, x.shape), y.shape)
+        known = self.sizes.setdefault((way.call, x.shape), y.shape)
         if y.shape != known:
             said = f"{_describe(returned)}, and an output of {tuple(known)} before"
             raise UnexpectedReturnError(said)

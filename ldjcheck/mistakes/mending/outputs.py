@@ -152,8 +152,9 @@ def _mended(
     runner, _, _ = bench.ready(trace.probe)
 
     def hands_it_on() -> bool:
+        edited = replace(runner, sizes={})  # whose output may have another
         try:
-            y = runner.run(trace.direction, side.x, Frozen(list(side.said.given))).y
+            y = edited.run(trace.direction, side.x, Frozen(list(side.said.given))).y
         except FailedCallError:
             return False
         meant = value.value
@@ -259,8 +260,9 @@ def _counts_all(bench: Bench, comparison: Comparison) -> Callable[[], bool]:
     runner, _, _ = bench.ready(comparison.measurement.measured[0].probe)
 
     def agrees() -> bool:
+        edited = replace(runner, sizes={})  # which returns more than before
         try:
-            outcome = runner.run("forward", side.x, Frozen())
+            outcome = edited.run("forward", side.x, Frozen())
         except FailedCallError:
             return False
         if outcome.reported is None or outcome.y[0].numel() != side.dims:
