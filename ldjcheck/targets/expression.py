@@ -60,7 +60,8 @@ def parsed(expr: str, source: Source) -> ast.Expression:
         CannotCheckError: LDJ002, where it cannot be read.
     """
     try:
-        return ast.parse(expr, mode="eval")
+        tree = ast.parse(expr, mode="eval")
+        compile(tree, _EXPRESSION, "eval")  # `(yield)` can be read, and stands nowhere
     except SyntaxError as error:
         names = (likely_layers(source) or ["NAME"])[:2]
         raise CannotCheckError(
@@ -71,6 +72,7 @@ def parsed(expr: str, source: Source) -> ast.Expression:
                 *(f"  {command(source.name, f'{name}()')}" for name in names),
             ),
         ) from None
+    return tree
 
 
 def _is_of_expression(traceback: TracebackType | None) -> bool:

@@ -195,7 +195,9 @@ def test_a_name_under_the_main_guard_is_told_to_exist_only_there() -> None:
     assert f"line {guard} of flows.py" in error.evidence[1]
 
 
-@pytest.mark.parametrize("expr", ["Layer(", "x = Layer()", "Layer() Layer()"])
+@pytest.mark.parametrize(
+    "expr", ["Layer(", "x = Layer()", "Layer() Layer()", "(yield)"]
+)
 def test_what_is_no_expression_is_told_so(expr: str) -> None:
     error = refused(expr)
     assert error.code == "LDJ002"

@@ -85,8 +85,9 @@ def _event_dim(layer: Transform, side: str) -> int | None:
     """
     if isinstance(layer, StackTransform):
         return max(_event_dim(part, side) or 0 for part in layer.transforms)
-    dims: int | None = getattr(_attribute(layer, side), "event_dim", None)
-    return getattr(layer, "event_dim", None) if dims is None else dims
+    dims: object = getattr(_attribute(layer, side), "event_dim", None)
+    dims = getattr(layer, "event_dim", None) if dims is None else dims
+    return dims if isinstance(dims, int) else None  # text or the like declares nothing
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:

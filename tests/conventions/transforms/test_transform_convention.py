@@ -322,3 +322,23 @@ def test_a_matrix_of_numbers_and_lists_of_indices_tell_the_size_of_an_event() ->
     matrix = tt.AffineTransform(torch.ones(2, 3), torch.full((2, 3), 0.5), event_dim=2)
     assert passes(matrix).checks[0].shape == (2, 3)
     assert passes(Halves()).checks[0].shape == (3,)
+
+
+class DeclaresText(tt.Transform):
+    """It has no domain, and its `event_dim` is text, which counts no axes."""
+
+    bijective = True
+    event_dim = "0"
+
+    def _call(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return y / 2
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.full_like(x, 2.0).log().sum(-1)
+
+
+def test_an_event_dim_that_is_no_number_declares_nothing() -> None:
+    assert ldjcheck.check(DeclaresText(), shape=(4,)).status == "pass"
