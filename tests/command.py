@@ -59,6 +59,39 @@ def ldjcheck_in(
         )
 
 
+RIGHT_AND_WRONG = """
+import torch
+from torch import nn
+
+
+class Right(nn.Module):
+    def forward(self, x):
+        return x.sinh(), x.cosh().log().sum(1)
+
+
+class Wrong(nn.Module):
+    def forward(self, x):
+        return x.sinh(), x.cosh().log().mean(1)
+"""
+
+
+def in_changed_python(folder: Path, start: str, *arguments: str, **env: str) -> Ran:
+    """Run the command line in a folder, in Pythons that all run `start` at first."""
+    changed = folder / "changed"
+    changed.mkdir(exist_ok=True)
+    (changed / "sitecustomize.py").write_text(start, encoding="utf-8")
+    root = Path(__file__).parents[1]
+    paths = os.pathsep.join([str(changed), str(root)])
+    return subprocess.run(
+        [sys.executable, "-m", "ldjcheck", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @cache
 def _server() -> subprocess.Popen[str]:
     server = subprocess.Popen(  # our own file

@@ -6,14 +6,11 @@ No such system is here: a start-up file takes away from Python what it has on th
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from command import RIGHT_AND_WRONG, in_changed_python
 
 WITHOUT = """
 import multiprocessing, os, sys
@@ -25,22 +22,9 @@ for name in ("fork", "forkpty", "getuid", "geteuid"):
 with open(os.path.join(os.path.dirname(__file__), "started"), "a") as started:
     started.write("a Python\\n")
 """
-FLOWS = """
+FLOWS = f"""{RIGHT_AND_WRONG}
 import os
 import time
-
-import torch
-from torch import nn
-
-
-class Right(nn.Module):
-    def forward(self, x):
-        return x.sinh(), x.cosh().log().sum(1)
-
-
-class Wrong(nn.Module):
-    def forward(self, x):
-        return x.sinh(), x.cosh().log().mean(1)
 
 
 class Dies(nn.Module):
@@ -57,19 +41,9 @@ class Hangs(nn.Module):
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command there; each target is seen to have a Python of its own."""
-    (folder / "without").mkdir()
-    (folder / "without" / "sitecustomize.py").write_text(WITHOUT)
     (folder / "flows.py").write_text(FLOWS)
-    paths = os.pathsep.join([str(folder / "without"), str(ROOT)])
-    ran = subprocess.run(
-        [sys.executable, "-m", "ldjcheck", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    started = (folder / "without" / "started").read_text().splitlines()
+    ran = in_changed_python(folder, WITHOUT, *arguments)
+    started = (folder / "changed" / "started").read_text().splitlines()
     assert len(started) > sum(word.startswith("flows.py") for word in arguments)
     return ran
 

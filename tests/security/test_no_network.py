@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from command import RIGHT_AND_WRONG, in_changed_python
 
 WATCH = """
 import os, socket, sys
@@ -40,20 +35,7 @@ def watch(event, arguments):
 told("started")
 sys.addaudithook(watch)
 """
-FLOWS = """
-import torch
-from torch import nn
-
-
-class Right(nn.Module):
-    def forward(self, x):
-        return x.sinh(), x.cosh().log().sum(1)
-
-
-class Wrong(nn.Module):
-    def forward(self, x):
-        return x.sinh(), x.cosh().log().mean(1)
-
+FLOWS = f"""{RIGHT_AND_WRONG}
 
 class Reaches(nn.Module):
     def forward(self, x):
@@ -71,8 +53,6 @@ class Unwritten(nn.Module):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "watch").mkdir()
-    (tmp_path / "watch" / "sitecustomize.py").write_text(dedent(WATCH))
     (tmp_path / "flows.py").write_text(FLOWS)
     cells = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": FLOWS}]
     notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
@@ -83,18 +63,7 @@ def folder(tmp_path: Path) -> Path:
 def events(folder: Path, *arguments: str) -> tuple[int, list[str]]:
     """Return the exit status of a command, and what its processes did with sockets."""
     log = folder / "sockets.log"
-    ran = subprocess.run(
-        [sys.executable, "-m", "ldjcheck", *arguments],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(folder / "watch"), str(ROOT)]),
-            "WATCHED_SOCKETS": str(log),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = in_changed_python(folder, WATCH, *arguments, WATCHED_SOCKETS=str(log))
     assert log.exists(), ran.stderr
     return ran.returncode, log.read_text().splitlines()
 

@@ -321,7 +321,7 @@ def test_an_event_of_which_nothing_is_dropped_is_no_split_layers() -> None:
     assert right.status == "pass", right
     assert not right.result.inferred["shape"].startswith("(2,)"), "all of it is kept"
     (finding,) = wrong.findings
-    assert finding.name in ("sign-flipped", "split-prior-wrong"), wrong
+    assert finding.code == "LDJ104", wrong
     assert "self.sign * self.prior.log_prob(rest)" in str(finding.fix), wrong
 
 
