@@ -6,28 +6,26 @@ right, place was all that spoke for the first.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.readings.reading import Measured, Reading, look_at
+from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.guard import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.records import Returned, Way
 
-_MOST = 3  # numbers beside the first
-
 
 def propose(seen: Measured) -> Iterator[Reading]:
     """Yield the reading in which the ldj is another of the numbers, which is right."""
     bench = seen.subject.bench
     calls = bench.calls
-    if not seen.is_wrong:
-        return
-    for index in range(_MOST):
-        ways = [_Another.of(way, index) for way in (calls.forward, calls.inverse)]
-        there, back = (None if way is None else way.way() for way in ways)
+    for index in range(_count_others(seen) if seen.is_wrong else 0):
+        there, back = (_another(way, index) for way in (calls.forward, calls.inverse))
         reading = seen.reading.assuming(
             "ldj",
             index,
@@ -35,32 +33,38 @@ def propose(seen: Measured) -> Iterator[Reading]:
             "no name tells which number it is, and the first of them is wrong",
             bench=replace(bench, calls=replace(calls, forward=there, inverse=back)),
         )
-        is_right = look_at(reading).is_right
-        if not any(way and way.taken for way in ways):
-            return
-        if is_right:
+        if look_at(reading).is_right:
             yield reading
             return
 
 
-class _Another:
-    """A way whose ldj is another number, where its call returns so many."""
+def _count_others(seen: Measured) -> int:
+    """Return how many numbers stand beside the first, by one call of the way there."""
+    bench, counts = seen.subject.bench, [0]
+    way = bench.calls.forward
+    if way is None:
+        return 0
 
-    def __init__(self, way: Way, index: int) -> None:
-        self._way, self._index = way, index
-        self.taken = False
+    def call(layer: Any, x: Any, start: Any, kwargs: Any) -> Returned:
+        returned = way.call(layer, x, start, kwargs)
+        counts.append(len(returned.beside))
+        return returned
 
-    @classmethod
-    def of(cls, way: Way | None, index: int) -> _Another | None:
-        return None if way is None else cls(way, index)
+    calls = replace(bench.calls, forward=replace(way, call=call, asks=None))
+    runner, x, _ = replace(bench, calls=calls).ready(seen.subject.probes()[0])
+    with suppress(FailedCallError):
+        runner.run("forward", x, Frozen())
+    return counts[-1]
 
-    def way(self) -> Way:
-        """Return the way as it is called then."""
-        return replace(self._way, call=self._call, asks=None)
 
-    def _call(self, layer: Any, x: Any, start: Any, kwargs: Any) -> Returned:
-        returned = self._way.call(layer, x, start, kwargs)
-        if self._index >= len(returned.beside):
-            return returned
-        self.taken = True
-        return replace(returned, ldj=returned.beside[self._index])
+def _another(way: Way | None, index: int) -> Way | None:
+    """Return a way whose ldj is another number, where its call returns so many."""
+    if way is None:
+        return None
+
+    def call(layer: Any, x: Any, start: Any, kwargs: Any) -> Returned:
+        returned = way.call(layer, x, start, kwargs)
+        others = returned.beside[index : index + 1]
+        return replace(returned, ldj=others[0]) if others else returned
+
+    return replace(way, call=call, asks=None)
