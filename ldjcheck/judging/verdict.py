@@ -24,6 +24,7 @@ from ldjcheck.numerics.tolerance import (
     hides_mistakes,
     says_nothing,
 )
+from ldjcheck.oracle.way_back.round_trip import tells
 from ldjcheck.records import (
     Check,
     CheckStatus,
@@ -58,6 +59,7 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
         (m.probe, side)
         for m in measurement.measured
         if (side := m.of(direction)).answered
+        and (side is first or not _leads_anywhere(side, m.forward))
     ]
     seen = behaviour_seen([side for _, side in sides])
     verdict = _by_numbers(sides, seen.faults, measurement)
@@ -155,6 +157,16 @@ def _by_numbers(
         )
     verdict = _judged(direction, first, usable, faults, measurement, singular=singular)
     return _invertible(verdict, first, sides, measurement)
+
+
+def _leads_anywhere(side: Side, there: Side) -> bool:
+    """Return whether rounding leads a way back anywhere, and no difference bears it out.
+
+    There the map squeezes almost to nothing, and a search stops where it happens to.
+    """
+    if side.direction == "forward" or side.exact.anchored:
+        return False
+    return side.round_trip.allowed is not None and not tells(side, there)
 
 
 def _saturated(back: Side, measurement: Measurement) -> bool:
