@@ -102,6 +102,42 @@ def test_a_mistake_does_not_vanish_with_finer_steps() -> None:
     assert not any("approximation" in what for what in report.result.inferred)
 
 
+class OfFourthOrder(nn.Module):
+    """The same by three steps of Runge and Kutta; its trace at their ends, or as they do."""
+
+    def __init__(self, *, whole: bool) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor([[0.9, -1.2], [1.1, 0.7]]))
+        self.whole = whole
+        self.steps = 3
+
+    def rates(self, x: Tensor) -> Tensor:
+        trace = (1 - torch.tanh(x) ** 2) @ torch.diagonal(self.w)
+        return torch.cat([torch.tanh(x) @ self.w, trace[:, None]], 1)
+
+    def forward(self, x: Tensor) -> Pair:
+        h = 1.0 / self.steps
+        ldj = x.new_zeros(len(x))
+        for _ in range(self.steps):
+            one = self.rates(x)
+            two = self.rates(x + h / 2 * one[:, :-1])
+            three = self.rates(x + h / 2 * two[:, :-1])
+            four = self.rates(x + h * three[:, :-1])
+            mean = (one + 2 * two + 2 * three + four) / 6
+            x = x + h * mean[:, :-1]
+            ldj = ldj + h * (mean[:, -1] if self.whole else four[:, -1])
+        return x, ldj
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_an_ldj_of_a_lower_order_than_its_map_is_no_approximation(seed: int) -> None:
+    right = ldjcheck.check(OfFourthOrder(whole=True), seed=seed, shape=(2,))
+    assert right.status == "pass", right
+    wrong = ldjcheck.check(OfFourthOrder(whole=False), seed=seed, shape=(2,))
+    assert wrong.status == "fail", wrong
+
+
 class Residual(nn.Module):
     """y = x + g(x), and the log of its determinant by so many terms of a series."""
 

@@ -81,7 +81,8 @@ def _entries_of_their_own(jacobian: Tensor) -> Tensor:
         *(torch.cdist(rows, each, compute_mode=_PLAIN) for each in (rows, -rows))
     )
     repeated = (apart <= _EXACT * sizes[:, None]).tril(-1).any(1)
-    return (sizes > 0.0) & ~repeated
+    of_its_own: Tensor = (sizes > 0.0) & ~repeated
+    return of_its_own
 
 
 def _is_one(values: Tensor) -> bool:
