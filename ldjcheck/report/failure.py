@@ -64,10 +64,7 @@ def _what(main: Finding | None, result: Result) -> Block:
         text = f"{result.status}: {', '.join(named) or 'nothing was compared'}"
         lines = wrap(text, _WIDTH, "", "  ")
         return lines + [shorten(each, _WIDTH) for each in said if "trip" in each]
-    return [
-        f"{main.code} {main.name}",
-        *wrap(one_line(main.message), _WIDTH, rows=12),
-    ]
+    return [f"{main.code} {main.name}", *wrap(one_line(main.message), _WIDTH, rows=12)]
 
 
 def _is_off(check: Check) -> bool:

@@ -99,11 +99,7 @@ class Failures:
         self._foreign: Counter[int] = Counter()
         self._by_call: dict[Hashable, LayerRaisedError] = {}
 
-    def raised(
-        self,
-        bench: Bench,
-        error: LayerRaisedError,
-    ) -> bool:
+    def raised(self, bench: Bench, error: LayerRaisedError) -> bool:
         """Note that the layer raised here; return whether another domain is no use.
 
         It is where it has raised the same in another precision, or by the same lines at
@@ -126,21 +122,13 @@ class Failures:
         """Return what the same call has raised, its return to be read otherwise."""
         return self._by_call.get(_call(bench))
 
-    def note_call(
-        self,
-        bench: Bench,
-        error: LayerRaisedError,
-    ) -> None:
+    def note_call(self, bench: Bench, error: LayerRaisedError) -> None:
         """Note what a call raised: it does however its return is read."""
         there = bench.calls.forward
         if there is not None and there.asks is not None:
             self._by_call[_call(bench)] = error
 
-    def returned(
-        self,
-        bench: Bench,
-        error: UnexpectedReturnError,
-    ) -> None:
+    def returned(self, bench: Bench, error: UnexpectedReturnError) -> None:
         """Note what came back that holds no output and ldj."""
         what = str(error)
         self._returned.append(what)

@@ -124,10 +124,7 @@ def stretch(period: float) -> Domain:
     return Domain(kind="interval", low=-period / 2, high=period / 2)
 
 
-def leaves_domain(
-    bench: Bench,
-    outcome: Outcome,
-) -> bool:
+def leaves_domain(bench: Bench, outcome: Outcome) -> bool:
     """Return whether the layer itself says that inputs were outside its domain.
 
     Its ldj is not a number there, and its way back knows of no such point either: it leads
@@ -418,8 +415,7 @@ def _another(own: Tensor, next_one: Tensor) -> Tensor:
 
 
 def reported_otherwise(
-    bench: Bench,
-    how: Literal["training", "without gradients"],
+    bench: Bench, how: Literal["training", "without gradients"]
 ) -> tuple[Tensor, Tensor] | None:
     """Return the usual ldj and that of a call made otherwise, if they are two numbers.
 

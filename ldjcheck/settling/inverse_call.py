@@ -10,9 +10,7 @@ from dataclasses import replace
 
 from ldjcheck.numerics.closeness import same
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 
 _MOVED = 0.05  # a prior that starts as a standard normal would hide what is drawn
 _THERE = 1e-6  # relative to x

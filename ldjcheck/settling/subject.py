@@ -19,11 +19,7 @@ from ldjcheck.records import Calls, Layer, Options, Probe, Shape
 from ldjcheck.running.bench import Bench
 from ldjcheck.settling.attempts import Lessons
 from ldjcheck.settling.contexts import settled_with_context
-from ldjcheck.settling.design import (
-    MEASURED,
-    plan_investigation,
-    plan_probes,
-)
+from ldjcheck.settling.design import MEASURED, plan_investigation, plan_probes
 from ldjcheck.settling.given import as_whole_numbers, with_sizes_of
 from ldjcheck.settling.guesses.shapes import (
     SMALL,
@@ -486,9 +482,7 @@ def _at_shapes_asked_for(
 
 
 def _better(
-    settled: Settled,
-    guesses: tuple[ShapeGuess, ...],
-    large: tuple[ShapeGuess, ...],
+    settled: Settled, guesses: tuple[ShapeGuess, ...], large: tuple[ShapeGuess, ...]
 ) -> tuple[ShapeGuess, ...]:
     """Return shapes that the layer may rather be made for than the one that was found.
 

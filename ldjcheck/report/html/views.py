@@ -10,13 +10,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from ldjcheck.records import (
-    Check,
-    Finding,
-    Fix,
-    Location,
-    Result,
-)
+from ldjcheck.records import Check, Finding, Fix, Location, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.again import python
 from ldjcheck.report.blocks.layout import lines_of, one_line, outdented
@@ -24,10 +18,7 @@ from ldjcheck.report.blocks.tables import heading, label, outcome
 from ldjcheck.report.blocks.title import left_open
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.html.drawings import drawings_of
-from ldjcheck.report.html.source import (
-    lines_as_run,
-    sources_of,
-)
+from ldjcheck.report.html.source import lines_as_run, sources_of
 
 _WORDS = {
     "unproven": "Nothing wrong was found, and nothing could be proved either.",

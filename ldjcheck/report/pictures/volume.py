@@ -45,11 +45,7 @@ def draw_planes(before: Axes, after: Axes, grid: GridImage, cell: Cell) -> None:
     what = ("noise, before" if grid.of_noise else "before"), "after"
     drawn = (
         (grid.lines, cell.outline, cell.before),
-        (
-            grid.lines_after,
-            cell.outline_after,
-            cell.after,
-        ),
+        (grid.lines_after, cell.outline_after, cell.after),
     )
     for axes, name, lines, (x, y, half) in zip(
         (before, after), what, drawn, views, strict=True

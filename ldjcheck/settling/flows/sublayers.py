@@ -17,9 +17,7 @@ from ldjcheck.oracle.sides import measured_side
 from ldjcheck.oracle.way_back.preimage import way_back
 from ldjcheck.records import Calls, Direction, Probe, Side
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.sublayer_calls import Watcher
 from ldjcheck.running.runner import Runner

@@ -277,9 +277,7 @@ def _looked_at(
             )
 
 
-def _likeliest(
-    shapes: tuple[tuple[Shape, str], ...],
-) -> tuple[tuple[Shape, str], ...]:
+def _likeliest(shapes: tuple[tuple[Shape, str], ...]) -> tuple[tuple[Shape, str], ...]:
     """Return the best founded event shapes, and vectors of all usual sizes."""
     vectors = [
         (shape, why)

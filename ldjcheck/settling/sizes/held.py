@@ -15,9 +15,7 @@ from ldjcheck.holdings import by_name, module_of, reachable
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.records import Calls, Direction
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.held_sizes import Axes, Counted, hold
 from ldjcheck.running.snapshot.isolation import copied
