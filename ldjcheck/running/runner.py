@@ -31,6 +31,7 @@ from ldjcheck.records import (
 )
 from ldjcheck.running.devices import CPU, placed
 from ldjcheck.running.failed_calls import (
+    AbsentWayError,
     FailedCallError,
     LayerRaisedError,
     UnexpectedReturnError,
@@ -170,14 +171,21 @@ class Runner:
             coarse=guard.coarse,
         )
 
+    def output(self, direction: Direction, x: Tensor) -> Tensor:
+        """Return where a direction leads from `x`, and nothing else of the call.
+
+        Raises:
+            FailedCallError: the call came to nothing.
+        """
+        return self.run(direction, x, Frozen()).y.detach()
+
     def around(self, x: Tensor) -> Tensor:
         """Return where the way back leads from where the way there has led from `x`.
 
         Raises:
             FailedCallError: a call came to nothing.
         """
-        y = self.run("forward", x, Frozen()).y.detach()
-        return self.run("inverse", y, Frozen()).y.detach()
+        return self.output("inverse", self.output("forward", x))
 
     def unwatched(self, direction: Direction, x: Tensor) -> Tensor | None:
         """Return what the layer reports where nothing looks on: as its own users call it.
@@ -213,7 +221,8 @@ class Runner:
     def _begun(self, direction: Direction) -> Way:
         """Return the way, all random generators as they are at the start of each call."""
         way = self.calls.way(direction)
-        assert way is not None, "an absent direction is never run"
+        if way is None:
+            raise AbsentWayError
         if self.timeout is not None:
             self.timeout.check()
         self._reseed()

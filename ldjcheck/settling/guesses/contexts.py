@@ -156,9 +156,7 @@ def _labels(
             yield ContextGuess(
                 shape=shape,
                 why_shape=why_shape,
-                contexts=tuple(
-                    (name, () if name in others else _mask_for(shape)) for name in names
-                ),
+                contexts=_sized(names, others, (), shape),
                 why="a class label",
                 labels=others,
                 founded=False,
@@ -175,14 +173,11 @@ def _numbers(
             continue
         vectors = [each for each in shapes if len(each[0]) == 1]
         for shape, why_shape in dict([*_likeliest(shapes), *vectors]).items():
-            contexts = tuple(
-                (name, () if name in others else _mask_for(shape)) for name in names
-            )
             for labels in (others, frozenset[str]()):
                 yield ContextGuess(
                     shape=shape,
                     why_shape=why_shape,
-                    contexts=contexts,
+                    contexts=_sized(names, others, (), shape),
                     why="a class label" if labels else "a number for each sample",
                     labels=labels,
                     founded=False,
@@ -191,13 +186,17 @@ def _numbers(
             yield ContextGuess(
                 shape=shape,
                 why_shape=why_shape,
-                contexts=tuple(
-                    (name, (1,) if name in others else _mask_for(shape))
-                    for name in names
-                ),
+                contexts=_sized(names, others, (1,), shape),
                 why="a number for each sample, in a column",
                 founded=False,
             )
+
+
+def _sized(
+    names: Iterable[str], others: frozenset[str], size: Shape, shape: Shape
+) -> Named:
+    """Return the shapes of what is fed beside an event: of masks, and of the others."""
+    return tuple((n, size if n in others else _mask_for(shape)) for n in names)
 
 
 def _of_vectors(
