@@ -94,24 +94,20 @@ def examined(
     return Examined(
         evidence=evidence,
         said={**borne.said, **_said(evidence)},
-        not_done=(*_unmeasured(borne), *_unobserved((*undone, *undone_then))),
+        not_done=tuple(_undone(borne, (*undone, *undone_then))),
     )
 
 
-def _unmeasured(borne: Borne) -> Iterator[str]:
-    """Yield which of the configurations time did not allow."""
+def _undone(borne: Borne, experiments: tuple[str, ...]) -> Iterator[str]:
+    """Yield which configurations, and which of the experiments, time did not allow."""
     ways = [any(s.said.unfinished for s in each.both) for each in borne.sides]
     if ways[0]:
         yield "the way back"
     wanted, whole = len(borne.probes), ways.count(False)
     if whole < wanted:
         yield f"{wanted - whole} of {wanted} configurations"
-
-
-def _unobserved(names: tuple[str, ...]) -> Iterator[str]:
-    """Yield which of the experiments time did not allow, if any."""
-    if names:
-        yield f"experiments ({', '.join(names)})"
+    if experiments:
+        yield f"experiments ({', '.join(experiments)})"
 
 
 def observed(

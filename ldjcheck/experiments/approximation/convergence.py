@@ -42,7 +42,7 @@ from ldjcheck.records import (
 )
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner
@@ -109,7 +109,9 @@ def _converging(
     if first.disagrees and _is_of_some_steps(bench, first_probe, first):
         return None
     usual = _operations(runner, first)
-    is_off = any(_is_plainly_off(side) for _, side in apart)
+    gaps = (_gap(side) for _, side in apart if side.disagrees)
+    plainly = tells_a_mistake(first.dims)
+    is_off = any(gap is not None and bool((gap.abs() > plainly).any()) for gap in gaps)
     for numbers in _candidates(bench, first_probe, first, grain, usual):
         if first.disagrees and any(_is_one_off(first, number) for number in numbers):
             return None
@@ -154,16 +156,8 @@ def _is_one_off(side: Side, number: Number) -> bool:
     if not number.is_count or said is None or exact is None:
         return False
     least = _ROUNDING * count * (1.0 + exact.abs())
-    fits = [
-        bool(((count * said - (count + off) * exact).abs() <= least).all())
-        for off in (-1, 1)
-    ]
-    return any(fits)
-
-
-def _is_plainly_off(side: Side) -> bool:
-    gap = _gap(side) if side.disagrees else None
-    return gap is not None and bool((gap.abs() > tells_a_mistake(side.dims)).any())
+    offs = ((count * said - (count + off) * exact).abs() for off in (-1, 1))
+    return any(bool((off <= least).all()) for off in offs)
 
 
 def _candidates(
@@ -220,18 +214,17 @@ def _moves(
     return 0.0
 
 
+@on_failure(0)
 def _operations(runner: Runner, side: Side, usual: float = math.inf) -> int:
     """Return how many operations a call takes; 0 where it takes endlessly more than usual.
 
     A search whose interval is not halved any more, but divided by 4, never ends.
     """
     manner = Manner(patience=_PATIENCE * (1000 + usual))
-    try:
-        return runner.run(side.direction, side.x, Frozen(), manner).operations
-    except FailedCallError:
-        return 0
+    return runner.run(side.direction, side.x, Frozen(), manner).operations
 
 
+@on_failure(False, StaleSourceError, SyntaxError)
 def _vanishes(
     bench: Bench,
     grain: Grain,
@@ -253,15 +246,10 @@ def _vanishes(
         if times > _ALWAYS and times * steps > _FINE:
             return False
         runner, x, _ = bench.ready(probe)
-        try:
-            with grain.refined(runner.layer, numbers, times):
-                gaps.append(_gap_of(runner, side, bench.options))
-                if side.round_trip.off is not None:
-                    misses.append(_miss(runner, x))
-        except (
-            FailedCallError, StaleSourceError, SyntaxError,
-        ):  # fmt: skip
-            return False
+        with grain.refined(runner.layer, numbers, times):
+            gaps.append(_gap_of(runner, side, bench.options))
+            if side.round_trip.off is not None:
+                misses.append(_miss(runner, x))
         known = [gap for gap in gaps[-3:] if gap is not None]
         if len(known) < min(3, len(gaps)):
             return False
@@ -280,6 +268,7 @@ def _vanishes(
     return False
 
 
+@on_failure(False)
 def _is_gone(
     bench: Bench, grain: Grain, numbers: tuple[Number, ...], probe: Probe, side: Side
 ) -> bool:
@@ -288,12 +277,9 @@ def _is_gone(
     Set closer across a kink, points gain now more, now less: no rate is steady.
     """
     runner, x, _ = bench.ready(probe)
-    try:
-        with grain.refined(runner.layer, numbers, _DENSE):
-            gap = _gap_of(runner, side, bench.options)
-            miss = _miss(runner, x) if _comes_back_off(side) else 0.0
-    except FailedCallError:
-        return False
+    with grain.refined(runner.layer, numbers, _DENSE):
+        gap = _gap_of(runner, side, bench.options)
+        miss = _miss(runner, x) if _comes_back_off(side) else 0.0
     before = _gap(side)
     if gap is None or before is None:
         return False
@@ -308,9 +294,8 @@ def _gap_of(runner: Runner, side: Side, options: Options) -> Tensor | None:
     if not _is_ldj_off(side):
         return _gap(side)
     wanted = replace(options, atol=0.0)  # the gap alone: no rounding need be explained
-    return _gap(
-        measure_direction(runner, side.direction, side.x, wanted, behaviour=False)
-    )
+    way, x = side.direction, side.x
+    return _gap(measure_direction(runner, way, x, wanted, behaviour=False))
 
 
 def _miss(runner: Runner, x: Tensor) -> float:
@@ -364,9 +349,7 @@ def _ends_at_zero(gaps: list[Tensor]) -> bool:
 
 def _gap(side: Side) -> Tensor | None:
     gap = side.difference
-    if gap is None or not bool(torch.isfinite(gap).all()):
-        return None
-    return gap
+    return gap if gap is not None and bool(torch.isfinite(gap).all()) else None
 
 
 EXPERIMENT = Experiment(name="convergence", run=_run)
