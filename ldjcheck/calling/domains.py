@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ldjcheck.holdings import attributes, numbers_of_code, reachable
-from ldjcheck.records import Domain, Region, Shape
+from ldjcheck.records import Domain, Shape
+from ldjcheck.records.words import Region
 
 REAL = Domain(kind="real")
 GUESSES = (

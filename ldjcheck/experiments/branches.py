@@ -20,15 +20,8 @@ from torch import Tensor
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.tolerance import hides_mistakes, tells_a_mistake
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import (
-    Approximated,
-    Evidence,
-    Further,
-    Observation,
-    Probe,
-    Side,
-    Sides,
-)
+from ldjcheck.records import Approximated, Evidence, Further, Probe, Side, Sides
+from ldjcheck.records.observed import Observation
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.tape import Place, location_of

@@ -17,7 +17,8 @@ from ldjcheck.oracle.derivatives.jacobian import (
     exact_jacobian,
     log_abs_det,
 )
-from ldjcheck.records import GradientPart, Side
+from ldjcheck.records import Side
+from ldjcheck.records.observed import GradientPart
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.gradient_cuts import Cuts, place_of_code

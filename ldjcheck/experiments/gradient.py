@@ -25,12 +25,11 @@ from ldjcheck.records import (
     Direction,
     Evidence,
     GradientMeasured,
-    GradientPart,
     Location,
-    Observation,
     Probe,
     Side,
 )
+from ldjcheck.records.observed import GradientPart, Observation
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.observers.gradient_cuts import Cuts

@@ -21,12 +21,11 @@ from ldjcheck.records import (
     Direction,
     Evidence,
     Further,
-    Observation,
-    OneSided,
     Probe,
     Side,
     Sides,
 )
+from ldjcheck.records.observed import Observation, OneSided
 from ldjcheck.running.bench import Bench, oriented
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen

@@ -24,16 +24,8 @@ from ldjcheck.numerics.tolerance import (
     hides_mistakes,
     says_nothing,
 )
-from ldjcheck.records import (
-    Check,
-    CheckStatus,
-    Direction,
-    Measurement,
-    Probe,
-    Shape,
-    Side,
-    Verdict,
-)
+from ldjcheck.records import Check, Direction, Measurement, Probe, Shape, Side, Verdict
+from ldjcheck.records.words import CheckStatus
 
 _SHARE = 0.25  # of the exact value: what is off by more is seen in two digits
 _HALF = 0.45  # what is left open of a factor must be less than half of it

@@ -10,13 +10,12 @@ from torch import Tensor
 
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL, is_once_more
-from ldjcheck.records import (
+from ldjcheck.records import Direction, Location
+from ldjcheck.records.behaved import (
     Accumulation,
     Behaviour,
     Cast,
     Coupling,
-    Direction,
-    Location,
     Mutation,
     Stale,
     StaleFrom,

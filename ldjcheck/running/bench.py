@@ -19,18 +19,11 @@ from ldjcheck.calling.domains import REAL
 from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.holdings import attributes, reachable
-from ldjcheck.records import (
-    Calls,
-    Domain,
-    Given,
-    Layer,
-    Options,
-    Probe,
-    Region,
-    Shape,
-    Stage,
-    Turned,
-)
+from ldjcheck.records import Calls, Domain, Layer, Options, Probe, Shape
+from ldjcheck.records.asked import Given
+from ldjcheck.records.deadline import Stage
+from ldjcheck.records.probe import Turned
+from ldjcheck.records.words import Region
 from ldjcheck.running.devices import moved, usable
 from ldjcheck.running.failed_calls import (
     LayerRaisedError,

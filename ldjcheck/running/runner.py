@@ -17,18 +17,17 @@ from torch import Tensor
 
 from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.records import (
-    LARGEST_SEED,
     BaseMass,
     CallFunction,
     Calls,
     Deadline,
     Direction,
     Location,
-    Oracle,
     Returned,
     Shape,
     Way,
 )
+from ldjcheck.records.asked import LARGEST_SEED, Oracle
 from ldjcheck.running.devices import CPU, placed
 from ldjcheck.running.failed_calls import (
     AbsentWayError,

@@ -9,7 +9,8 @@ from typing import Any
 from ldjcheck.calling.signature import call_signature, signature_of
 from ldjcheck.conventions import densities, recognise_conventions
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Context, Given, Layer, Options, Shape
+from ldjcheck.records import Context, Layer, Options, Shape
+from ldjcheck.records.asked import Given
 
 
 def with_sizes_of(layer: Layer, given: Given, options: Options) -> Options:

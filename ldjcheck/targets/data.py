@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Given, Layer
+from ldjcheck.records import Layer
+from ldjcheck.records.asked import Given
 
 if TYPE_CHECKING:
     from torch import Tensor

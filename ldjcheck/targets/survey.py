@@ -19,7 +19,7 @@ from ldjcheck.calling.parameter_names import (
     unit_of_method,
 )
 from ldjcheck.holdings import module_of
-from ldjcheck.records import Skipped
+from ldjcheck.records.result import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
 from ldjcheck.targets.signature import misfit, typed_with_blanks
 from ldjcheck.targets.sources.notebook.deeds import Doings

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Target
+from ldjcheck.records.asked import Target
 from ldjcheck.targets.ahead import file_of_module, glance
 from ldjcheck.targets.sources import file, notebook
 from ldjcheck.targets.sources.source import Source, parse_target

@@ -18,17 +18,9 @@ from ldjcheck.oracle.oracles.both_directions import (
     measure_sides,
 )
 from ldjcheck.oracle.oracles.other_dims import OF_OTHER_DIMS
-from ldjcheck.records import (
-    Domain,
-    Evidence,
-    Exact,
-    Further,
-    Layer,
-    Noticed,
-    Options,
-    Probe,
-    Side,
-)
+from ldjcheck.records import Domain, Evidence, Further, Layer, Options, Probe, Side
+from ldjcheck.records.observed import Noticed
+from ldjcheck.records.side import Exact
 from ldjcheck.running.bench import Bench
 
 ORACLES = (*OF_ONE, *OF_THE_WAY_BACK, *OF_THE_WAY_THERE, *OF_ROUNDING, *OF_OTHER_DIMS)

@@ -23,9 +23,9 @@ from ldjcheck.records import (
     Result,
     Run,
     Sample,
-    Skipped,
     SublayerLine,
 )
+from ldjcheck.records.result import Skipped
 
 
 def run(*results: Result, skipped: tuple[Skipped, ...] = (), exit_code: int = 0) -> Run:

@@ -28,7 +28,8 @@ from report_runs import (
 
 import ldjcheck
 from ldjcheck import records
-from ldjcheck.records import Run, Skipped
+from ldjcheck.records import Run
+from ldjcheck.records.result import Skipped
 from ldjcheck.report import Style
 from ldjcheck.report.json import document, read_run, render
 

@@ -34,12 +34,12 @@ from ldjcheck.records import (
     Approximated,
     Direction,
     Evidence,
-    Observation,
     Options,
     Probe,
     Side,
     Sides,
 )
+from ldjcheck.records.observed import Observation
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError, on_failure

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ldjcheck.numerics.closeness import same
-from ldjcheck.records import Direction, Probe, Side, Stale, StaleFrom
+from ldjcheck.records import Direction, Probe, Side
+from ldjcheck.records.behaved import Stale, StaleFrom
 from ldjcheck.running.behaviour import VISIBLE, stale_ldj
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import on_failure

@@ -12,19 +12,9 @@ from ldjcheck.experiments.behaviour.statefulness import Histories
 from ldjcheck.experiments.behaviour.stochasticity import reseeded
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.closeness import same
-from ldjcheck.records import (
-    Behaviour,
-    Coupling,
-    Direction,
-    Evidence,
-    Location,
-    Noticed,
-    Observation,
-    Options,
-    Probe,
-    Side,
-    StateChange,
-)
+from ldjcheck.records import Direction, Evidence, Location, Options, Probe, Side
+from ldjcheck.records.behaved import Behaviour, Coupling, StateChange
+from ldjcheck.records.observed import Noticed, Observation
 from ldjcheck.running.behaviour import changes_between_calls, coupling_of, difference
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError, on_failure

@@ -17,15 +17,8 @@ from torch.distributions.transforms import Transform
 
 from ldjcheck.calling.domains import draw
 from ldjcheck.numerics.closeness import same
-from ldjcheck.records import (
-    Direction,
-    Kwargs,
-    Probe,
-    Returned,
-    Stale,
-    StaleFrom,
-    StateChange,
-)
+from ldjcheck.records import Direction, Kwargs, Probe, Returned
+from ldjcheck.records.behaved import Stale, StaleFrom, StateChange
 from ldjcheck.running.behaviour import SAME, VISIBLE, stale_by, stale_ldj
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError, on_failure

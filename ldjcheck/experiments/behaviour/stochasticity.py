@@ -11,7 +11,8 @@ from torch import Tensor
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import is_clearly_regular
 from ldjcheck.numerics.tolerance import is_once_more
-from ldjcheck.records import Direction, Options, Side, Unrepeatable
+from ldjcheck.records import Direction, Options, Side
+from ldjcheck.records.behaved import Unrepeatable
 from ldjcheck.running.behaviour import SAME, difference
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ldjcheck.experiments.experiment import Experiment
-from ldjcheck.records import Evidence, Noticed, Observation
+from ldjcheck.records import Evidence
+from ldjcheck.records.observed import Noticed, Observation
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.snapshot.state import tensors_by_name
 

@@ -22,7 +22,8 @@ from ldjcheck.oracle.derivatives.jacobian import (
     ldj_error,
     log_abs_det,
 )
-from ldjcheck.records import Method, Wrt
+from ldjcheck.records import Wrt
+from ldjcheck.records.words import Method
 from ldjcheck.running.runner import Outcome
 
 _MOST = 0.75  # of the samples: what is left is an exception

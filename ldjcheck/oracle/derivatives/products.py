@@ -21,7 +21,7 @@ import torch.autograd.forward_ad as fwAD  # torch's own spelling
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node
 
-from ldjcheck.records import Method
+from ldjcheck.records.words import Method
 from ldjcheck.running.observers.passages import Point, point_of
 
 EventMap = Callable[[Tensor], Tensor]

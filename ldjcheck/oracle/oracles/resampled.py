@@ -18,7 +18,8 @@ from ldjcheck.oracle.oracle import Oracle, Question
 from ldjcheck.oracle.sides import judged_by
 from ldjcheck.oracle.way_back.departed import miss
 from ldjcheck.oracle.way_back.preimage import residual_allowed
-from ldjcheck.records import RoundTrip, Side
+from ldjcheck.records import Side
+from ldjcheck.records.side import RoundTrip
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner

@@ -10,7 +10,8 @@ from torch import Tensor
 from ldjcheck.oracle.derivatives.directional_derivative import Stage
 from ldjcheck.oracle.structures.cost import Cost
 from ldjcheck.oracle.structures.proof import Claim, Proof, Proposal
-from ldjcheck.records import Method, Structure
+from ldjcheck.records import Structure
+from ldjcheck.records.words import Method
 
 _ORDER: tuple[Structure, ...] = (
     "identity", "diagonal", "permutation", "triangular", "low-rank", "block", "dense",

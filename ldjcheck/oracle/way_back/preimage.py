@@ -20,7 +20,8 @@ from ldjcheck.oracle.sides import judged_by, measured_side
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.departed import given_back
 from ldjcheck.oracle.way_back.round_trip import gap_between
-from ldjcheck.records import Exact, Side, Sides
+from ldjcheck.records import Side, Sides
+from ldjcheck.records.side import Exact
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen

@@ -18,7 +18,8 @@ from ldjcheck.oracle.noise.slopes import flattest
 from ldjcheck.oracle.oracle import Question
 from ldjcheck.oracle.sides import is_minus, measured_side
 from ldjcheck.oracle.way_back.many_to_one import beyond_noise, has_one_image, period_of
-from ldjcheck.records import RoundTrip, Side
+from ldjcheck.records import Side
+from ldjcheck.records.side import RoundTrip
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ldjcheck.records import Direction, Excerpt, LedgerLine, Result
+from ldjcheck.records import Direction, LedgerLine, Result
+from ldjcheck.records.portrait import Excerpt
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import one_line, outdented, printable
 

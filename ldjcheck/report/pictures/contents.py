@@ -5,15 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ldjcheck.records import (
-    Check,
-    Direction,
-    GridImage,
-    JacobianMatrix,
-    Law,
-    Result,
-    Sample,
-)
+from ldjcheck.records import Check, Direction, Law, Result, Sample
+from ldjcheck.records.portrait import GridImage, JacobianMatrix
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.pictures.heatmap import STRUCTURES

@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ldjcheck.records import Cell, GridImage, Sample
-from ldjcheck.records.portrait import Path
+from ldjcheck.records import Sample
+from ldjcheck.records.portrait import Cell, GridImage, Path
 from ldjcheck.report.pictures.palette import (
     EXACT,
     FAINT,

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.records import Cast, Location
+from ldjcheck.records import Location
+from ldjcheck.records.behaved import Cast
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place
 from ldjcheck.torch_ops import RANDOM, writes

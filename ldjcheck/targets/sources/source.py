@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Target
+from ldjcheck.records.asked import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
