@@ -31,11 +31,8 @@ def render(run: Run) -> str:
         blocks.append(_dedented(about.evidence(main, "  ", _STYLE)))
     else:
         blocks.append(_numbers(check, result, run.seed))
-        if main is not None:
-            blocks.append(_where(main))
-            blocks.append(_why(main))
-    blocks.append(_smallest(check, main, result))
-    blocks.append(_others(main, result))
+        blocks += () if main is None else (_where(main), _why(main))
+    blocks += _smallest(check, main, result), _others(main, result)
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -27,7 +26,7 @@ from ldjcheck.records import (
     Shape,
     Way,
 )
-from ldjcheck.records.asked import LARGEST_SEED, Oracle
+from ldjcheck.records.asked import Oracle
 from ldjcheck.running.devices import CPU, placed
 from ldjcheck.running.failed_calls import (
     AbsentWayError,
@@ -39,6 +38,7 @@ from ldjcheck.running.guard import Frozen, Guard
 from ldjcheck.running.manner import PLAIN, Manner
 from ldjcheck.running.packing import Layout, gathered
 from ldjcheck.running.reported import reported_of
+from ldjcheck.running.snapshot.isolation import reseed
 from ldjcheck.tracebacks import message_of
 
 _OF_ONE = 1e4  # multiplications in the time that an operation takes by itself
@@ -292,13 +292,9 @@ class Runner:
         return total[:, None] if self.calls.column else total
 
     def _reseed(self) -> None:
-        # `torch.manual_seed` would also format a stack trace for each absent accelerator.
-        torch.default_generator.manual_seed(self.seed)
+        reseed(self.seed)
         if self.device != CPU:
             torch.get_device_module(self.device).manual_seed_all(self.seed)
-        # Layers use the global generator. Seeds are counted on from the largest, too.
-        np.random.seed(self.seed % (LARGEST_SEED + 1))
-        random.seed(self.seed)
 
     def _fresh_kwargs(self, direction: Direction) -> dict[str, Any]:
         handed = self.handed if direction == "inverse" else {}
@@ -409,9 +405,8 @@ def _change(now: Tensor, before: Tensor) -> float:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(
-        value, (Tensor, int, float, np.number, np.ndarray)
-    ) and not isinstance(value, bool)
+    numbers = (Tensor, int, float, np.number, np.ndarray)
+    return isinstance(value, numbers) and not isinstance(value, bool)
 
 
 def is_single(ldj: Any) -> bool:

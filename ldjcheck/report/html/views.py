@@ -10,6 +10,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes.catalogue.page import sections
 from ldjcheck.records import Check, Finding, Fix, Location, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.again import python
@@ -137,18 +139,14 @@ def _fix(fix: Fix, *, is_shown: bool) -> View:
             for number, line in enumerate(lines, edit.line):
                 if line.strip() and line not in stays:
                     rows.append({"sign": sign, "line": number, "text": line})
-    edits = tuple((name, _outdented(rows)) for name, rows in by_file.items())
-    return {"title": title, "files": edits, "is_shown_above": is_shown}
-
-
-def _outdented(rows: Sequence[View]) -> list[View]:
-    texts = outdented([row["text"] for row in rows])
-    return [{**row, "text": text} for row, text in zip(rows, texts, strict=True)]
+    for rows in by_file.values():
+        for row, text in zip(rows, outdented([r["text"] for r in rows]), strict=True):
+            row["text"] = text
+    files_ = tuple(by_file.items())
+    return {"title": title, "files": files_, "is_shown_above": is_shown}
 
 
 def _page(code: str) -> View | None:
-    from ldjcheck.mistakes import rule_for
-    from ldjcheck.mistakes.catalogue.page import sections
 
     rule = rule_for(code)
     if rule is None:
