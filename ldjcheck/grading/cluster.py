@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from ldjcheck.grading.black_box import Model
@@ -56,11 +57,8 @@ class Cluster:
         workers = list(self._client.scheduler_info(n_workers=-1)["workers"])
         if not workers:
             raise NoClusterError("The Dask scheduler has no workers.")
-        asked = [
-            self._client.submit(_enforced, limits, workers=[each], pure=False)
-            for each in workers
-        ]
-        told = self._client.gather(asked)
+        ask = partial(self._client.submit, _enforced, limits, pure=False)
+        told = self._client.gather([ask(workers=[each]) for each in workers])
         names = Enforced.__slots__
         return Enforced(**{n: all(getattr(each, n) for each in told) for n in names})
 
@@ -77,9 +75,8 @@ class Cluster:
         with client:
             given = [(rubric, dict(models))]
             (shared,) = client.scatter(given, broadcast=True, hash=False)
-            futures = [
-                client.submit(_mark, each, shared, pure=False) for each in submissions
-            ]
+            ask = partial(client.submit, _mark, pure=False)
+            futures = [ask(each, shared) for each in submissions]
             for future in as_completed(futures, loop=client.loop):
                 yield future.result()
 

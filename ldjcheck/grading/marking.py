@@ -104,7 +104,9 @@ class _Marking:
         started = time.perf_counter()
         file = self._file_of(exercise)
         if file is None:
-            found = _absent(exercise, self._why_absent(exercise))
+            told = "; ".join(self.text.faults.values())
+            why = f"no {exercise.root} is defined{': ' * bool(told)}{told}"
+            found = _absent(exercise, why)
         else:
             found = replace(self._judged(exercise, file), file=file)
         return replace(found, seconds=time.perf_counter() - started)
@@ -144,10 +146,6 @@ class _Marking:
                 return source
         broken = [s for s in first if s in self.text.faults]
         return broken[0] if broken else None
-
-    def _why_absent(self, exercise: Exercise) -> str:
-        told = "; ".join(self.text.faults.values())
-        return f"no {exercise.root} is defined{': ' * bool(told)}{told}"
 
     # --- one exercise -------------------------------------------------------------------
 
@@ -300,11 +298,7 @@ def opened(message: Any) -> Mapping[str, Any]:
             }
         }
     directions, shape = message.get("directions"), message.get("shape")
-    if (
-        not isinstance(directions, list)
-        or not directions
-        or not isinstance(shape, list)
-    ):
+    if not (isinstance(directions, list) and directions and isinstance(shape, list)):
         raise BrokenChannelError("what it sent is no answer")
     return {
         "directions": [d for d in directions if d in ("forward", "inverse")],
@@ -347,23 +341,22 @@ def _standing(
     first = next((cause.message for cause in causes), "")
     fails = status == "fail" and any(cause.severity == "error" for cause in causes)
     if from_outside == "wrong":
-        if status == "pass" and numbers.why == black_box.OTHER_MAP:
-            return "held", (
+        if status != "pass":
+            return "wrong", first if fails else numbers.why
+        why = f"from outside {numbers.why}, and the check beside its code says pass"
+        if numbers.why == black_box.OTHER_MAP:
+            why = (
                 "its ldj is that of its map, but with the parameters of the reference "
                 "it maps otherwise"
             )
-        if status == "pass":
-            return "held", (
-                f"from outside {numbers.why}, and the check beside its code says pass"
-            )
-        return "wrong", first if fails else numbers.why
+        return "held", why
     if fails:
         return "wrong", first
     if status == "pass" and (from_outside == "right" or not exercise.outside):
         return "right", ""
+    if status == "pass" and numbers.why == black_box.IDENTITY:
+        return "unproven", numbers.why
     if status == "pass":
-        if numbers.why == black_box.IDENTITY:
-            return "unproven", numbers.why
         return "held", f"from outside nothing is proved: {numbers.why}"
     if status is None:
         why = inside.why or "the check beside its code gave no answer"
