@@ -29,7 +29,7 @@ from ldjcheck.records import (
     Result,
     Status,
 )
-from ldjcheck.revision import Live, first_line
+from ldjcheck.revision import Live, Replacement, first_line
 from ldjcheck.tracing import trace_calls
 
 BUNDLED = ("Scaling", "SequenceNorm", "ChunkCoupling", "GlowBlock", "LearnedKnees")
@@ -68,9 +68,13 @@ class Selftest:
 def plant_all(layer: Layer, options: Options) -> Selftest:
     """Return what becomes of every mistake that fits into a layer's own source."""
     checked = check_layer(layer, replace(options, ledger=True))
-    about = Selftest(layer=layer.name, shape=_shape(checked), status=checked.status)
+    shape = next((str(c.shape) for c in checked.checks if c.shape is not None), "")
+    about = Selftest(layer=layer.name, shape=shape, status=checked.status)
     if checked.status != "pass":
-        return replace(about, why=_said(checked))
+        messages = (finding.message for finding in checked.findings)
+        first = next(messages, "see the check itself")
+        why = f"the layer does not pass as it stands: {first}"
+        return replace(about, why=why)
     before, called = _heard(layer, options)
     sites = list(_sites(checked, layer, called))
     if not sites:
@@ -78,7 +82,10 @@ def plant_all(layer: Layer, options: Options) -> Selftest:
     live = Live(list(dict.fromkeys(site.source.file for site in sites)))
     known = {finding.code for finding in checked.findings}
     planting = _Planting(live, layer, options, before, known)
-    for slip in _all_slips(sites, live):
+    every: dict[tuple[Replacement, ...], Slip] = {}
+    for slip in (slip for site in sites for slip in slips(site)):
+        every.setdefault(slip.replacements, slip)
+    for slip in every.values():
         planting.plant(slip)
     return replace(
         about,
@@ -111,16 +118,6 @@ def _heard(
 
     with trace_calls(hears):
         return measure_layer(layer, options), called
-
-
-def _said(result: Result) -> str:
-    first = result.findings[0].message if result.findings else "see the check itself"
-    return f"the layer does not pass as it stands: {first}"
-
-
-def _shape(result: Result) -> str:
-    shapes = [c.shape for c in result.checks if c.shape is not None]
-    return str(shapes[0]) if shapes else ""
 
 
 def _sites(
@@ -163,15 +160,6 @@ def _place(entry: LedgerLine) -> tuple[str, int]:
     """Return the file as it was loaded, and the line in it, of a ledger's entry."""
     at = Location(file=entry.file, line=entry.line, cell=entry.cell)
     return real_file(at), entry.line
-
-
-def _all_slips(sites: list[Site], live: Live) -> Iterator[Slip]:
-    seen = set()
-    for site in sites:
-        for slip in slips(site):
-            if slip.replacements not in seen:
-                seen.add(slip.replacements)
-                yield slip
 
 
 class _Planting:

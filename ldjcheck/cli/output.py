@@ -161,10 +161,8 @@ def _diff(revised: Revised) -> str:
         name = revised.file
         name = name if change.cell is None else cell_file(name, change.cell)
         rows += unified_diff(change.before, change.after, name, name)
-    ended = (
-        r if r.endswith("\n") else f"{r}\n\\ No newline at end of file\n" for r in rows
-    )
-    return "".join(ended)
+    unended = "\n\\ No newline at end of file\n"
+    return "".join(row if row.endswith("\n") else row + unended for row in rows)
 
 
 def _as_fix(derived: Derived) -> Fix:
@@ -231,7 +229,9 @@ def write_pictures(run: Run, path: Path) -> None:
     from ldjcheck.report.pictures import NothingToDrawError, save_sheet, sheet
 
     for number, result in enumerate(run.results, 1):
-        own = path if len(run.results) == 1 else _numbered(path, number)
+        own = path
+        if len(run.results) > 1:
+            own = path.with_name(f"{path.stem}-{number}{path.suffix}")
         try:
             figure = sheet(result)
         except NothingToDrawError as error:
@@ -239,7 +239,3 @@ def write_pictures(run: Run, path: Path) -> None:
             continue
         save_sheet(figure, own)
         click.echo(f"Wrote {own}: {result.target}", err=True)
-
-
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.stem}-{number}{path.suffix}")

@@ -6,14 +6,13 @@ The input of such a layer is one flat vector, which is cut into the tensors.
 from __future__ import annotations
 
 import ast
-import inspect
 import itertools
 import math
-import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from ldjcheck.calling.results import written_in
 from ldjcheck.holdings import looked_up
 from ldjcheck.records import Calls, Shape
 from ldjcheck.settling.guesses.shapes import ShapeGuess
@@ -84,12 +83,8 @@ def taken_apart(layer: Any) -> int:
 
     Two in `a, b = x`, and in `torch.cat(x, dim=1)`, which wants more than a tensor.
     """
-    function = looked_up(layer, "forward") or layer
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
-        return 0
-    called = next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)), None)
+    nodes = written_in(looked_up(layer, "forward") or layer)
+    called = next((n for n in nodes if isinstance(n, ast.FunctionDef)), None)
     if called is None:
         return 0
     names = [argument.arg for argument in called.args.args]
