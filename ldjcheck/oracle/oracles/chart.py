@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
-from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.oracle.oracle import Question
 from ldjcheck.oracle.sides import judged_by
 from ldjcheck.records import Side
 
@@ -21,7 +21,7 @@ _EXACT = 1e-9  # of sums and lengths that are one
 _ROUNDING = 1e-9
 
 
-def _known(asked: Question) -> Side | None:
+def known(asked: Question) -> Side | None:
     """Return log|det J| in the chart; of a way back, minus that of the way there."""
     side, exact = asked.side, asked.side.exact
     if exact.jacobian is None or not exact.is_resizing or side.said.ldj is None:
@@ -74,10 +74,3 @@ def _is_one(values: Tensor) -> bool:
 
 def _is_within(off: Tensor, allowed: Tensor) -> bool:
     return bool((off.abs() <= allowed).all())
-
-
-ORACLE = Oracle(
-    name="chart",
-    summary="a map onto a simplex or a factor of correlations, in a chart of these",
-    known=_known,
-)
