@@ -44,7 +44,6 @@ class Planted:
     status: Status
     caught: bool  # also by a warning or a note, where the check passes
     code: str | None
-    name: str | None
     place: tuple[str, int] | None  # the file and line that the finding points at
 
 
@@ -221,7 +220,6 @@ class _Planting:
             status=result.status,
             caught=result.status != "pass" or first is not None,
             code=None if first is None else first.code,
-            name=None if first is None else first.name,
             place=None if place is None else (real_file(place), place.line),
         )
         self.planted.append(found)

@@ -180,7 +180,6 @@ def _judged(
         worst=together.off,
         allowed=together.allowed,
         wrong=tuple(wrong),
-        untouched=len(slopes.names) - len(suspects),
         cut=cut,
         location=location,
     )
@@ -206,7 +205,6 @@ def _of_incoming(
         result,
         worst=abs(part.exact - part.reported),
         wrong=(part,),
-        untouched=len(slopes.names),
         cut=None if not places else {**seen.numbers, **seen.passable}[places[0]],
         location=None if not places else location_of(places[0]),
     )

@@ -116,7 +116,6 @@ class _Drawing:
             code=animal.near or animal.code or "",
             shape=animal.shape or (),
             options=options,
-            signature=report.result.convention or "",
             sample=_sample(report),
         )
 
@@ -160,7 +159,6 @@ class _Drawing:
             message=first.message,
             lines=frozenset(lines),
             functions=tuple(dict.fromkeys(p.function for p in places if p.function)),
-            signature=report.result.convention or "",
             sample=_sample(report),
         )
 

@@ -13,10 +13,6 @@ from ldjcheck.oracle.structures.proof import Claim, Proof, Proposal
 from ldjcheck.records import Structure
 from ldjcheck.records.words import Method
 
-_ORDER: tuple[Structure, ...] = (
-    "identity", "diagonal", "permutation", "triangular", "low-rank", "block", "dense",
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Determinant:
