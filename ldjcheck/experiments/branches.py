@@ -27,7 +27,7 @@ from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place, is_torchs
 from ldjcheck.torch_ops import CLAMPS, COMPARES, EXTREMES, MAGNITUDES
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 Bound = tuple[Place | None, str, str]
 
@@ -225,9 +225,7 @@ class _Bounds(Operations):
         self.of_all: set[Bound] = set()
         self.at = torch.zeros(batch, dtype=torch.bool)  # samples that lie on a bound
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         if name in CLAMPS and args and isinstance(args[0], Tensor):
             low, high = _ends(name, args[1:], named)
             value = args[0].detach()

@@ -35,8 +35,6 @@ OF_CALLS: tuple[Experiment, ...] = (
 )
 """What is asked once the numbers are known."""
 
-EXPERIMENTS: tuple[Experiment, ...] = (*OF_VALUES, *OF_CALLS)
-"""All of them, each behind those whose observations it reads."""
 
 OF_KNOWN_LAYERS = (gradient.EXPERIMENT,)
 """What is left to ask of a layer that is known, and is called in another way."""

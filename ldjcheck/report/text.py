@@ -32,7 +32,7 @@ def render(run: Run, style: Style) -> str:
             lead = f"{one_line(result.target)}: the same, line by line, as "
             blocks.append(wrap(lead + one_line(first), style.width, "", "  ", rows=2))
         elif result.derived is not None:
-            blocks += derived.blocks(result, style)
+            blocks += derived.blocks(result, result.derived, style)
         elif style.verbose:
             blocks += full.blocks(result, style)
         else:

@@ -40,7 +40,7 @@ from ldjcheck.torch_ops import (
     TO_LOW_PRECISION,
     rounds,
 )
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 
 @dataclass
@@ -99,9 +99,7 @@ class Guard(Operations):
         super().__exit__(*raised)  # type: ignore[no-untyped-call]  # untyped in torch
         self._inference.__exit__(*raised)
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Return what the layer gets instead of `func(*args, **kwargs)`."""
         self.operations += 1
         if self.operations > self._manner.patience:

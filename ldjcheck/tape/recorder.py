@@ -19,7 +19,7 @@ from ldjcheck.tape.frames import calls_layers, is_users, place_of
 from ldjcheck.tape.node import Node, Place
 from ldjcheck.torch_ops import ADD, FACTORIES, SUBTRACT, UNRECORDED, writes
 from ldjcheck.tracebacks import is_ours, nearest_own
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 _SOURCE_FREE = ("grad", "_grad", "_base", "grad_fn")
 _SUMS = ADD | SUBTRACT
@@ -66,9 +66,7 @@ class Recorder(Operations):
         known = ((self._node_of.get(id(tensor)), tensor) for tensor in self._kept)
         return {node: tensor for node, tensor in known if node is not None}
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Run the operation and record it."""
         if name == "__get__":
             return self._attribute(func, args, named)

@@ -30,7 +30,7 @@ from ldjcheck.revision import (
     first_line,
 )
 from ldjcheck.tape.frames import calls_layers, is_torchs, is_users
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 _FEWEST, _MOST = 2, 200
 
@@ -190,9 +190,7 @@ class _Codes(Operations):
             if is_users(code.co_filename) and not is_torchs(code.co_filename)
         }
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             code = frame.f_code

@@ -13,10 +13,8 @@ from ldjcheck.report.style import Style
 _MARGIN = "    "
 
 
-def blocks(result: Result, style: Style) -> list[Block]:
+def blocks(result: Result, derived: Derived, style: Style) -> list[Block]:
     """Return the title, the steps of each direction, what was in the way, and the edit."""
-    derived = result.derived
-    assert derived is not None
     found: list[Block] = [[title(result, style)]]
     stopped = {each.direction for each in derived.obstacles}
     is_flat = derived.applicability != "none" and "forward" not in stopped

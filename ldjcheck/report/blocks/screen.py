@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ldjcheck.records import Check, Finding, Result
+from ldjcheck.records import Check, Finding, Law, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.again import again
@@ -290,7 +290,7 @@ def _why(
     """Return numbers, law and reasons, then where else the same mistake stands."""
     finding = mistake.finding
     lines = [] if check is None else _numbers(check, style, is_short=has_total)
-    reasons = [] if finding.law is None else _law(finding, style)
+    reasons = [] if finding.law is None else _law(finding.law, style)
     reasons += about.evidence(finding, "  ", style)
     if finding.also_fits:
         fits = f"The same numbers also fit {', '.join(finding.also_fits)}."
@@ -323,11 +323,10 @@ def _of_echo(finding: Finding, echo: Finding) -> str:
     )
 
 
-def _law(finding: Finding, style: Style) -> Block:
+def _law(law: Law, style: Style) -> Block:
     """Return the formula of the difference, and the numbers of dims it was seen at."""
-    assert finding.law is not None
-    text = f"difference = {one_line(finding.law.expression)}"
-    dims = [str(point.dims) for point in finding.law.points]
+    text = f"difference = {one_line(law.expression)}"
+    dims = [str(point.dims) for point in law.points]
     if dims:
         listed = ", ".join(dims[:-1]) + " and " * (len(dims) > 1) + dims[-1]
         text += f", at dims {listed}"

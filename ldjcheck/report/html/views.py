@@ -164,13 +164,12 @@ def _page(code: str) -> View | None:
 
 
 def _directions(result: Result, number: int, *, pictures: bool) -> Iterator[View]:
-    checks = [c for c in result.checks if c.name == "ldj" and c.direction is not None]
+    compared = (check for check in result.checks if check.name == "ldj")
+    checks = [(c, way) for c in compared if (way := c.direction) is not None]
     main = gravest(result)
     if main is not None and main.direction == "inverse":
         checks = checks[::-1]
-    for check in checks:
-        direction = check.direction
-        assert direction is not None
+    for check, direction in checks:
         lines = [line for line in result.ledger if line.direction == direction]
         parts = tuple(s for s in result.sublayers if s.direction == direction)
         rows = tuple(_sample_rows(check))

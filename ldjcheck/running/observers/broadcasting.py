@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ldjcheck.records import Shape
 from ldjcheck.tape.frames import innermost_place
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 Where = tuple[str, int, int] | None
 
@@ -42,9 +42,7 @@ class Spreads(Operations):
         self.uneven: bool = False  # what is halved had an entry too many
         self.unread: bool = False  # what is looked up in had rows that nobody asks for
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Run the operation, and look at the sizes that go in and come out."""
         result = func(*args, **named)
         parts = [a for a in args if isinstance(a, Tensor) and self._is_of_samples(a)]

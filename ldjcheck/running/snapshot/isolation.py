@@ -20,7 +20,7 @@ from torch.distributions.transforms import _InverseTransform
 from ldjcheck.holdings import attributes, module_level, module_of, reachable
 from ldjcheck.records.asked import LARGEST_SEED
 from ldjcheck.running.precision import LOW_PRECISION, is_rounded
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 
 def reseed(seed: int) -> None:
@@ -148,9 +148,7 @@ def _put_back(item: Any, contents: dict[Any, Any] | list[Any] | set[Any]) -> Non
 class CopiesOfResults(Operations):
     """Lets `deepcopy` copy tensors that are results of a computation, by value."""
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Run the operation, but for the copying of a result."""
         if func is Tensor.__deepcopy__ and not args[0].is_leaf:
             tensor, memo = args

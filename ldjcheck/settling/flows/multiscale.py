@@ -8,7 +8,7 @@ is asked of the split by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +22,7 @@ from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.records import Calls, Departure, Returned, Shape
-from ldjcheck.records.called import Way
+from ldjcheck.records.called import Recognise, Way
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
@@ -36,9 +36,7 @@ _SMALLEST = (
 )
 
 
-def with_departures(
-    bench: Bench, recognise: Callable[[Any], tuple[Calls, ...]]
-) -> Bench:
+def with_departures(bench: Bench, recognise: Recognise) -> Bench:
     """Return the bench with what leaves on the way as a part of the output.
 
     As it is, where nothing leaves, or where it is not what the output lacks.
@@ -60,9 +58,7 @@ def with_departures(
     return opened if all_split or whole.is_regular(opened) else bench
 
 
-def _found(
-    bench: Bench, recognise: Callable[[Any], tuple[Calls, ...]]
-) -> tuple[Departure, ...]:
+def _found(bench: Bench, recognise: Recognise) -> tuple[Departure, ...]:
     x = bench.inputs()
     runner = bench.runner(warm_up=x)
     try:
@@ -99,9 +95,7 @@ def _is_of(asked: Asked, x: Tensor) -> bool:
     return bool(z.dim() and answer.dim()) and len(z) == len(answer) == len(x)
 
 
-def _departure(
-    runner: Runner, left: Left, recognise: Callable[[Any], tuple[Calls, ...]]
-) -> Departure | None:
+def _departure(runner: Runner, left: Left, recognise: Recognise) -> Departure | None:
     """Return how a split is called, if it hands on what it keeps and reports an ldj."""
     for calls in recognise(left.owner):
         if calls.forward is None:
