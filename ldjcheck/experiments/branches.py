@@ -273,9 +273,7 @@ class _Bounds(Operations):
         self.samples[side] = samples if known is None else known | samples
 
 
-def _ends(
-    name: str, args: tuple[Any, ...], given: Mapping[str, Any]
-) -> tuple[Any, Any]:
+def _ends(name: str, args: Args, given: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the lower and the upper bound of a clamp, None where there is none."""
     if name == "clamp_max":
         return None, args[0] if args else given.get("max")

@@ -40,6 +40,7 @@ from ldjcheck.settling.domains import (
     repeats_every,
     stretch,
 )
+from ldjcheck.settling.guesses.shapes import Shapes
 from ldjcheck.settling.trial import Quality, Trial, graded, spread_in, tried
 
 _EXACT = 1e-9  # of whole numbers: what a scale there and back leaves
@@ -72,7 +73,7 @@ class _Found:
 def settle(
     start: Bench,
     candidates: tuple[Calls, ...],
-    shapes: tuple[tuple[Shape, str], ...],
+    shapes: Shapes,
     lessons: Lessons | None = None,
 ) -> Settled:
     """Return the first way of calling that works, the best one where several do.
@@ -93,10 +94,7 @@ def settle(
 
 
 def _settled(
-    start: Bench,
-    candidates: tuple[Calls, ...],
-    shapes: tuple[tuple[Shape, str], ...],
-    failures: Failures,
+    start: Bench, candidates: tuple[Calls, ...], shapes: Shapes, failures: Failures
 ) -> Settled:
     best: tuple[Quality, Settled] | None = None
     for promote in (True, False) if start.promote else (False,):

@@ -104,9 +104,9 @@ class Recorder(Operations):
         self,
         result: Any,
         name: str,
-        func: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        func: Operation,
+        args: Args,
+        kwargs: Named,
         places: tuple[Place, ...],
     ) -> None:
         if name in FACTORIES:
@@ -126,9 +126,7 @@ class Recorder(Operations):
                     node.part = index
                     self._put(part, node)
 
-    def _attribute(
-        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _attribute(self, func: Operation, args: Args, kwargs: Named) -> Any:
         result = func(*args, **kwargs)
         name = getattr(getattr(func, "__self__", None), "__name__", "?")
         if (
@@ -143,9 +141,7 @@ class Recorder(Operations):
             self._put(result, node)
         return result
 
-    def _unrolled(
-        self, result: Any, args: tuple[Any, ...], places: tuple[Place, ...]
-    ) -> Any:
+    def _unrolled(self, result: Any, args: Args, places: tuple[Place, ...]) -> Any:
         items = list(result)
         for index, item in enumerate(items):
             getter = torch.Tensor.__getitem__
@@ -163,9 +159,9 @@ class Recorder(Operations):
         self,
         name: str,
         value: Tensor,
-        function: Callable[..., Any] | None = None,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        function: Operation | None = None,
+        args: Args = (),
+        kwargs: Named | None = None,
         places: tuple[Place, ...] = (),
     ) -> Node:
         node = Node(

@@ -67,7 +67,7 @@ class Spreads(Operations):
         return tensor.shape[0] == self._batch
 
 
-def _opens(name: str, args: tuple[Any, ...], result: Tensor) -> bool:
+def _opens(name: str, args: Args, result: Tensor) -> bool:
     """Return whether a view puts all axes behind the channels into one, and finds none."""
     if name not in _VIEWS or result.dim() != 3:
         return False
@@ -75,7 +75,7 @@ def _opens(name: str, args: tuple[Any, ...], result: Tensor) -> bool:
     return type(last) is int and last == -1 and result.shape[-1] == 1
 
 
-def _leaves_a_rest(name: str, args: tuple[Any, ...], result: Any) -> bool:
+def _leaves_a_rest(name: str, args: Args, result: Any) -> bool:
     """Return whether parts that should be of one size are not: their number does not fit."""
     if name not in _IN_PARTS or not isinstance(result, (tuple, list)):
         return False
@@ -85,7 +85,7 @@ def _leaves_a_rest(name: str, args: tuple[Any, ...], result: Any) -> bool:
     return not is_told and len({tuple(part.shape) for part in parts}) > 1
 
 
-def _asks_for_fewer(name: str, args: tuple[Any, ...], result: Any) -> bool:
+def _asks_for_fewer(name: str, args: Args, result: Any) -> bool:
     """Return whether a `gather` leaves rows of its table out: torch lets it, unlike more."""
     if name != "gather" or not isinstance(result, Tensor):
         return False

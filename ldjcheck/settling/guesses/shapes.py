@@ -76,6 +76,10 @@ _FEW = 16  # entries of an axis beside others of our own choice
 _SHAPE_WORDS = ("shape", "size", "dims")
 
 
+Shapes = tuple[tuple[Shape, str], ...]
+"""Shapes that are tried in their order, each with what suggests it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeGuess:
     """An event shape to try, and the fact of the layer that suggests it."""
