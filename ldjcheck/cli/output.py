@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ldjcheck.revision.disk import Revised
     from ldjcheck.session.targets import Session
 
+    Outputs = Sequence[tuple[Format, Path | None]]
+
 _PAGE = 80  # columns of a file, or of what another program reads
 _NARROWEST, _WIDEST = 60, 120  # columns that a report is laid out for
 _REPORT_IT = "This is a fault of ldjcheck, not of your layer. Please report it."
@@ -58,12 +60,7 @@ def leave_session(
 
 
 def write_reports(
-    run: Run,
-    formats: Sequence[tuple[Format, Path | None]],
-    *,
-    color: str,
-    verbosity: int,
-    statistics: bool = False,
+    run: Run, formats: Outputs, *, color: str, verbosity: int, statistics: bool = False
 ) -> None:
     """Draw the run in each format; `None` is standard output.
 
@@ -86,9 +83,7 @@ def write_reports(
             path.write_text(text, encoding="utf-8")
 
 
-def with_screen(
-    formats: Sequence[tuple[Format, Path | None]],
-) -> Sequence[tuple[Format, Path | None]]:
+def with_screen(formats: Outputs) -> Outputs:
     """Return the formats, with the text on the screen where all others go to files."""
     from ldjcheck.report import FORMATS
 
@@ -101,7 +96,7 @@ def write_edits(
     run: Run,
     started: float,
     again: Callable[[], Run],
-    formats: Sequence[tuple[Format, Path | None]],
+    formats: Outputs,
     *,
     only_show: bool,
 ) -> None:

@@ -5,12 +5,12 @@ Each worker keeps one warden, and confines what it runs as this machine would.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from ldjcheck.grading.black_box import Model
+from ldjcheck.grading.black_box import Models
 from ldjcheck.grading.confined.confinement import Warden, enforced_here
 from ldjcheck.grading.marking import mark
 from ldjcheck.grading.records import Marked
@@ -63,10 +63,7 @@ class Cluster:
         return Enforced(**{n: all(getattr(each, n) for each in told) for n in names})
 
     def mark(
-        self,
-        submissions: Sequence[Submission],
-        rubric: Rubric,
-        models: Mapping[str, Model],
+        self, submissions: Sequence[Submission], rubric: Rubric, models: Models
     ) -> Iterator[Marked]:
         """Yield the facts about submissions as they come."""
         from distributed import as_completed
@@ -97,7 +94,7 @@ def _plugin() -> Any:
     return KeepsWardens()
 
 
-def _mark(submission: Submission, shared: tuple[Rubric, Mapping[str, Model]]) -> Marked:
+def _mark(submission: Submission, shared: tuple[Rubric, Models]) -> Marked:
     """Return the facts about one submission, on a worker."""
     with _idle_warden() as warden:
         return mark(submission, *shared, warden)

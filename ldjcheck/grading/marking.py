@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ldjcheck.grading import black_box
-from ldjcheck.grading.black_box import Asked, Model, Numbers, Remote
+from ldjcheck.grading.black_box import Asked, Models, Numbers, Remote
 from ldjcheck.grading.confined.channel import BrokenChannelError
 from ldjcheck.grading.confined.confinement import Conversation, Ended, Job, Warden
 from ldjcheck.grading.findings import causes_in, lines_of
@@ -38,7 +38,7 @@ class _Text:
 
 
 def mark(
-    submission: Submission, rubric: Rubric, models: Mapping[str, Model], warden: Warden
+    submission: Submission, rubric: Rubric, models: Models, warden: Warden
 ) -> Marked:
     """Return all facts about one submission; `models` are the reference's, by exercise."""
     problem = submission.problem
@@ -86,11 +86,7 @@ class _Marking:
     """One submission, looked through, and its exercises one after the other."""
 
     def __init__(
-        self,
-        submission: Submission,
-        rubric: Rubric,
-        models: Mapping[str, Model],
-        warden: Warden,
+        self, submission: Submission, rubric: Rubric, models: Models, warden: Warden
     ) -> None:
         self._rubric, self._models, self._warden = rubric, models, warden
         given = {each.name: each.data for each in rubric.files}

@@ -17,7 +17,7 @@ from ldjcheck.running.bench import Bench
 from ldjcheck.settling.attempts import Lessons
 from ldjcheck.settling.domains import listens_to_context, parts_contexts
 from ldjcheck.settling.guesses.contexts import guess_contexts
-from ldjcheck.settling.guesses.shapes import ShapeGuess
+from ldjcheck.settling.guesses.shapes import Guesses
 from ldjcheck.settling.settle import Settled, is_finite, settle
 
 _CONTEXTS = 6  # sizes that are tried for a context that may be left out
@@ -28,7 +28,7 @@ def settled_with_context(
     layer: Layer,
     options: Options,
     candidates: tuple[Calls, ...],
-    guesses: tuple[ShapeGuess, ...],
+    guesses: Guesses,
     lessons: Lessons,
 ) -> tuple[Settled, dict[str, str]]:
     """Return a way of calling that works, and what to say of a context that it needs.

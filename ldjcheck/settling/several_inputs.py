@@ -15,7 +15,7 @@ from typing import Any
 from ldjcheck.calling.results import written_in
 from ldjcheck.holdings import looked_up
 from ldjcheck.records import Calls, Shape
-from ldjcheck.settling.guesses.shapes import ShapeGuess
+from ldjcheck.settling.guesses.shapes import Guesses, ShapeGuess
 from ldjcheck.torch_ops import JOIN
 
 Parts = tuple[tuple[str | None, Shape], ...]
@@ -39,7 +39,7 @@ def of_several(
 
 
 def guessed_parts(
-    layer: Any, candidates: tuple[Calls, ...], guesses: tuple[ShapeGuess, ...]
+    layer: Any, candidates: tuple[Calls, ...], guesses: Guesses
 ) -> Iterator[tuple[tuple[Calls, ...], ShapeGuess]]:
     """Yield how a layer that has several inputs both ways may take them, all of one size.
 
@@ -67,9 +67,7 @@ def guessed_parts(
             yield (replace(calls, parts=parts),), _whole(parts, why)
 
 
-def _of_different_sizes(
-    names: tuple[str, ...], guesses: tuple[ShapeGuess, ...]
-) -> Iterator[Parts]:
+def _of_different_sizes(names: tuple[str, ...], guesses: Guesses) -> Iterator[Parts]:
     """Yield vectors of different sizes for several inputs, of sizes that a layer has."""
     sizes = dict.fromkeys(g.shape for g in guesses if len(g.shape) == 1)
     several = itertools.product(list(sizes)[:_FEW_SIZES], repeat=len(names))

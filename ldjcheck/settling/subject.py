@@ -38,6 +38,7 @@ from ldjcheck.settling.flows.multiscale import with_departures
 from ldjcheck.settling.given import as_whole_numbers, with_sizes_of
 from ldjcheck.settling.guesses.shapes import (
     SMALL,
+    Guesses,
     ShapeGuess,
     as_image,
     guess_shapes,
@@ -363,7 +364,7 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
 
 def _found(
     layer: Layer, options: Options, candidates: tuple[Calls, ...], around: object
-) -> tuple[Settled, dict[str, str], tuple[ShapeGuess, ...]]:
+) -> tuple[Settled, dict[str, str], Guesses]:
     """Return a way of calling that works, what to say of a context, and the shapes tried.
 
     Those are the shapes that were asked for, or the small ones that the layer's own facts
@@ -372,7 +373,7 @@ def _found(
     asked = dict(options.shape)
     # What is the name of no argument is a key of the one that the layer takes.
     keys = untaken(layer.obj, candidates, [name for name in asked if name is not None])
-    guesses: tuple[ShapeGuess, ...]
+    guesses: Guesses
     if len(asked) > 1 or keys:
         candidates, whole = of_several(candidates, options.shape)
         guesses = (whole,)
@@ -420,11 +421,8 @@ def _found(
 
 
 def _of_parts(
-    layer: Layer,
-    options: Options,
-    candidates: tuple[Calls, ...],
-    guesses: tuple[ShapeGuess, ...],
-) -> tuple[Settled, dict[str, str], tuple[ShapeGuess, ...]] | None:
+    layer: Layer, options: Options, candidates: tuple[Calls, ...], guesses: Guesses
+) -> tuple[Settled, dict[str, str], Guesses] | None:
     """Return a way of calling a layer of several inputs that works, or None."""
     for calls, whole in guessed_parts(layer.obj, candidates, guesses):
         with contextlib.suppress(CannotCheckError):
@@ -440,9 +438,9 @@ def _at_shapes_asked_for(
     layer: Layer,
     options: Options,
     candidates: tuple[Calls, ...],
-    failed: tuple[ShapeGuess, ...],
+    failed: Guesses,
     lessons: Lessons,
-) -> tuple[Settled, dict[str, str], tuple[ShapeGuess, ...]] | None:
+) -> tuple[Settled, dict[str, str], Guesses] | None:
     """Return a way of calling at a shape that failures ask for, one axis after another."""
     for _ in range(_CORRECTIONS):
         asked = lessons.shapes_asked_for(_CORRECTED).items()
@@ -458,9 +456,7 @@ def _at_shapes_asked_for(
     return None
 
 
-def _better(
-    settled: Settled, guesses: tuple[ShapeGuess, ...], large: tuple[ShapeGuess, ...]
-) -> tuple[ShapeGuess, ...]:
+def _better(settled: Settled, guesses: Guesses, large: Guesses) -> Guesses:
     """Return shapes that the layer may rather be made for than the one that was found.
 
     A large one, where a small one was spread over it; or an image, whose one pixel it was.
@@ -483,7 +479,7 @@ def _guessed(
     around: Any = None,
     over: int = 0,
     limit: int = SMALL,
-) -> tuple[ShapeGuess, ...]:
+) -> Guesses:
     """Return the shapes to try and why: the small ones, or those of `over` to `limit` dims."""
     there = candidates[0].forward
     event_dim = None if there is None else there.event_dim

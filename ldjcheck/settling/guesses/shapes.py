@@ -89,6 +89,9 @@ class ShapeGuess:
     free: frozenset[int]  # the axes whose sizes are of our own choice
 
 
+Guesses = tuple[ShapeGuess, ...]
+
+
 def sizes_held(layer: Any) -> frozenset[int]:
     """Return every integer that the layer holds as a size: these axes are not ours to vary.
 
@@ -134,7 +137,7 @@ def guess_shapes(
     *,
     over: int = 0,
     limit: int = SMALL,
-) -> tuple[ShapeGuess, ...]:
+) -> Guesses:
     """Return the event shapes worth trying, the best founded first, each once.
 
     They have more than `over` dims, and at most `limit`. What the layer was taken out of,
