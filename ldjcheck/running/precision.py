@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -52,11 +52,7 @@ def is_inexact(value: Tensor) -> Tensor:
 
 
 def called_roughly(
-    func: Operation,
-    name: str,
-    args: Args,
-    kwargs: Mapping[str, Any],
-    generator: torch.Generator,
+    func: Operation, name: str, args: Args, kwargs: Named, generator: torch.Generator
 ) -> Any:
     """Return what an operation makes of what float32 may have rounded.
 
@@ -127,7 +123,7 @@ def is_low(values: Iterable[Any]) -> bool:
     return False
 
 
-def asked_for(name: str, args: Args, kwargs: Mapping[str, Any]) -> torch.dtype | None:
+def asked_for(name: str, args: Args, kwargs: Named) -> torch.dtype | None:
     """Return the low precision that a call names, or None."""
     if name in TO_LOW_PRECISION:
         return getattr(torch, {"float": "float32", "half": "float16"}.get(name, name))  # type: ignore[no-any-return]  # a dtype

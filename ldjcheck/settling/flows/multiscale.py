@@ -21,7 +21,7 @@ from ldjcheck.holdings import paths
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
-from ldjcheck.records import Calls, Departure, Returned, Shape
+from ldjcheck.records import Calls, Departure, Kwargs, Returned, Shape
 from ldjcheck.records.called import Recognise, Way
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
@@ -201,7 +201,7 @@ class _Whole:
         return True
 
     def forward(
-        self, layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+        self, layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs
     ) -> Returned:
         with self._listening(layer) as heard:
             returned = self._there.call(layer, x, start, kwargs)
@@ -214,12 +214,7 @@ class _Whole:
         return replace(returned, y=whole, ldj=ldj, left=left, taken=_sum(parts))
 
     def inverse(
-        self,
-        back: Way,
-        layer: Any,
-        y: Tensor,
-        start: Tensor | None,
-        kwargs: Mapping[str, Any],
+        self, back: Way, layer: Any, y: Tensor, start: Tensor | None, kwargs: Kwargs
     ) -> Returned:
         shape = self._kept.get(y[0].numel(), tuple(y.shape[1:]))
         kept = y.flatten(1)[:, : torch.Size(shape).numel()].reshape(len(y), *shape)
