@@ -81,10 +81,14 @@ def functions_of(item: object) -> Iterator[types.FunctionType]:
     if isinstance(item, types.FunctionType):
         yield item
         return
-    for cls in type(item).__mro__:
-        if not module_of(cls).startswith(("torch", "builtins")):
-            members = vars(cls).values()
-            yield from (m for m in members if isinstance(m, types.FunctionType))
+    for cls in filter(is_of_the_user, type(item).__mro__):
+        members = vars(cls).values()
+        yield from (m for m in members if isinstance(m, types.FunctionType))
+
+
+def is_of_the_user(cls: type) -> bool:
+    """Return whether a class is neither Python's nor torch's."""
+    return module_of(cls).partition(".")[0] not in ("torch", "builtins")
 
 
 def numbers_of_code(root: object) -> set[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,7 +24,8 @@ from ldjcheck.numerics.tolerance import (
     hides_mistakes,
     says_nothing,
 )
-from ldjcheck.records import Check, Direction, Measurement, Probe, Shape, Side, Verdict
+from ldjcheck.oracle.way_back.round_trip import tells
+from ldjcheck.records import Check, Direction, Measurement, Probe, Side, Verdict
 from ldjcheck.records.words import CheckStatus
 
 _SHARE = 0.25  # of the exact value: what is off by more is seen in two digits
@@ -50,6 +51,7 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
         (m.probe, side)
         for m in measurement.measured
         if (side := m.of(direction)).answered
+        and (side is first or not _leads_anywhere(side, m.forward))
     ]
     seen = behaviour_seen([side for _, side in sides])
     verdict = _by_numbers(sides, seen.faults, measurement)
@@ -149,6 +151,16 @@ def _by_numbers(
     return _invertible(verdict, first, sides, measurement)
 
 
+def _leads_anywhere(side: Side, there: Side) -> bool:
+    """Return whether rounding leads a way back anywhere, and no difference bears it out.
+
+    There the map squeezes almost to nothing, and a search stops where it happens to.
+    """
+    if side.direction == "forward" or side.exact.anchored:
+        return False
+    return side.round_trip.allowed is not None and not tells(side, there)
+
+
 def _saturated(back: Side, measurement: Measurement) -> bool:
     """Return whether a way back is infinite only where the way there is flat in float64.
 
@@ -189,65 +201,47 @@ def _judged(
     *,
     singular: bool,
 ) -> Verdict:
-    mismatched, unanchored, ill = False, False, False
-    between: tuple[float, float] | None = None
-    numbers: list[tuple[bool, float, float]] = [(False, 0.0, 0.0)]
-    shown = first if singular else None
-    bounds: list[float] = []  # of the first samples, but for those that tell nothing
-    failing: list[Shape] = []
-    for _, side, good in usable:
-        if side.said.ldj is None:  # its form is broken there, which is a fault
-            mismatched = True
-            continue
-        assert side.exact.ldj is not None
-        assert side.exact.allowed is not None
-        assert side.exact.refuting is not None
-        off = (side.said.ldj - side.exact.ldj)[good].abs()
-        off = torch.where(torch.isnan(off), torch.full_like(off, math.inf), off)
-        allowed = side.exact.allowed[good]
-        # Rounding alone says that these are right.
-        blurred = (allowed > hides_mistakes(side.dims)) & (off <= allowed)
-        pairs = zip(blurred.tolist(), off.tolist(), allowed.tolist(), strict=True)
-        here = [(not hidden, apart, within) for hidden, apart, within in pairs]
-        numbers += here
-        if side is first:
-            bounds = [within for telling, _, within in here if telling]
-        apart = bool((off > side.exact.refuting[good]).any())
-        agrees = bool((off <= allowed).all())
-        unanchored |= not side.exact.anchored
-        if apart and side.exact.anchored:
-            mismatched = True
-            failing.append(side.shape)
-            shown = shown or side  # numbers that agree are no evidence of a mistake
-        elif side.exact.anchored and not agrees and not apart:
-            worst_here = int((off / allowed).argmax())
-            pair = float(off[worst_here]), float(allowed[worst_here])
-            between = max(between or pair, pair)
-        elif (
-            agrees
-            and not side.said.estimated
-            and not side.exact.approximate
-            and _proves_nothing(side, allowed)
-        ):
-            given = (measurement.options.atol, measurement.options.rtol)
-            ill |= side is first and given == (None, None)
+    # A form that is broken at some size is a fault of the layer.
+    broken = any(side.said.ldj is None for _, side, _ in usable)
+    compared = [
+        _Compared.of(side, good)
+        for _, side, good in usable
+        if side.said.ldj is not None
+    ]
+    refuted = [each.side for each in compared if each.refutes]
+    unanchored = any(not each.side.exact.anchored for each in compared)
+    between = max((each.between for each in compared if each.between), default=None)
+    given = (measurement.options.atol, measurement.options.rtol) != (None, None)
+    ill = not given and any(e.side is first and e.proves_nothing for e in compared)
+    mismatched = broken or bool(refuted)
     if first.said.estimated:
         factor, error = common_factor(_estimates(usable))
         mismatched |= abs(factor - 1.0) > CHANCE_OF_ALL * error + 1e-6
         ill |= CHANCE_OF_ALL * error > _HALF
     undecided = between is not None and between[0] > VISIBLE
-    _, worst, within = max(numbers)  # of samples that tell something, if any does
+    numbers = [sample for each in compared for sample in each.samples]
+    # Of samples that tell something, if any does.
+    _, worst, within = max(numbers, default=(False, 0.0, 0.0))
     nothing = None if mismatched or singular else vacuous(usable)
     status: CheckStatus = "pass"
     if mismatched or first.said.form is not None:
         status = "fail"
     elif singular or unanchored or nothing or ill or undecided or measurement.one_sided:
         status = "unproven"
+    # Numbers that agree are no evidence of a mistake.
+    shown = first if singular or not refuted else refuted[0]
+    own = [e for each in compared if each.side is first for e in each.samples]
     return Verdict(
         direction=direction,
         check=replace(
-            _with_worst(ldj_check(shown or first, status, worst), within, bounds),
-            smallest_failing=min(failing, key=math.prod, default=None),
+            _with_worst(
+                ldj_check(shown, status, worst),
+                within,
+                [allowed for telling, _, allowed in own if telling],
+            ),
+            smallest_failing=min(
+                (s.shape for s in refuted), key=math.prod, default=None
+            ),
         ),
         usable=usable,
         mismatched=mismatched,
@@ -259,6 +253,71 @@ def _judged(
         form=first.said.form,
         faults=faults,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Reported against exact at one configuration, over the samples that say something."""
+
+    side: Side
+    off: Tensor  # |reported - exact|, `(samples,)`, infinite where nothing is reported
+    allowed: Tensor
+    refuting: Tensor
+
+    @classmethod
+    def of(cls, side: Side, good: Tensor) -> _Compared:
+        """Return the comparison of a side that reports numbers, and whose exact are known."""
+        exact = side.exact
+        assert side.said.ldj is not None
+        assert exact.ldj is not None
+        assert exact.allowed is not None
+        assert exact.refuting is not None
+        off = (side.said.ldj - exact.ldj)[good].abs()
+        off = torch.where(torch.isnan(off), torch.full_like(off, math.inf), off)
+        return cls(side, off, exact.allowed[good], exact.refuting[good])
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all samples are right."""
+        return bool((self.off <= self.allowed).all())
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether a sample is off by more than anything but a mistake explains."""
+        return bool((self.off > self.refuting).any())
+
+    @property
+    def refutes(self) -> bool:
+        """Whether it shows a mistake: apart from an exact value that differences bear out."""
+        return self.is_apart and self.side.exact.anchored
+
+    @property
+    def between(self) -> tuple[float, float] | None:
+        """The worst sample's difference and bound, where it is neither right nor wrong."""
+        if not self.side.exact.anchored or self.agrees or self.is_apart:
+            return None
+        worst = int((self.off / self.allowed).argmax())
+        return float(self.off[worst]), float(self.allowed[worst])
+
+    @property
+    def samples(self) -> list[tuple[bool, float, float]]:
+        """Each sample: whether it tells something, its difference, and its bound."""
+        # Rounding alone says that these are right.
+        blurred = self.allowed > hides_mistakes(self.side.dims)
+        telling = ~(blurred & (self.off <= self.allowed))
+        columns = telling.tolist(), self.off.tolist(), self.allowed.tolist()
+        return list(zip(*columns, strict=True))
+
+    @property
+    def proves_nothing(self) -> bool:
+        """Whether it agrees, and so would a mistake, for what rounding hides."""
+        said, exact = self.side.said, self.side.exact
+        if not self.agrees or said.estimated or exact.approximate:
+            return False
+        if said.dtype in COARSE:
+            return _hides_shares(self.allowed, self.side)
+        hidden = said.dtype == "float64" and _hides(self.allowed, self.side.dims)
+        return hidden or _is_open(self.side)
 
 
 def _with_worst(check: Check, allowed: float, bounds: list[float]) -> Check:
@@ -278,14 +337,6 @@ def _with_worst(check: Check, allowed: float, bounds: list[float]) -> Check:
 def _hides(allowed: Tensor, dims: int) -> bool:
     """Return whether a mistake could hide in more than half of the samples."""
     return 2 * int((allowed > hides_mistakes(dims)).sum()) > len(allowed)
-
-
-def _proves_nothing(side: Side, allowed: Tensor) -> bool:
-    """Return whether agreement is no proof, for what rounding hides in its precision."""
-    if side.said.dtype in COARSE:
-        return _hides_shares(allowed, side)
-    hidden = side.said.dtype == "float64" and _hides(allowed, side.dims)
-    return hidden or _is_open(side)
 
 
 def _hides_shares(allowed: Tensor, side: Side) -> bool:

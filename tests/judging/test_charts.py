@@ -119,3 +119,51 @@ def test_what_is_no_manifold_has_no_chart() -> None:
     report = ldjcheck.check(IntoMore())
     assert report.status == "unproven"
     assert "chart" not in report.to_dict()["results"][0]["inferred"]
+
+
+class Triangular(nn.Module):
+    """Entries of a triangle, its diagonal made positive, in a square of zeros."""
+
+    factor = 1.0
+
+    def __init__(self, width: int = 3) -> None:
+        super().__init__()
+        self.width = width
+        self.shift = nn.Parameter(torch.linspace(-0.4, 0.6, width * (width + 1) // 2))
+
+    def triangle(self, x: Tensor) -> Pair:
+        m = x.new_zeros(len(x), self.width, self.width)
+        rows, columns = torch.tril_indices(self.width, self.width)
+        m[:, rows, columns] = x + self.shift
+        logs = m.diagonal(dim1=-2, dim2=-1)
+        return m.tril(-1) + torch.diag_embed(logs.exp()), logs
+
+    def forward(self, x: Tensor) -> Pair:
+        y, logs = self.triangle(x)
+        return y, self.factor * logs.sum(-1)
+
+
+class Symmetric(Triangular):
+    """L L^T in the entries of its triangle: 2^n and, of each column, L_ii^(n - i + 1)."""
+
+    def forward(self, x: Tensor) -> Pair:
+        y, logs = self.triangle(x)
+        powers = 1.0 + torch.arange(self.width, 0, -1).to(x)
+        ldj = self.width * torch.tensor(2.0).to(x).log() + (powers * logs).sum(-1)
+        return y @ y.mT, self.factor * ldj
+
+
+class Antisymmetric(Triangular):
+    def forward(self, x: Tensor) -> Pair:
+        y, logs = self.triangle(x)
+        y = nn.functional.pad(y, (0, 1, 1, 0))
+        return y - y.mT, self.factor * logs.sum(-1)
+
+
+@pytest.mark.parametrize("kind", [Triangular, Symmetric, Antisymmetric])
+def test_of_a_matrix_what_is_constant_or_repeats_an_entry_is_left_out(
+    kind: type[Triangular],
+) -> None:
+    assert ldjcheck.check(kind()).result.status == "pass"
+    twin = type("Twin", (kind,), {"factor": 0.7})
+    assert ldjcheck.check(twin()).result.status == "fail"

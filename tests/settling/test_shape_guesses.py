@@ -309,3 +309,29 @@ def test_axes_of_what_is_learned_come_before_a_size_that_is_named() -> None:
     report = ldjcheck.check(NormOfSequences(4))
     assert report.status == "pass", report
     assert report.result.inferred["shape"].startswith("(4, 8): 'log_scale'")
+
+
+def documented(text: str, **held: Any) -> nn.Module:
+    """Return a layer whose class writes a shape in words."""
+    layer = holding(**held)
+    layer.__class__ = type("Documented", (type(layer),), {"__doc__": text})
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (documented("Particles (B, N, 3), with their centre of mass."), (8, 3)),
+        (documented("x: (batch, 3, d)"), (3, 8)),
+        (documented("x: [N, C, H, W] in [0, 1)"), (2, 4, 6)),
+        (documented("velocities (B, K)", K=7), (7,)),
+        (documented("one (b, 2, 7, 5) of each"), (2, 7, 5)),
+        (documented("(B, C, T)", net=nn.Conv1d(5, 5, 1)), (5, 8)),
+        # What names no batch is a call, or a pair of results.
+        (documented("Returns (z, ldj).", net=nn.Linear(9, 18)), (9,)),
+    ],
+)
+def test_a_shape_that_a_docstring_writes_is_tried_first(
+    layer: Any, shape: tuple[int, ...]
+) -> None:
+    assert first_guess(layer) == shape

@@ -1,8 +1,10 @@
-"""Maps onto a simplex, or onto Cholesky factors of correlations, in a chart of these.
+"""Maps onto a simplex, correlations or matrices of a kind, in a chart of these.
 
 Such a point has more entries than dims: the last entry of a simplex is what the others
-leave, and a row of the factor has length one. Left out of the Jacobian, they leave a square
-one. So torch has it: the last entry, and all but the triangle below the diagonal.
+leave, and a row of a factor of correlations has length one. Left out of the Jacobian, they
+leave a square one. So torch has it: the last entry, and all but the triangle below the
+diagonal. Of other matrices, triangular or symmetric, what is constant is left out, and what
+is an earlier entry, or minus that, at all samples.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from ldjcheck.records import Side
 
 _EXACT = 1e-9  # of sums and lengths that are one
 _ROUNDING = 1e-9
+_PLAIN = "donot_use_mm_for_euclid_dist"  # which loses digits of small distances
 
 
 def known(asked: Question) -> Side | None:
@@ -33,7 +36,9 @@ def known(asked: Question) -> Side | None:
         found = judged_by(side, there, there.allowed)
         return replace(side, exact=replace(found, instead="chart", anchored=True))
     kept = _chart(side.y.double())
-    if kept is None or int(kept.sum()) != exact.jacobian.shape[2]:
+    if kept is None:
+        kept = _entries_of_their_own(exact.jacobian)
+    if int(kept.sum()) != exact.jacobian.shape[2]:
         return None
     square = exact.jacobian[:, kept]
     if not bool(torch.isfinite(square).all()):
@@ -66,6 +71,17 @@ def _chart(y: Tensor) -> Tensor | None:
     if bool(y.triu(1).any()) or not _is_one(y.norm(dim=-1)):
         return None
     return torch.ones(event, dtype=torch.bool).tril(-1).flatten()
+
+
+def _entries_of_their_own(jacobian: Tensor) -> Tensor:
+    """Return which entries are neither constant nor plus or minus an earlier one."""
+    rows = jacobian.transpose(0, 1).flatten(1)
+    sizes: Tensor = rows.norm(dim=1)
+    apart = torch.minimum(
+        *(torch.cdist(rows, each, compute_mode=_PLAIN) for each in (rows, -rows))
+    )
+    repeated = (apart <= _EXACT * sizes[:, None]).tril(-1).any(1)
+    return (sizes > 0.0) & ~repeated
 
 
 def _is_one(values: Tensor) -> bool:

@@ -29,6 +29,7 @@ from ldjcheck.holdings import (
     reachable,
 )
 from ldjcheck.records import Shape
+from ldjcheck.settling.guesses.written import filled, fits, written_patterns
 
 
 class _Free(int):
@@ -43,6 +44,7 @@ class _One(int):
 # squeezes and checkerboards fit and no two products of sizes coincide by accident.
 HEIGHT, WIDTH, LENGTH = _Free(4), _Free(6), _Free(8)
 FRAMES = _Free(2)  # of a video
+_OPEN = HEIGHT, WIDTH, LENGTH, FRAMES  # for what words leave open
 SMALL = 512  # dims; a first guess must be cheap to prove
 _CONVOLUTIONS = {
     nn.Conv2d: (HEIGHT, WIDTH), nn.Conv1d: (LENGTH,), nn.Conv3d: (FRAMES, HEIGHT, WIDTH)
@@ -95,6 +97,7 @@ Guesses = tuple[ShapeGuess, ...]
 def sizes_held(layer: Any) -> frozenset[int]:
     """Return every integer that the layer holds as a size: these axes are not ours to vary.
 
+    Nor are those of a size that is written in words.
     The widths of torch's own networks are none of them: where one fixes the size of an
     axis, it raises at any other.
     """
@@ -102,6 +105,7 @@ def sizes_held(layer: Any) -> frozenset[int]:
     networks = [item for item in items if _is_network(item)]
     inside = {id(part) for net in networks for part in (net, *net.parameters(False))}
     sizes = {shape[0] for shape, _ in _indexed(items) if len(shape) == 1}
+    sizes.update(n for axes in written_patterns(layer, {}) for n in axes if n)
     for item in items:
         if id(item) in inside:
             continue
@@ -147,8 +151,15 @@ def guess_shapes(
     known = layer if around is None else around
     ours = ((tuple(map(_Free, shape)), why) for shape, why in _defaults(event_dim))
     # What has one entry along an axis says least: of one dim, all counts are alike.
-    told = [*_from_facts(known), *ours, *_features_last(known)]
-    for found, why in sorted(told, key=lambda each: _may_be_spread(each[0])):
+    written = written_patterns(known, _integers(known))
+    filled_in = ((filled(p, _OPEN), "it is written in words") for p in written)
+    told = [*_from_facts(known), *ours, *_features_last(known), *filled_in]
+
+    def last(told: tuple[Shape, str]) -> tuple[bool, bool]:
+        as_written = any(fits(told[0], pattern) for pattern in written)
+        return _may_be_spread(told[0]), not as_written
+
+    for found, why in sorted(told, key=last):
         shape = tuple(int(size) for size in found)  # NumPy's numbers among them
         if event_dim is not None and len(shape) < event_dim:
             continue

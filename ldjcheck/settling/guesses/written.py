@@ -1,0 +1,81 @@
+"""Event shapes that are written in words: `x (B, N, 3)`, `(batch, d)`, `[B, C, H, W]`.
+
+They order what is tried, and prove nothing: words are nothing that Python enforces.
+"""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from ldjcheck.holdings import functions_of, is_of_the_user
+from ldjcheck.records import Shape
+
+Pattern = tuple[int | None, ...]
+"""The sizes of an event's axes, None where they are open."""
+
+_TUPLE = re.compile(r"[(\[]([^()\[\]\n]{3,60})[)\]]")
+_ENTRY = re.compile(r"[A-Za-z0-9_' */+-]+")
+_CLASS = re.compile(r"\s*class\s")
+_BATCH = frozenset({"b", "n", "bs", "bsz", "batch", "batch_size", "n_batch"})
+_AXES = range(2, 6)  # of a batch
+
+
+def written_patterns(layer: Any, sizes: Mapping[str, int]) -> tuple[Pattern, ...]:
+    """Return the patterns that are written at a layer's class and methods, in their order.
+
+    A tuple is one if its first entry names a batch. An entry that `sizes`, the numbers
+    that the layer holds, has by its very name is of that size.
+    """
+    found: dict[Pattern, None] = {}
+    for text in _words(layer):
+        for match in _TUPLE.finditer(text):
+            batch, *entries = (entry.strip() for entry in match[1].split(","))
+            if batch.lower() not in _BATCH or len(entries) + 1 not in _AXES:
+                continue
+            if all(map(_ENTRY.fullmatch, entries)):
+                found[tuple(map(_size_of(sizes), entries))] = None
+    return tuple(found)
+
+
+def fits(shape: Shape, pattern: Pattern) -> bool:
+    """Return whether an event's shape is one that a pattern allows."""
+    if len(shape) != len(pattern):
+        return False
+    return all(n in (None, size) for size, n in zip(shape, pattern, strict=True))
+
+
+def filled(pattern: Pattern, sizes: Iterable[int]) -> Shape:
+    """Return the shape whose open axes have these sizes, in their order."""
+    ours = iter(sizes)
+    return tuple(next(ours) if n is None else n for n in pattern)
+
+
+def _size_of(sizes: Mapping[str, int]) -> Callable[[str], int | None]:
+    return lambda entry: int(entry) if entry.isdigit() else sizes.get(entry)
+
+
+def _words(layer: Any) -> Iterator[str]:
+    """Yield docstrings, and comments above a definition or at the end of its line."""
+    own = getattr(layer, "__func__", layer)
+    yield from (cls.__doc__ or "" for cls in filter(is_of_the_user, type(own).__mro__))
+    for function in functions_of(own):
+        yield function.__doc__ or ""
+        lines = linecache.getlines(function.__code__.co_filename)
+        start = min(function.__code__.co_firstlineno, len(lines))
+        above = lines[:start]
+        yield "".join(line.partition("#")[2] for line in above[-1:])
+        yield from _comments(above[:-1])
+        if above and above[-1][:1].isspace():  # it stands in a class
+            heads = (i for i in reversed(range(start)) if _CLASS.match(above[i]))
+            yield from _comments(above[: next(heads, 0)])
+
+
+def _comments(above: list[str]) -> Iterator[str]:
+    """Yield the comments right above a line, the nearest first."""
+    for line in reversed(above):
+        if not line.lstrip().startswith("#"):
+            return
+        yield line

@@ -1,0 +1,76 @@
+"""A shape that is written in words is tried first: what is counted there is what is judged."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class _Scaled(nn.Module):
+    """Points are scaled alike, and as `factor` says their ldj is counted."""
+
+    def __init__(self, factor: int = 3) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(0.4))
+        self.shift = nn.Parameter(torch.zeros(3))
+        self.factor = factor
+
+    def scaled(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = self.factor * x.shape[1] * self.log_scale
+        return x * self.log_scale.exp() + self.shift, ldj.expand(len(x))
+
+
+class InADocstring(_Scaled):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Scale particles (B, N, 3)."""
+        return self.scaled(x)
+
+
+# Particles of shape [batch, N, 3].
+class AboveTheClass(_Scaled):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.scaled(x)
+
+
+class AtTheEndOfALine(_Scaled):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # x: (b, n, 3)
+        return self.scaled(x)
+
+
+def points(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale points (N, T, 2) by three."""
+    ldj = 2 * x.shape[1] * torch.tensor(3.0).log()
+    return 3.0 * x, ldj.expand(len(x))
+
+
+@pytest.mark.parametrize("kind", [InADocstring, AboveTheClass, AtTheEndOfALine])
+def test_what_is_right_there_passes_and_its_twin_fails(kind: type[_Scaled]) -> None:
+    right = ldjcheck.check(kind()).result
+    assert (right.status, right.checks[0].shape) == ("pass", (8, 3))
+    # It is right for vectors of three.
+    wrong = ldjcheck.check(kind(factor=1)).result
+    assert (wrong.status, wrong.checks[0].shape) == ("fail", (8, 3))
+
+
+def test_functions_are_asked_for_their_words_too() -> None:
+    result = ldjcheck.check(points).result
+    assert (result.status, result.checks[0].shape) == ("pass", (8, 2))
+
+
+def test_a_shape_that_raises_is_left_for_one_that_runs() -> None:
+    class Misdescribed(nn.Module):
+        """Takes (B, N, 3), it says, and takes vectors of five."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.log_scale = nn.Parameter(torch.linspace(-0.5, 0.6, 5))
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            batch, _ = x.shape
+            return x * self.log_scale.exp(), self.log_scale.sum().expand(batch)
+
+    result = ldjcheck.check(Misdescribed()).result
+    assert (result.status, result.checks[0].shape) == ("pass", (5,))
