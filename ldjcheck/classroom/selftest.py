@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Literal
 
@@ -161,26 +161,22 @@ def _place(entry: LedgerLine) -> tuple[str, int]:
     return real_file(at), entry.line
 
 
+@dataclass(eq=False, slots=True)
 class _Planting:
     """Plants slips one at a time, and keeps what became of them.
 
     `known` are the findings of the layer as it stands: another one is told apart.
     """
 
-    def __init__(
-        self,
-        live: Live,
-        layer: Layer,
-        options: Options,
-        before: Measurement,
-        known: Container[str],
-    ) -> None:
-        self.live, self.layer, self.options = live, layer, options
-        self.before, self.known = before, known
-        self.planted: list[Planted] = []
-        self.silent: list[Slip] = []
-        self._numbers: list[Measurement] = []  # of what is planted
-        self._of_the_map: set[tuple[str, int, int]] = set()
+    live: Live
+    layer: Layer
+    options: Options
+    before: Measurement
+    known: Container[str]
+    planted: list[Planted] = field(default_factory=list)
+    silent: list[Slip] = field(default_factory=list)
+    _numbers: list[Measurement] = field(default_factory=list)  # of what is planted
+    _of_the_map: set[tuple[str, int, int]] = field(default_factory=set)
 
     def plant(self, slip: Slip) -> None:
         """Note how a slip fares; one that raises is none: nobody would train with it."""
