@@ -43,6 +43,7 @@ class Numbers:
 
     standing: Standing
     why: str = ""
+    directions: tuple[str, ...] = ()
     worst: Sample | None = None
     same_map: bool | None = None  # as the reference's; None: not compared
     fault: Mapping[str, Any] | None = None  # why it could not be run at all
@@ -361,6 +362,7 @@ class _Judging:
         return Numbers(
             standing=standing,
             why=why,
+            directions=self.directions,
             worst=max(self.samples, key=lambda s: s.off, default=None),
             same_map=self.same_map,
         )
