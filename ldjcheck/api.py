@@ -19,7 +19,8 @@ from ldjcheck.listening import announce, shown_in_notebook
 from ldjcheck.options.comments import ignored_in_source
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
-from ldjcheck.records import Layer, Options, Oracle, Result, Run
+from ldjcheck.records import Layer, Options, Result, Run
+from ldjcheck.records.asked import Oracle
 from ldjcheck.running.snapshot.isolation import undisturbed
 from ldjcheck.search import check_layer
 from ldjcheck.targets import as_targets, load_layer, parse_target, seed_all

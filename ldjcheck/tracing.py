@@ -16,6 +16,8 @@ from torch.overrides import TorchFunctionMode
 
 Event = Literal["call", "return", "c_call", "c_return", "c_exception"]
 Operation = Callable[..., Any]
+Args = tuple[Any, ...]
+Named = dict[str, Any]
 
 
 @contextlib.contextmanager
@@ -45,9 +47,7 @@ class Operations(TorchFunctionMode):
     """Stands between a layer and torch until its block is left."""
 
     @abstractmethod
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Return what an operation of this name comes to; `func` runs it as it is."""
 
     def __torch_function__(

@@ -17,7 +17,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from ldjcheck.records import Result, Skipped
+from ldjcheck.records import Result
+from ldjcheck.records.result import Skipped
 from ldjcheck.session.isolation import Finished, run_isolated
 from ldjcheck.session.targets import Checked, Checker, Request, check_target
 

@@ -46,10 +46,8 @@ def not_taken(layer: Any, ways: Iterable[Calls], name: str) -> str:
 def _known(layer: Any, ways: Iterable[Calls]) -> set[str]:
     known = {name for calls in ways for name in calls.context_names}
     known |= {name for calls in ways for name, _ in calls.context_shapes}
-    is_called = isinstance(layer, _BARE) or {"forward", "__call__"} & {
-        *method_names(layer)
-    }
-    for item in [layer] if is_called else reachable(layer):
+    own = {"forward", "__call__"} & {*method_names(layer)}
+    for item in [layer] if own or isinstance(layer, _BARE) else reachable(layer):
         for signature in _signatures(item):
             known |= set(signature.names)
     return known - {"self"}
@@ -57,14 +55,8 @@ def _known(layer: Any, ways: Iterable[Calls]) -> set[str]:
 
 def _signatures(item: Any) -> Iterator[Signature]:
     """Yield the signatures of a function, or of the methods that users' classes define."""
-    if isinstance(item, _BARE):
-        functions = [item]
-    else:
-        functions = [
-            getattr(type(item), name)
-            for name in method_names(item)
-            if not name.startswith("__") or name == "__call__"
-        ]
-    for function in functions:
-        if (signature := signature_of(function)) is not None:
-            yield signature
+    functions = [item]
+    if not isinstance(item, _BARE):
+        names = (n for n in method_names(item) if n[:2] != "__" or n == "__call__")
+        functions = [getattr(type(item), name) for name in names]
+    yield from filter(None, map(signature_of, functions))

@@ -34,7 +34,6 @@ _LAYER = ("f", "forward", "layer", "m", "self")
 class Clause:
     """One call as it was written."""
 
-    text: str
     method: str | None  # None: the layer itself
     inputs: int  # how many tensors the input is; 0: one, and no tuple
     arguments: tuple[tuple[str | None, Any], ...]  # after the input, in order
@@ -49,7 +48,6 @@ class Clause:
     given: tuple[str, ...]  # the arguments' names, the input's first
     returned: str  # the output's name
     spread: tuple[str, ...] = ()  # inputs that are arguments of their own
-    column: bool = False
 
 
 def parse_description(text: str) -> tuple[Clause, ...]:
@@ -153,7 +151,6 @@ def _clause(text: str) -> Clause:
         kinds = {(name, "context"): (name, "input") for name in contexts}
         arguments, contexts = [kinds.get(each, each) for each in arguments], []
     return Clause(
-        text=text,
         method=_method(call.func),
         inputs=inputs,
         arguments=(*arguments, *fixed),

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ldjcheck.holdings import attributes, numbers_of_code, reachable
-from ldjcheck.records import Domain, Region, Shape
+from ldjcheck.records import Domain, Shape
+from ldjcheck.records.words import Region
 
 REAL = Domain(kind="real")
 GUESSES = (
@@ -43,21 +44,13 @@ _SPREAD = {"usual": 1.0, "near": 0.4, "far": 3.0, "plus": 1.0, "minus": 1.0}
 
 def integer_guesses(layer: Any) -> Iterator[Domain]:
     """Yield integer domains 0..n-1, n from the layer's own integers first."""
-    held = {
-        value
-        for item in reachable(layer)
-        if not isinstance(item, (Tensor, dict))
-        for value in attributes(item).values()
-        if isinstance(value, int)
-        and not isinstance(value, bool)
-        and 2 <= value <= 65536
-    }
+    items = (item for item in reachable(layer) if not isinstance(item, (Tensor, dict)))
+    values = (value for item in items for value in attributes(item).values())
+    whole = (v for v in values if isinstance(v, int) and not isinstance(v, bool))
+    held = {value for value in whole if 2 <= value <= 65536}
     bits = {2**value for value in held if value <= 16}
-    for levels in (
-        *sorted(held, reverse=True),
-        *sorted(bits, reverse=True),
-        *_COMMON_LEVELS,
-    ):
+    own = *sorted(held, reverse=True), *sorted(bits, reverse=True)
+    for levels in (*own, *_COMMON_LEVELS):
         yield Domain(kind="int", low=0, high=levels - 1)
 
 

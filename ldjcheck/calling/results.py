@@ -118,11 +118,9 @@ def _handed_on(result: Any, x: Any, function: Callable[..., Any]) -> dict[int, s
     signature = signature_of(called) if len(names) == len(result) else None
     if signature is None:
         return {}
-    inputs: set[str] = set()
-    if isinstance(x, (tuple, list)):
+    inputs = set(x) if isinstance(x, Mapping) else set()
+    if _is_sequence(x):
         inputs = set(signature.names[: len(x)])
-    elif isinstance(x, Mapping):
-        inputs = set(x)
     others = set(signature.besides) - inputs
     taken = {n for n in others if not is_total(n) and not is_density(n)}
     places = range(1, len(result))
@@ -150,11 +148,8 @@ def _places_of_ldj(
 
     And which else may be, as no name tells them from it.
     """
-    lists = [
-        i
-        for i, item in enumerate(result)
-        if i and isinstance(item, (list, tuple)) and all(map(_is_number, item))
-    ]
+    several = [i for i, item in enumerate(result) if i and _is_sequence(item)]
+    lists = [i for i in several if all(map(_is_number, result[i]))]
     if lists and lists == list(range(1, len(result))):
         return lists, []
     returned = returned_expressions(function)
@@ -166,11 +161,9 @@ def _places_of_ldj(
     if len(names) == len(result):  # a density beside it is that of z
         alone = [i for i in alone if not is_density(names[i])] or alone
     if len(names) == len(result) and len(alone) > 1:
-        made = made_of_densities(function)
-        plain = (
-            i for i in alone if not is_made_of_densities(returned[i], made, function)
-        )
-        alone = [*plain] or alone
+        at = made_of_densities(function), function
+        plain = [i for i in alone if not is_made_of_densities(returned[i], *at)]
+        alone = plain or alone
     where = alone[:1] if len(alone) == 1 or 1 not in alone else [1]
     return where, [i for i in alone if i not in where]
 
@@ -205,7 +198,11 @@ def densities_beside(function: Callable[..., Any]) -> tuple[str, ...]:
     """
     records = _records(function)
     for node in written_in(function):
-        names = _names_returned(node, records) if isinstance(node, ast.Return) else ()
+        if not isinstance(node, ast.Return):
+            continue
+        names: Collection[str] = _by_key(node, records)
+        if isinstance(node.value, ast.Tuple):
+            names = [*map(_name, node.value.elts)]
         if any(map(is_total, names)):
             return tuple(filter(is_density_of_x, names))
     return ()
@@ -241,9 +238,8 @@ def is_made_of_densities(
     """Return whether a value is made of a base's answers, of which others are `made`."""
     function = getattr(function, "forward", function)
     kind = type(getattr(function, "__self__", None))
-    return any(
-        isinstance(node, ast.Name) and node.id in made for node in ast.walk(value)
-    ) or _asks_base_within(value, function, kind)
+    names = {node.id for node in ast.walk(value) if isinstance(node, ast.Name)}
+    return bool(names & made) or _asks_base_within(value, function, kind)
 
 
 def _asks_base_within(
@@ -329,14 +325,6 @@ def _by_key(
             if isinstance(key, ast.Constant) and isinstance(key.value, str)
         }
     return {}
-
-
-def _names_returned(
-    node: ast.Return, records: Mapping[str, tuple[str, ...]]
-) -> tuple[str, ...]:
-    if isinstance(node.value, ast.Tuple):
-        return tuple(map(_name, node.value.elts))
-    return tuple(_by_key(node, records))
 
 
 def returned_expressions(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
@@ -472,9 +460,8 @@ def _is_one_per_sample(item: Any, x: Any) -> bool:
 
 
 def _is_number(item: Any) -> bool:
-    return isinstance(item, (Tensor, int, float, np.number)) and not isinstance(
-        item, bool
-    )
+    numbers = (Tensor, int, float, np.number)
+    return isinstance(item, numbers) and not isinstance(item, bool)
 
 
 def _is_sequence(value: Any) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeGuard
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from ldjcheck.calling.parameter_names import SAMPLERS, is_density, is_total, unit_of
 from ldjcheck.calling.results import (
@@ -61,10 +61,8 @@ def places_of_sample(
         key: (key, part) for key, part in returned_by_key(function).items()
     }
     if not parts:
-        both = zip(
-            returned_names(function), returned_expressions(function), strict=True
-        )
-        parts = dict(enumerate(both))
+        names, written = returned_names(function), returned_expressions(function)
+        parts = dict(enumerate(zip(names, written, strict=True)))
     made = made_of_densities(function)
     found = [key for key, named in parts.items() if _is_density(*named, made)]
     times = 1
@@ -130,7 +128,8 @@ def _bare(part: ast.expr) -> ast.expr:
 def _called_through(function: Callable[..., Any], layer: Any) -> Callable[..., Any]:
     """Return the method whose answer a call hands on, as in `return self.sample(n)`."""
     returned = returned_alone(function)
-    inner = returned[0].func if _is_one_call(returned) else None
+    called = returned[0] if len(returned) == 1 else None
+    inner = called.func if isinstance(called, ast.Call) else None
     if not isinstance(inner, ast.Attribute):
         return function
     owner = getattr(layer, "__self__", layer)
@@ -142,7 +141,3 @@ def _called_through(function: Callable[..., Any], layer: Any) -> Callable[..., A
     else:
         return function
     return method if callable(method) else function
-
-
-def _is_one_call(returned: Sequence[ast.expr]) -> TypeGuard[Sequence[ast.Call]]:
-    return len(returned) == 1 and isinstance(returned[0], ast.Call)

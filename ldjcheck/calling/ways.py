@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ldjcheck.calling.results import unpacked
-from ldjcheck.calling.signature import Signature, caller, parameters_of, signature_of
+from ldjcheck.calling.signature import caller, parameters_of, signature_of
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 Wrap = Callable[[Tensor], Any]
@@ -105,9 +105,10 @@ def run(function: Callable[..., Any], x: Any, named: Mapping[str, Any]) -> Any:
     if isinstance(x, Tensor):
         if signature is not None and (named or signature.keyword_only):
             first = next(iter(signature.names), "")
-            later = _input_behind(first, signature, named)
-            if later is not None:
-                return function(**{later: x}, **named)
+            # what stands before the input is given
+            free = [n for n in signature.required if first in named and n not in named]
+            if free:
+                return function(**{free[0]: x}, **named)
             if first in signature.keyword_only and not signature.takes_any_position:
                 return function(**{first: x}, **named)
         return function(x, **named)
@@ -117,19 +118,9 @@ def run(function: Callable[..., Any], x: Any, named: Mapping[str, Any]) -> Any:
         if signature is not None and set(x) <= set(signature.names):
             return function(**x, **named)
         return function(x, **named)
-    free = (
-        [] if signature is None else [n for n in signature.required if n not in named]
-    )
-    return function(*x, **named) if len(free) >= len(x) else function(x, **named)
-
-
-def _input_behind(
-    first: str, signature: Signature, named: Mapping[str, Any]
-) -> str | None:
-    """Return the parameter that takes the input where what stands before it is given."""
-    if first not in named:
-        return None
-    return next((name for name in signature.required if name not in named), None)
+    wanted = () if signature is None else signature.required
+    several = sum(name not in named for name in wanted) >= len(x)
+    return function(*x, **named) if several else function(x, **named)
 
 
 def taken(function: Any, kwargs: Kwargs) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Literal
 
@@ -29,7 +29,7 @@ from ldjcheck.records import (
     Result,
     Status,
 )
-from ldjcheck.revision import Live, first_line
+from ldjcheck.revision import Live, Replacement, first_line
 from ldjcheck.tracing import trace_calls
 
 BUNDLED = ("Scaling", "SequenceNorm", "ChunkCoupling", "GlowBlock", "LearnedKnees")
@@ -44,7 +44,6 @@ class Planted:
     status: Status
     caught: bool  # also by a warning or a note, where the check passes
     code: str | None
-    name: str | None
     place: tuple[str, int] | None  # the file and line that the finding points at
 
 
@@ -68,9 +67,13 @@ class Selftest:
 def plant_all(layer: Layer, options: Options) -> Selftest:
     """Return what becomes of every mistake that fits into a layer's own source."""
     checked = check_layer(layer, replace(options, ledger=True))
-    about = Selftest(layer=layer.name, shape=_shape(checked), status=checked.status)
+    shape = next((str(c.shape) for c in checked.checks if c.shape is not None), "")
+    about = Selftest(layer=layer.name, shape=shape, status=checked.status)
     if checked.status != "pass":
-        return replace(about, why=_said(checked))
+        messages = (finding.message for finding in checked.findings)
+        first = next(messages, "see the check itself")
+        why = f"the layer does not pass as it stands: {first}"
+        return replace(about, why=why)
     before, called = _heard(layer, options)
     sites = list(_sites(checked, layer, called))
     if not sites:
@@ -78,7 +81,10 @@ def plant_all(layer: Layer, options: Options) -> Selftest:
     live = Live(list(dict.fromkeys(site.source.file for site in sites)))
     known = {finding.code for finding in checked.findings}
     planting = _Planting(live, layer, options, before, known)
-    for slip in _all_slips(sites, live):
+    every: dict[tuple[Replacement, ...], Slip] = {}
+    for slip in (slip for site in sites for slip in slips(site)):
+        every.setdefault(slip.replacements, slip)
+    for slip in every.values():
         planting.plant(slip)
     return replace(
         about,
@@ -111,16 +117,6 @@ def _heard(
 
     with trace_calls(hears):
         return measure_layer(layer, options), called
-
-
-def _said(result: Result) -> str:
-    first = result.findings[0].message if result.findings else "see the check itself"
-    return f"the layer does not pass as it stands: {first}"
-
-
-def _shape(result: Result) -> str:
-    shapes = [c.shape for c in result.checks if c.shape is not None]
-    return str(shapes[0]) if shapes else ""
 
 
 def _sites(
@@ -165,35 +161,22 @@ def _place(entry: LedgerLine) -> tuple[str, int]:
     return real_file(at), entry.line
 
 
-def _all_slips(sites: list[Site], live: Live) -> Iterator[Slip]:
-    seen = set()
-    for site in sites:
-        for slip in slips(site):
-            if slip.replacements not in seen:
-                seen.add(slip.replacements)
-                yield slip
-
-
+@dataclass(eq=False, slots=True)
 class _Planting:
     """Plants slips one at a time, and keeps what became of them.
 
     `known` are the findings of the layer as it stands: another one is told apart.
     """
 
-    def __init__(
-        self,
-        live: Live,
-        layer: Layer,
-        options: Options,
-        before: Measurement,
-        known: Container[str],
-    ) -> None:
-        self.live, self.layer, self.options = live, layer, options
-        self.before, self.known = before, known
-        self.planted: list[Planted] = []
-        self.silent: list[Slip] = []
-        self._numbers: list[Measurement] = []  # of what is planted
-        self._of_the_map: set[tuple[str, int, int]] = set()
+    live: Live
+    layer: Layer
+    options: Options
+    before: Measurement
+    known: Container[str]
+    planted: list[Planted] = field(default_factory=list)
+    silent: list[Slip] = field(default_factory=list)
+    _numbers: list[Measurement] = field(default_factory=list)  # of what is planted
+    _of_the_map: set[tuple[str, int, int]] = field(default_factory=set)
 
     def plant(self, slip: Slip) -> None:
         """Note how a slip fares; one that raises is none: nobody would train with it."""
@@ -233,7 +216,6 @@ class _Planting:
             status=result.status,
             caught=result.status != "pass" or first is not None,
             code=None if first is None else first.code,
-            name=None if first is None else first.name,
             place=None if place is None else (real_file(place), place.line),
         )
         self.planted.append(found)

@@ -55,9 +55,7 @@ def _all(site: Site, part: ast.expr) -> Iterator[_Found]:
         elif is_minus(node):
             around = site.parent(node)
             given = isinstance(around, ast.Call | ast.keyword | ast.Tuple | ast.List)
-            if not (
-                given and isinstance(node.operand, ast.Constant)
-            ):  # as in `sum(-1)`
+            if not given or not isinstance(node.operand, ast.Constant):  # `sum(-1)`
                 yield _put(site, "minus lost", node, site.as_factor(node.operand))
         elif isinstance(node, ast.Call):
             yield from _of_call(site, node)
@@ -129,13 +127,9 @@ def _at_output(site: Site, part: ast.expr) -> Iterator[_Found]:
         return
     made = step.targets[0].id
     taken = (names_in(step.value) - {made}) & set(site.names)
-    uses = [
-        node
-        for node in ast.walk(part)
-        if isinstance(node, ast.Name)
-        and node.id in taken
-        and not _asks_the_kind(site.parent(node))
-    ]
+    names = (node for node in ast.walk(part) if isinstance(node, ast.Name))
+    of_taken = (name for name in names if name.id in taken)
+    uses = [name for name in of_taken if not _asks_the_kind(site.parent(name))]
     if uses and made not in names_in(part):
         put = tuple(site.source.put(node, made) for node in uses)
         yield "at the output", f"of {made}", put

@@ -80,6 +80,7 @@ _UNSAID = frozenset(
         "really", "much",
     }
 )  # fmt: skip
+_ENDINGS = (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""), ("s", ""))
 _MISSING, _IN_ORDER = 0.2, 0.3  # of a word that is not said, of two that follow on
 _FEWEST = 0.3  # of what the words of a text are worth
 
@@ -92,21 +93,17 @@ def symptoms_for(text: str) -> tuple[Symptom, ...]:
     worth = _worth()
     known = sorted(worth)
     # what is spelled wrongly is read as the nearest word that is known
-    read = [
-        word
-        if word in worth
-        else next(iter(get_close_matches(word, known, 1, 0.8)), "")
-        for word in wanted
-    ]
+    near = [[w] if w in worth else get_close_matches(w, known, 1, 0.8) for w in wanted]
+    read = [next(iter(words), "") for words in near]
     best = 0.5 * sum(worth.get(word, 1.0) for word in read if not word)
     total = best + sum(worth[word] for word in set(read) if word)
     scored = [(_score(read, symptom, worth), symptom) for symptom in SYMPTOMS]
     top = max(score for score, _ in scored)
     if top < _FEWEST * total:
         return ()
-    near = [pair for pair in scored if pair[0] >= 0.8 * top]
-    near.sort(key=lambda pair: -pair[0])  # equal ones keep their order
-    return tuple(symptom for _, symptom in near[:3])
+    nearest = [pair for pair in scored if pair[0] >= 0.8 * top]
+    nearest.sort(key=lambda pair: -pair[0])  # equal ones keep their order
+    return tuple(symptom for _, symptom in nearest[:3])
 
 
 def _score(read: list[str], symptom: Symptom, worth: dict[str, float]) -> float:
@@ -149,17 +146,8 @@ def _words(text: str) -> list[str]:
 
 def _stem(word: str) -> str:
     """Return a word without the endings that only grammar wants."""
-    for ending, kept in (
-        ("ies", "y"),
-        ("sses", "ss"),
-        ("ing", ""),
-        ("ed", ""),
-        ("s", ""),
-    ):
-        if (
-            word.endswith(ending)
-            and len(word) - len(ending) >= 3
-            and not word.endswith("ss")
-        ):
-            return word[: len(word) - len(ending)] + kept
+    for ending, kept in _ENDINGS:
+        bare = word.removesuffix(ending)
+        if bare != word and len(bare) >= 3 and not word.endswith("ss"):
+            return bare + kept
     return word

@@ -10,8 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -126,27 +125,19 @@ def ends_what_it_started() -> Iterator[None]:
     Those are in groups of their own, which no signal to this one reaches. The exit status
     is that of a process that the signal ended: 128 and its number.
     """
-    numbers = [
-        number
-        for name in _ASKED_TO_END
-        if (number := getattr(signal, name, None)) is not None
-        # What is ignored, as under `nohup`, stays so; what others do, they do.
-        and signal.getsignal(number) is signal.SIG_DFL
-    ]
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []  # signals are the main thread's
+    is_main = threading.current_thread() is threading.main_thread()
+    known = (getattr(signal, name, None) for name in _ASKED_TO_END if is_main)
+    asked_to = [number for number in known if number is not None]
+    # What is ignored, as under `nohup`, stays so; what others do, they do.
+    numbers = [n for n in asked_to if signal.getsignal(n) is signal.SIG_DFL]
     for number in numbers:
-        signal.signal(number, _leave)
+        # by an exception, on whose way out whoever started a process ends it
+        signal.signal(number, lambda asked, _: sys.exit(128 + asked))
     try:
         yield
     finally:
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)
-
-
-def _leave(number: int, _: FrameType | None) -> NoReturn:
-    """Leave by an exception, on whose way out whoever started a process ends it."""
-    sys.exit(128 + number)
 
 
 @click.group(cls=DefaultCheck, context_settings={"help_option_names": ["-h", "--help"]})

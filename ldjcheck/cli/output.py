@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ldjcheck.revision.disk import Revised
     from ldjcheck.session.targets import Session
 
+    Outputs = Sequence[tuple[Format, Path | None]]
+
 _PAGE = 80  # columns of a file, or of what another program reads
 _NARROWEST, _WIDEST = 60, 120  # columns that a report is laid out for
 _REPORT_IT = "This is a fault of ldjcheck, not of your layer. Please report it."
@@ -58,12 +60,7 @@ def leave_session(
 
 
 def write_reports(
-    run: Run,
-    formats: Sequence[tuple[Format, Path | None]],
-    *,
-    color: str,
-    verbosity: int,
-    statistics: bool = False,
+    run: Run, formats: Outputs, *, color: str, verbosity: int, statistics: bool = False
 ) -> None:
     """Draw the run in each format; `None` is standard output.
 
@@ -86,9 +83,7 @@ def write_reports(
             path.write_text(text, encoding="utf-8")
 
 
-def with_screen(
-    formats: Sequence[tuple[Format, Path | None]],
-) -> Sequence[tuple[Format, Path | None]]:
+def with_screen(formats: Outputs) -> Outputs:
     """Return the formats, with the text on the screen where all others go to files."""
     from ldjcheck.report import FORMATS
 
@@ -101,7 +96,7 @@ def write_edits(
     run: Run,
     started: float,
     again: Callable[[], Run],
-    formats: Sequence[tuple[Format, Path | None]],
+    formats: Outputs,
     *,
     only_show: bool,
 ) -> None:
@@ -161,10 +156,8 @@ def _diff(revised: Revised) -> str:
         name = revised.file
         name = name if change.cell is None else cell_file(name, change.cell)
         rows += unified_diff(change.before, change.after, name, name)
-    ended = (
-        r if r.endswith("\n") else f"{r}\n\\ No newline at end of file\n" for r in rows
-    )
-    return "".join(ended)
+    unended = "\n\\ No newline at end of file\n"
+    return "".join(row if row.endswith("\n") else row + unended for row in rows)
 
 
 def _as_fix(derived: Derived) -> Fix:
@@ -231,7 +224,9 @@ def write_pictures(run: Run, path: Path) -> None:
     from ldjcheck.report.pictures import NothingToDrawError, save_sheet, sheet
 
     for number, result in enumerate(run.results, 1):
-        own = path if len(run.results) == 1 else _numbered(path, number)
+        own = path
+        if len(run.results) > 1:
+            own = path.with_name(f"{path.stem}-{number}{path.suffix}")
         try:
             figure = sheet(result)
         except NothingToDrawError as error:
@@ -239,7 +234,3 @@ def write_pictures(run: Run, path: Path) -> None:
             continue
         save_sheet(figure, own)
         click.echo(f"Wrote {own}: {result.target}", err=True)
-
-
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.stem}-{number}{path.suffix}")

@@ -90,7 +90,9 @@ class _Reader:
             elif name == _BY_TARGET:
                 for pattern, reasons in self._table(key, value).items():
                     where = f'{key}."{pattern}"'
-                    found = self._reasons(where, reasons, expected=_is_one(pattern))
+                    # of several layers, not each need be excused
+                    is_one = ":" in pattern and not {"*", "?"} & set(pattern)
+                    found = self._reasons(where, reasons, expected=is_one)
                     by_target += [(pattern, each) for each in found]
             elif name in _TYPED and value is True:  # tests run the command, too
                 raise self._error(key, f"type it each time: {_TYPED[name]}")
@@ -145,12 +147,9 @@ class _Reader:
                 raise self._error(f"{key}.{word}", error.message) from None
             if not isinstance(reason, str) or not reason.strip():
                 raise self._error(f"{key}.{word}", f'give the reason: {word} = "why"')
+            is_one = expected and len(codes) == 1
             found += [
-                Suppression(
-                    code=code,
-                    reason=reason.strip(),
-                    expected=expected and len(codes) == 1,
-                )
+                Suppression(code=code, reason=reason.strip(), expected=is_one)
                 for code in codes
             ]
         return tuple(found)
@@ -173,11 +172,6 @@ class _Reader:
     def _error(self, key: str, why: str) -> click.UsageError:
         told = f"{self.path}: [tool.ldjcheck] {key}: {why}"
         return click.UsageError(told if why.endswith(("?", ".")) else f"{told}.")
-
-
-def _is_one(pattern: str) -> bool:
-    """Return whether a pattern names one layer: of several, not each need be excused."""
-    return ":" in pattern and not {"*", "?"} & set(pattern)
 
 
 def _typed(value: Any) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.torch_ops import RANDOM
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 _HALF_LOG_2PI = math.log(2 * math.pi) / 2
 
@@ -32,9 +32,7 @@ class Draws(Operations):
         super().__init__()
         self.heard: list[Draw] = []
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Return what is drawn, and note it."""
         drawn = func(*args, **named)
         if name in RANDOM and isinstance(drawn, Tensor):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,23 +20,14 @@ from torch import Tensor
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.tolerance import hides_mistakes, tells_a_mistake
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import (
-    Approximated,
-    Evidence,
-    Further,
-    Location,
-    Observation,
-    Probe,
-    Side,
-    Sides,
-)
+from ldjcheck.records import Approximated, Evidence, Further, Probe, Side, Sides
+from ldjcheck.records.observed import Observation
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
-from ldjcheck.running.guard import Frozen
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place, is_torchs
 from ldjcheck.torch_ops import CLAMPS, COMPARES, EXTREMES, MAGNITUDES
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 Bound = tuple[Place | None, str, str]
 
@@ -59,18 +51,11 @@ class Unmet(Observation):
     @property
     def why(self) -> str:
         """What is to be said of them."""
-        shown = ", ".join(
-            f"{location.file}:{location.line}" for location in self._seen()
-        )
+        seen = filter(None, map(location_of, self.lines))
+        shown = ", ".join(f"{location.file}:{location.line}" for location in seen)
         return (
             f"{shown}: nothing that was tried is beyond, and what holds there is open"
         )
-
-    def _seen(self) -> Iterator[Location]:
-        for place in self.lines:
-            location = location_of(place)
-            if location is not None:
-                yield location
 
 
 def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
@@ -156,19 +141,12 @@ def _wrong(bench: Bench, probe: Probe, beyond: Tensor, at: Tensor) -> Sides | No
     Of samples that lie `at` a bound nothing is told: a kink has no slope.
     """
     measured = _measured(bench, probe)
-    measured = replace(
-        measured,
-        forward=_without(measured.forward, at),
-        inverse=_without(measured.inverse, at),
-    )
+    for side in measured.both:
+        measured = measured.changed(replace(side, exact=side.exact.without(at)))
     off = [_off(side) for side in measured.answered]
     if any(bool((each & ~beyond).any()) for each in off):
         return None
     return measured if any(bool(each.any()) for each in off) else None
-
-
-def _without(side: Side, samples: Tensor) -> Side:
-    return replace(side, exact=side.exact.without(samples))
 
 
 def _agrees(bench: Bench, probe: Probe) -> bool:
@@ -179,13 +157,11 @@ def _agrees(bench: Bench, probe: Probe) -> bool:
 def _measured(bench: Bench, probe: Probe) -> Sides:
     """Return the directions at a configuration, samples that say nothing left out."""
     measured = measure_sides(replace(bench, behaviour=False), probe)
-    forward, inverse = measured.forward, measured.inverse
-    if inverse.answered:
-        trip = inverse.round_trip.off
-        if trip is None or trip > _RETURNS:
-            why = "it does not lead back from so far out"
-            inverse = Side.absent("inverse", why)
-    return replace(measured, forward=_clear(forward), inverse=_clear(inverse))
+    inverse = measured.inverse
+    trip = inverse.round_trip.off
+    if inverse.answered and (trip is None or trip > _RETURNS):
+        inverse = Side.absent("inverse", "it does not lead back from so far out")
+    return replace(measured, forward=_clear(measured.forward), inverse=_clear(inverse))
 
 
 def _clear(side: Side) -> Side:
@@ -217,14 +193,11 @@ def _bounds_met(bench: Bench, probe: Probe, *, back: bool = True) -> _Bounds:
     runner, x, _ = bench.ready(probe)
     noted = _Bounds(len(x))
     back = back and bench.calls.inverse is not None and not bench.solves
-    try:
-        with noted:
-            y = runner.run("forward", x, Frozen()).y.detach()
-            noted.there = frozenset(noted.samples)
-            if back and y.shape[:1] == x.shape[:1]:
-                runner.run("inverse", y, Frozen())
-    except FailedCallError:
-        pass  # what was seen before counts
+    with suppress(FailedCallError), noted:  # what was seen before counts
+        y = runner.output("forward", x)
+        noted.there = frozenset(noted.samples)
+        if back and y.shape[:1] == x.shape[:1]:
+            runner.output("inverse", y)
     return noted
 
 
@@ -252,9 +225,7 @@ class _Bounds(Operations):
         self.of_all: set[Bound] = set()
         self.at = torch.zeros(batch, dtype=torch.bool)  # samples that lie on a bound
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         if name in CLAMPS and args and isinstance(args[0], Tensor):
             low, high = _ends(name, args[1:], named)
             value = args[0].detach()
@@ -302,9 +273,7 @@ class _Bounds(Operations):
         self.samples[side] = samples if known is None else known | samples
 
 
-def _ends(
-    name: str, args: tuple[Any, ...], given: Mapping[str, Any]
-) -> tuple[Any, Any]:
+def _ends(name: str, args: Args, given: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the lower and the upper bound of a clamp, None where there is none."""
     if name == "clamp_max":
         return None, args[0] if args else given.get("max")

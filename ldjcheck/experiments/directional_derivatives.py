@@ -17,7 +17,8 @@ from ldjcheck.oracle.derivatives.jacobian import (
     exact_jacobian,
     log_abs_det,
 )
-from ldjcheck.records import GradientPart, Side
+from ldjcheck.records import Side
+from ldjcheck.records.observed import GradientPart
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.gradient_cuts import Cuts, place_of_code
@@ -130,7 +131,9 @@ class Slopes:
     def tracks_output(self) -> bool:
         """Return whether autograd follows the output itself: it does not in a sampler."""
         x, outcome = self._run_tracked(None)
-        if not (outcome.y.requires_grad or _requires(outcome.reported)):
+        if not any(
+            t is not None and t.requires_grad for t in (outcome.y, outcome.reported)
+        ):
             return False
         if not outcome.y.is_floating_point() or self._side.exact.rounding_seen:
             return True
@@ -332,10 +335,6 @@ def _grad(total: Tensor, held: list[Tensor]) -> tuple[Tensor | None, ...]:
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise UndefinedSlopeError(f"autograd raised: {reason}") from None
-
-
-def _requires(tensor: Tensor | None) -> bool:
-    return tensor is not None and tensor.requires_grad
 
 
 def _signed(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ldjcheck.records import Evidence, Observation
+from ldjcheck.records import Evidence
+from ldjcheck.records.observed import Observation
 from ldjcheck.running.bench import Bench
 
 

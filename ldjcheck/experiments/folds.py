@@ -14,7 +14,8 @@ from dataclasses import replace
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.numerical_rank import has_both_signs
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Approximated, Evidence, Further, Observation, Side, Sides
+from ldjcheck.records import Approximated, Evidence, Further, Side, Sides
+from ldjcheck.records.observed import Observation
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.snapshot.isolation import learnable
 

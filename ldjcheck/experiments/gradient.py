@@ -25,14 +25,13 @@ from ldjcheck.records import (
     Direction,
     Evidence,
     GradientMeasured,
-    GradientPart,
     Location,
-    Observation,
     Probe,
     Side,
 )
+from ldjcheck.records.observed import GradientPart, Observation
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.observers.gradient_cuts import Cuts
 from ldjcheck.tape import location_of
 
@@ -74,9 +73,8 @@ def _looked_at_again(
     judged = []
     for gradient in found:
         side = measured.of(gradient.direction)
-        again = None
-        if gradient.wrong and _is_worth_asking(side):
-            again = _measured(bench, near, side)
+        asked = gradient.wrong and _is_worth_asking(side)
+        again = _measured(bench, near, side) if asked else None
         if again is None or again.why is not None or again.wrong or again.map_off:
             judged.append(gradient)
         else:
@@ -136,13 +134,10 @@ def _measured(
 
 def _slopes(bench: Bench, probe: Probe, side: Side) -> Slopes:
     runner, _, _ = bench.ready(probe)
-    moves_x = not _is_whole(side, probe) and side.exact.wrt == "input"
+    # Nothing is differentiated by whole numbers.
+    is_whole = probe.domain.kind == "int" and side.direction == "forward"
+    moves_x = not is_whole and side.exact.wrt == "input"
     return Slopes(runner, side, moves_x=moves_x)
-
-
-def _is_whole(side: Side, probe: Probe) -> bool:
-    """Return whether whole numbers went in: nothing is differentiated by them."""
-    return probe.domain.kind == "int" and side.direction == "forward"
 
 
 def _judged(
@@ -185,7 +180,6 @@ def _judged(
         worst=together.off,
         allowed=together.allowed,
         wrong=tuple(wrong),
-        untouched=len(slopes.names) - len(suspects),
         cut=cut,
         location=location,
     )
@@ -211,7 +205,6 @@ def _of_incoming(
         result,
         worst=abs(part.exact - part.reported),
         wrong=(part,),
-        untouched=len(slopes.names),
         cut=None if not places else {**seen.numbers, **seen.passable}[places[0]],
         location=None if not places else location_of(places[0]),
     )
@@ -278,12 +271,10 @@ def _cut(slopes: Slopes, names: tuple[str, ...]) -> tuple[str | None, Location |
     return (None, None) if backward is None else ("backward", location_of(backward))
 
 
+@on_failure(False, UndefinedSlopeError)
 def _heals(slopes: Slopes, names: tuple[str, ...], attempt: int, cuts: Cuts) -> bool:
     """Return whether the gradient is right once these statements are seen through."""
-    try:
-        return slopes.along(names, attempt, cuts).agrees
-    except (FailedCallError, UndefinedSlopeError):
-        return False
+    return slopes.along(names, attempt, cuts).agrees
 
 
 EXPERIMENT = Experiment(

@@ -14,16 +14,9 @@ from ldjcheck.experiments.perturbation import Borne, as_far_as_borne, is_wrong
 from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.oracles.other_dims import with_stand_ins
 from ldjcheck.oracle.sides import approximated
-from ldjcheck.records import (
-    Approximated,
-    Evidence,
-    Observation,
-    OneSided,
-    Probe,
-    Sides,
-    TimeIsUpError,
-)
+from ldjcheck.records import Approximated, Evidence, Probe, Sides, TimeIsUpError
 from ldjcheck.records.deadline import OBSERVING
+from ldjcheck.records.observed import Observation, OneSided
 from ldjcheck.running.bench import Bench
 
 OF_VALUES: tuple[Experiment, ...] = (
@@ -42,8 +35,6 @@ OF_CALLS: tuple[Experiment, ...] = (
 )
 """What is asked once the numbers are known."""
 
-EXPERIMENTS: tuple[Experiment, ...] = (*OF_VALUES, *OF_CALLS)
-"""All of them, each behind those whose observations it reads."""
 
 OF_KNOWN_LAYERS = (gradient.EXPERIMENT,)
 """What is left to ask of a layer that is known, and is called in another way."""
@@ -94,24 +85,20 @@ def examined(
     return Examined(
         evidence=evidence,
         said={**borne.said, **_said(evidence)},
-        not_done=(*_unmeasured(borne), *_unobserved((*undone, *undone_then))),
+        not_done=tuple(_undone(borne, (*undone, *undone_then))),
     )
 
 
-def _unmeasured(borne: Borne) -> Iterator[str]:
-    """Yield which of the configurations time did not allow."""
+def _undone(borne: Borne, experiments: tuple[str, ...]) -> Iterator[str]:
+    """Yield which configurations, and which of the experiments, time did not allow."""
     ways = [any(s.said.unfinished for s in each.both) for each in borne.sides]
     if ways[0]:
         yield "the way back"
     wanted, whole = len(borne.probes), ways.count(False)
     if whole < wanted:
         yield f"{wanted - whole} of {wanted} configurations"
-
-
-def _unobserved(names: tuple[str, ...]) -> Iterator[str]:
-    """Yield which of the experiments time did not allow, if any."""
-    if names:
-        yield f"experiments ({', '.join(names)})"
+    if experiments:
+        yield f"experiments ({', '.join(experiments)})"
 
 
 def observed(

@@ -21,14 +21,13 @@ from ldjcheck.records import (
     Direction,
     Evidence,
     Further,
-    Observation,
-    OneSided,
     Probe,
     Side,
     Sides,
 )
+from ldjcheck.records.observed import Observation, OneSided
 from ldjcheck.running.bench import Bench, oriented
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Outcome
 from ldjcheck.running.snapshot.isolation import learnable
@@ -68,6 +67,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
         yield OneSided(starts=None if starts is None else len(_SEEDS))
 
 
+@on_failure(None)
 def _starts_well(bench: Bench, first: Probe) -> bool | None:
     """Return whether the ldj is finite however the layer starts; None: it is not known."""
     untouched = replace(first, draw=0)
@@ -77,28 +77,20 @@ def _starts_well(bench: Bench, first: Probe) -> bool | None:
             return None
         runner, x, _ = start.ready(untouched)
         direction: Direction = "inverse" if start.calls.forward is None else "forward"
-        try:
-            outcome = runner.run(direction, x, Frozen())
-        except FailedCallError:
-            return None
+        outcome = runner.run(direction, x, Frozen())
         if bool(torch.isfinite(outcome.y).all()) and _is_lost(outcome):
             return False
     return True
 
 
+@on_failure(True)
 def _may_lose_ldj(bench: Bench, turned: Probe) -> bool:
     """Return whether a direction reports no finite ldj, or cannot be looked at by a run."""
     runner, x, _ = bench.ready(turned)
-    if bench.calls.forward is None:
-        return True
-    try:
-        there = runner.run("forward", x, Frozen())
-        if bench.calls.inverse is None:
-            return _is_lost(there)
-        back = runner.run("inverse", there.y.detach(), Frozen())
-    except FailedCallError:
-        return True
-    return _is_lost(there) or _is_lost(back)
+    there = runner.run("forward", x, Frozen())
+    if _is_lost(there) or bench.calls.inverse is None:
+        return _is_lost(there)
+    return _is_lost(runner.run("inverse", there.y.detach(), Frozen()))
 
 
 def _is_lost(outcome: Outcome) -> bool:

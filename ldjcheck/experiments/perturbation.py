@@ -24,7 +24,7 @@ from ldjcheck.oracle.way_back.round_trip import anywhere, gap_between, tells
 from ldjcheck.records import Direction, Probe, Side, Sides
 from ldjcheck.records.deadline import CONFIGURATIONS, TimeIsUpError, while_time_lasts
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
@@ -107,17 +107,15 @@ def smooth_scale(bench: Bench, probes: Sequence[Probe]) -> tuple[float, str] | N
     return None if smooth in (None, first.scale) else (smooth, _STEEP)
 
 
+@on_failure(True)
 def _leads_back(bench: Bench, probe: Probe) -> bool:
     """Return whether a way back leads where it came from, as far as it can be asked."""
     calls, noise = bench.calls, Frozen()
-    if calls.forward is None or calls.inverse is None or calls.departures:
+    if calls.inverse is None or calls.departures:
         return True
-    try:
-        runner, x, _ = bench.ready(probe)
-        y = runner.run("forward", x, noise).y.detach()
-        back = runner.run("inverse", y, noise).y.detach()
-    except FailedCallError:
-        return True
+    runner, x, _ = bench.ready(probe)
+    y = runner.run("forward", x, noise).y.detach()
+    back = runner.run("inverse", y, noise).y.detach()
     return back.shape != x.shape or gap_between(back, x) <= ROUNDED
 
 
@@ -127,6 +125,7 @@ def _is_smooth(bench: Bench, probe: Probe) -> bool:
     return _is_smooth_at(runner, "forward" if bench.calls.forward else "inverse", x)
 
 
+@on_failure(False)
 def _is_smooth_at(runner: Runner, direction: Direction, x: Tensor) -> bool:
     """Return whether all numbers are finite, and two steps of one size lead equally far."""
     generator, noise = torch.Generator().manual_seed(runner.seed), Frozen()
@@ -143,13 +142,10 @@ def _is_smooth_at(runner: Runner, direction: Direction, x: Tensor) -> bool:
         there = Frozen(draws, noise.offsets, noise.idle_clips)
         return runner.run(direction, moved, there).y.detach()
 
-    try:
-        said = runner.run(direction, x, noise)
-        starts = [x] if x.is_floating_point() else noise.draws
-        v = [_direction(each, generator) for each in starts]
-        y, ahead, behind = said.y.detach(), at(_STEP), at(-_STEP)
-    except FailedCallError:
-        return False
+    said = runner.run(direction, x, noise)
+    starts = [x] if x.is_floating_point() else noise.draws
+    v = [_direction(each, generator) for each in starts]
+    y, ahead, behind = said.y.detach(), at(_STEP), at(-_STEP)
     finite = said.reported is None or bool(said.reported.isfinite().any())
     if not finite or not bool(y.isfinite().all()):
         return False
@@ -236,8 +232,10 @@ def _nearer(
     found = both or (None if told else there)
     if found is None:
         return None
-    lost = told and _is_lost(first)
-    why = _LOST if lost else _why(first.inverse if told else first.forward)
+    if told and _is_lost(first):
+        return _scaled(probes, *found, _LOST)
+    side = first.inverse if told else first.forward
+    why = _ROUNDING if side.answered else f"it raises {side.said.why_absent}"
     return _scaled(probes, *found, why)
 
 
@@ -271,10 +269,8 @@ def _scaled(
     """Return the configurations nearer by, the first as measured, and what to say of it."""
     closer = tuple(map(nearer.of, probes))
     if nearer.reach != 1.0:
-        said = {
-            "drawn": f"inputs {nearer.reach:.1g} times as large: farther out, {why}"
-        }
-        return closer, first, said
+        drawn = f"inputs {nearer.reach:.1g} times as large: farther out, {why}"
+        return closer, first, {"drawn": drawn}
     moved = f"moved by {closer[0].scale:.2g}: moved by {probes[0].scale:g}, {why}"
     return closer, first, {"parameters": moved}
 
@@ -379,11 +375,8 @@ def _leaves_no_room(side: Side) -> bool:
 
 def _share_told(side: Side) -> float:
     """Return the share of the samples in which a mistake would show."""
-    if not bool(torch.isfinite(side.y).all()):
-        return 0.0
-    if side.exact.jacobian is not None and not bool(
-        torch.isfinite(side.exact.jacobian).all()
-    ):
+    seen = (each for each in (side.y, side.exact.jacobian) if each is not None)
+    if not all(bool(torch.isfinite(each).all()) for each in seen):
         return 0.0
     if side.exact.ldj is None or side.exact.allowed is None or side.said.estimated:
         return 1.0  # what has no determinant has none nearer by either
@@ -393,12 +386,6 @@ def _share_told(side: Side) -> float:
     limit *= 1.0 if side.said.dtype == "float64" else _COARSER
     telling = torch.isfinite(side.exact.ldj) & (side.exact.allowed <= limit)
     return float(telling.double().mean())
-
-
-def _why(side: Side) -> str:
-    if side.answered:
-        return _ROUNDING
-    return f"it raises {side.said.why_absent}"
 
 
 def _at(

@@ -70,6 +70,10 @@ class Model:
     outputs: Mapping[int, Array]
 
 
+Models = Mapping[str, Model]
+"""Those of the exercises, by their names."""
+
+
 class Remote:
     """A layer in another process, as a function of numbers."""
 

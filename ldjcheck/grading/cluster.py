@@ -5,11 +5,12 @@ Each worker keeps one warden, and confines what it runs as this machine would.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from ldjcheck.grading.black_box import Model
+from ldjcheck.grading.black_box import Models
 from ldjcheck.grading.confined.confinement import Warden, enforced_here
 from ldjcheck.grading.marking import mark
 from ldjcheck.grading.records import Marked
@@ -56,19 +57,13 @@ class Cluster:
         workers = list(self._client.scheduler_info(n_workers=-1)["workers"])
         if not workers:
             raise NoClusterError("The Dask scheduler has no workers.")
-        asked = [
-            self._client.submit(_enforced, limits, workers=[each], pure=False)
-            for each in workers
-        ]
-        told = self._client.gather(asked)
+        ask = partial(self._client.submit, _enforced, limits, pure=False)
+        told = self._client.gather([ask(workers=[each]) for each in workers])
         names = Enforced.__slots__
         return Enforced(**{n: all(getattr(each, n) for each in told) for n in names})
 
     def mark(
-        self,
-        submissions: Sequence[Submission],
-        rubric: Rubric,
-        models: Mapping[str, Model],
+        self, submissions: Sequence[Submission], rubric: Rubric, models: Models
     ) -> Iterator[Marked]:
         """Yield the facts about submissions as they come."""
         from distributed import as_completed
@@ -77,9 +72,8 @@ class Cluster:
         with client:
             given = [(rubric, dict(models))]
             (shared,) = client.scatter(given, broadcast=True, hash=False)
-            futures = [
-                client.submit(_mark, each, shared, pure=False) for each in submissions
-            ]
+            ask = partial(client.submit, _mark, pure=False)
+            futures = [ask(each, shared) for each in submissions]
             for future in as_completed(futures, loop=client.loop):
                 yield future.result()
 
@@ -100,7 +94,7 @@ def _plugin() -> Any:
     return KeepsWardens()
 
 
-def _mark(submission: Submission, shared: tuple[Rubric, Mapping[str, Model]]) -> Marked:
+def _mark(submission: Submission, shared: tuple[Rubric, Models]) -> Marked:
     """Return the facts about one submission, on a worker."""
     with _idle_warden() as warden:
         return mark(submission, *shared, warden)

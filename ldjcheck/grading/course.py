@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Protocol
 
-from ldjcheck.grading.black_box import Model
+from ldjcheck.grading.black_box import Models
 from ldjcheck.grading.confined.confinement import Warden, enforced_here
 from ldjcheck.grading.marking import mark
 from ldjcheck.grading.records import Marked
@@ -27,10 +27,7 @@ class Executor(Protocol):
         """Return what the confinement holds back there."""
 
     def mark(
-        self,
-        submissions: Sequence[Submission],
-        rubric: Rubric,
-        models: Mapping[str, Model],
+        self, submissions: Sequence[Submission], rubric: Rubric, models: Models
     ) -> Iterator[Marked]:
         """Yield the facts about submissions, in any order."""
 
@@ -38,7 +35,7 @@ class Executor(Protocol):
 def mark_class(
     submissions: Sequence[Submission],
     rubric: Rubric,
-    models: Mapping[str, Model],
+    models: Models,
     *,
     executor: Executor,
     store: Store,
@@ -84,10 +81,7 @@ class SideBySide:
         return enforced_here(self._warden, limits)
 
     def mark(
-        self,
-        submissions: Sequence[Submission],
-        rubric: Rubric,
-        models: Mapping[str, Model],
+        self, submissions: Sequence[Submission], rubric: Rubric, models: Models
     ) -> Iterator[Marked]:
         """Yield the facts about submissions as they come."""
         workers = min(self._count, len(submissions))

@@ -17,6 +17,8 @@ from ldjcheck.mistakes import rule_for
 
 _LEVELS: tuple[str, ...] = get_args(Feedback)
 _DIRECTIONS = {"forward": "on the way there", "inverse": "on the way back"}
+_ESCAPED = {ord(sign): f"\\{sign}" for sign in "\\`*_[]#|"}
+_ESCAPED |= {ord("<"): "&lt;", ord(">"): "&gt;"}
 
 
 def feedback(grade: Grade, level: Feedback) -> str:
@@ -27,12 +29,8 @@ def feedback(grade: Grade, level: Feedback) -> str:
         lines += [f"Your submission could not be read: {_plain(grade.problem)}.", ""]
     for index, each in enumerate(grade.exercises):
         points = f"{number(each.points)} of {number(each.possible)}"
-        lines += [
-            f"## {_plain(each.exercise)}: {points}",
-            "",
-            *on_exercise(each, level, grade.exercises[:index]),
-            "",
-        ]
+        lines += [f"## {_plain(each.exercise)}: {points}", ""]
+        lines += [*on_exercise(each, level, grade.exercises[:index]), ""]
     return "\n".join(lines)
 
 
@@ -42,11 +40,9 @@ def on_exercise(
     """Return the lines about one exercise; what was told `before` is told once."""
     outcome = grade.outcome
     lines = [_first(grade)]
+    said = outcome.why, outcome.evidence
     for other in before if outcome.evidence else ():
-        if (other.outcome.why, other.outcome.evidence) == (
-            outcome.why,
-            outcome.evidence,
-        ):
+        if (other.outcome.why, other.outcome.evidence) == said:
             return [f"As {_plain(other.exercise)}: {_plain(outcome.why).rstrip('.')}."]
     if outcome.standing in ("broken", "stopped", "absent"):
         return [*lines, *_fenced(outcome.evidence)]
@@ -140,12 +136,7 @@ def _fenced(rows: Sequence[str]) -> list[str]:
 
 def _plain(text: str) -> str:
     """Return foreign text in which nothing means something to Markdown or to HTML."""
-    flat = " ".join(text.split())
-    for sign in "\\`*_<>[]#|":
-        flat = flat.replace(
-            sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign]
-        )
-    return flat
+    return " ".join(text.split()).translate(_ESCAPED)
 
 
 def number(value: float) -> str:

@@ -13,6 +13,7 @@ from ldjcheck.grading.records import Cause, Place, Written, short
 from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Edit
 
+_WAYS = ("forward", "inverse")
 _MOST_EDITS = 4
 _LONGEST_EDIT = 300  # characters: a slip is mended by little
 
@@ -36,7 +37,7 @@ def causes_in(
             name=rule.name,
             severity=str(severity) if known else rule.severity,
             message=short(finding.get("message"), 400),
-            direction=_direction(finding.get("direction")),
+            direction=next((d for d in _WAYS if d == finding.get("direction")), None),
             place=_place(finding.get("location"), functions, handout),
             edits=tuple(_edits(finding.get("fix"))),
         )
@@ -44,18 +45,10 @@ def causes_in(
         key = (cause.code, cause.severity)
         first = found.setdefault(key, cause)
         if first is not cause and cause.edits != first.edits:
-            found[key] = _joined(first, cause)
+            more = tuple(edit for edit in cause.edits if edit not in first.edits)
+            edits = (*first.edits, *more) if first.edits and cause.edits else ()
+            found[key] = replace(first, direction=None, edits=edits)
     return tuple(found.values())
-
-
-def _joined(first: Cause, other: Cause) -> Cause:
-    more = tuple(edit for edit in other.edits if edit not in first.edits)
-    edits = (*first.edits, *more) if first.edits and other.edits else ()
-    return replace(first, direction=None, edits=edits)
-
-
-def _direction(value: Any) -> str | None:
-    return value if value in ("forward", "inverse") else None
 
 
 def _place(
@@ -67,14 +60,8 @@ def _place(
     if not isinstance(file, str) or type(line) is not int:
         return None
     cell = cell if type(cell) is int else None
-    around = next(
-        (
-            f
-            for f in functions
-            if (f.file, f.cell) == (file, cell) and f.line <= line <= f.last
-        ),
-        None,
-    )
+    there = (f for f in functions if (f.file, f.cell) == (file, cell))
+    around = next((f for f in there if f.line <= line <= f.last), None)
     # the line as it was handed in, and not as somebody says
     text = None
     if around is not None:

@@ -13,18 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ldjcheck.grading import black_box
-from ldjcheck.grading.black_box import Asked, Model, Numbers, Remote
+from ldjcheck.grading.black_box import Asked, Models, Numbers, Remote
 from ldjcheck.grading.confined.channel import BrokenChannelError
 from ldjcheck.grading.confined.confinement import Conversation, Ended, Job, Warden
 from ldjcheck.grading.findings import causes_in, lines_of
-from ldjcheck.grading.records import (
-    Cause,
-    Marked,
-    Outcome,
-    Standing,
-    Written,
-    short,
-)
+from ldjcheck.grading.records import Cause, Marked, Outcome, Standing, Written, short
 from ldjcheck.grading.rubric import Exercise, Rubric
 from ldjcheck.grading.submissions import Submission, write_files
 from ldjcheck.revision.disk import edited
@@ -45,7 +38,7 @@ class _Text:
 
 
 def mark(
-    submission: Submission, rubric: Rubric, models: Mapping[str, Model], warden: Warden
+    submission: Submission, rubric: Rubric, models: Models, warden: Warden
 ) -> Marked:
     """Return all facts about one submission; `models` are the reference's, by exercise."""
     problem = submission.problem
@@ -93,11 +86,7 @@ class _Marking:
     """One submission, looked through, and its exercises one after the other."""
 
     def __init__(
-        self,
-        submission: Submission,
-        rubric: Rubric,
-        models: Mapping[str, Model],
-        warden: Warden,
+        self, submission: Submission, rubric: Rubric, models: Models, warden: Warden
     ) -> None:
         self._rubric, self._models, self._warden = rubric, models, warden
         given = {each.name: each.data for each in rubric.files}
@@ -111,7 +100,9 @@ class _Marking:
         started = time.perf_counter()
         file = self._file_of(exercise)
         if file is None:
-            found = _absent(exercise, self._why_absent(exercise))
+            told = "; ".join(self.text.faults.values())
+            why = f"no {exercise.root} is defined{': ' * bool(told)}{told}"
+            found = _absent(exercise, why)
         else:
             found = replace(self._judged(exercise, file), file=file)
         return replace(found, seconds=time.perf_counter() - started)
@@ -151,10 +142,6 @@ class _Marking:
                 return source
         broken = [s for s in first if s in self.text.faults]
         return broken[0] if broken else None
-
-    def _why_absent(self, exercise: Exercise) -> str:
-        told = "; ".join(self.text.faults.values())
-        return f"no {exercise.root} is defined{': ' * bool(told)}{told}"
 
     # --- one exercise -------------------------------------------------------------------
 
@@ -307,11 +294,7 @@ def opened(message: Any) -> Mapping[str, Any]:
             }
         }
     directions, shape = message.get("directions"), message.get("shape")
-    if (
-        not isinstance(directions, list)
-        or not directions
-        or not isinstance(shape, list)
-    ):
+    if not (isinstance(directions, list) and directions and isinstance(shape, list)):
         raise BrokenChannelError("what it sent is no answer")
     return {
         "directions": [d for d in directions if d in ("forward", "inverse")],
@@ -354,23 +337,22 @@ def _standing(
     first = next((cause.message for cause in causes), "")
     fails = status == "fail" and any(cause.severity == "error" for cause in causes)
     if from_outside == "wrong":
-        if status == "pass" and numbers.why == black_box.OTHER_MAP:
-            return "held", (
+        if status != "pass":
+            return "wrong", first if fails else numbers.why
+        why = f"from outside {numbers.why}, and the check beside its code says pass"
+        if numbers.why == black_box.OTHER_MAP:
+            why = (
                 "its ldj is that of its map, but with the parameters of the reference "
                 "it maps otherwise"
             )
-        if status == "pass":
-            return "held", (
-                f"from outside {numbers.why}, and the check beside its code says pass"
-            )
-        return "wrong", first if fails else numbers.why
+        return "held", why
     if fails:
         return "wrong", first
     if status == "pass" and (from_outside == "right" or not exercise.outside):
         return "right", ""
+    if status == "pass" and numbers.why == black_box.IDENTITY:
+        return "unproven", numbers.why
     if status == "pass":
-        if numbers.why == black_box.IDENTITY:
-            return "unproven", numbers.why
         return "held", f"from outside nothing is proved: {numbers.why}"
     if status is None:
         why = inside.why or "the check beside its code gave no answer"

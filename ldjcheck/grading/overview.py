@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -78,20 +77,14 @@ def _common(marked: Sequence[Marked]) -> tuple[Common, ...]:
         for outcome in each.outcomes:
             for code in codes_of(outcome):
                 made.setdefault(code, {})[each.submission] = None
-    order = Counter({code: len(names) for code, names in made.items()})
-    found = []
-    for code, _ in sorted(order.items(), key=lambda item: (-item[1], item[0])):
-        rule = rule_for(code)
-        if rule is not None:
-            found.append(
-                Common(
-                    code=code,
-                    name=rule.name,
-                    summary=rule.summary,
-                    submissions=tuple(made[code]),
-                )
-            )
-    return tuple(found)
+    order = sorted(made, key=lambda code: (-len(made[code]), code))
+    rules = filter(None, map(rule_for, order))
+    return tuple(
+        Common(
+            code=r.code, name=r.name, summary=r.summary, submissions=tuple(made[r.code])
+        )
+        for r in rules
+    )
 
 
 _ALIKE = 0.93  # of the text
@@ -115,17 +108,14 @@ def alike(marked: Sequence[Marked]) -> tuple[Alike, ...]:
         for function in each.wrong:
             if len(function.form) >= _SHORTEST:
                 by_form = forms.setdefault(function.name, {})
-                by_form.setdefault(function.form, []).append(
-                    (each.submission, function)
-                )
+                member = each.submission, function
+                by_form.setdefault(function.form, []).append(member)
     groups = []
     for name, by_form in forms.items():
         for near in _near(list(by_form)):
-            members = [member for form in near for member in by_form[form]]
+            members = tuple(member for form in near for member in by_form[form])
             if len({submission for submission, _ in members}) > 1:
-                groups.append(
-                    Alike(name=name, members=tuple(members), same=len(near) == 1)
-                )
+                groups.append(Alike(name=name, members=members, same=len(near) == 1))
     return tuple(sorted(groups, key=lambda g: (-len(g.members), g.name)))
 
 

@@ -7,7 +7,7 @@ processes is cut to size and to its types here.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ldjcheck.records import Edit
@@ -128,10 +128,6 @@ class Marked:
     problem: str | None = None
     odd: tuple[str, ...] = ()  # what its source does that a layer has no need of
     wrong: tuple[Written, ...] = ()  # functions that something wrong stands in
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the facts as JSON has them."""
-        return asdict(self)
 
 
 def short(value: Any, longest: int = _LONGEST) -> str:

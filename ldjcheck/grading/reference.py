@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from ldjcheck.grading import black_box
-from ldjcheck.grading.black_box import Model, Numbers, Remote
+from ldjcheck.grading.black_box import Model, Models, Numbers, Remote
 from ldjcheck.grading.confined.confinement import Conversation, Warden
 from ldjcheck.grading.marking import asked_of, in_folder, job_for, opened
 from ldjcheck.grading.rubric import Exercise, Given, Rubric, RubricError
@@ -14,7 +13,7 @@ from ldjcheck.grading.rubric import Exercise, Given, Rubric, RubricError
 _TAIL = 12  # lines of what a reference printed before it ended
 
 
-def prepared(rubric: Rubric, warden: Warden) -> tuple[Rubric, Mapping[str, Model]]:
+def prepared(rubric: Rubric, warden: Warden) -> tuple[Rubric, Models]:
     """Return the rubric with what it left open, and what its reference gives.
 
     Shape and domain are then as the reference has them. Where the numbers of the reference

@@ -238,10 +238,9 @@ def _points(
 ) -> ExerciseGrade:
     errors = [c for c in outcome.causes if c.severity == "error"]
     explained = outcome.standing == "right" or (outcome.standing == "wrong" and errors)
-    if not explained:  # nothing is shown, or something is wrong that nobody names
-        return _exercise(exercise, outcome, 0.0, charges)
     left = exercise.points - sum(charge.points for charge in charges)
-    return _exercise(exercise, outcome, max(0.0, left), charges)
+    # else nothing is shown, or something is wrong that nobody names
+    return _exercise(exercise, outcome, max(0.0, left) if explained else 0.0, charges)
 
 
 def _exercise(

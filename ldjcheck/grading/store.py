@@ -12,6 +12,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from ldjcheck import __version__
@@ -47,7 +48,7 @@ class Store:
 
     def keep(self, marked: Marked) -> None:
         """Write the facts about a submission."""
-        text = json.dumps({"version": __version__, **marked.to_dict()}, indent=1)
+        text = json.dumps({"version": __version__, **asdict(marked)}, indent=1)
         write_whole(self._path(marked.submission), text)
 
     def points(self) -> dict[str, float]:

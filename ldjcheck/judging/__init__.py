@@ -12,7 +12,8 @@ from ldjcheck.judging.contract import breaks_contract, contract_check
 from ldjcheck.judging.gradients import gradient_checks
 from ldjcheck.judging.round_trip import round_trip_check
 from ldjcheck.judging.verdict import verdict_on
-from ldjcheck.records import Check, CheckStatus, Comparison, Measurement, Verdict
+from ldjcheck.records import Check, Comparison, Measurement, Verdict
+from ldjcheck.records.words import CheckStatus
 
 __all__ = ["breaks_contract", "compare"]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ldjcheck.records import Check, CheckStatus, Dimension, Sample, Side
+from ldjcheck.records import Check, Sample, Side
+from ldjcheck.records.result import Dimension
+from ldjcheck.records.words import CheckStatus
 
 
 def ldj_check(side: Side, status: CheckStatus, worst: float | None) -> Check:

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL
-from ldjcheck.records import Behaviour, Check, CheckStatus, Coupling, Side, Verdict
+from ldjcheck.records import Check, Side, Verdict
+from ldjcheck.records.behaved import Behaviour, Coupling
+from ldjcheck.records.words import CheckStatus
 
 _COUPLED = 1e-8  # relative to the entries of J: what rounding leaves between samples
 

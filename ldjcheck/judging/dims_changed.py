@@ -8,7 +8,8 @@ import torch
 
 from ldjcheck.judging.checks import ldj_check
 from ldjcheck.numerics.tolerance import says_nothing
-from ldjcheck.records import CheckStatus, Side, Verdict
+from ldjcheck.records import Side, Verdict
+from ldjcheck.records.words import CheckStatus
 
 _CLEAR = 0.05  # nats: an integral off by less may be one that is hard to take
 _TIMES = (2.0, -1.0, 0.5, -2.0, -0.5)  # the volume factor: squared, its sign turned

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ldjcheck.records import Check, CheckStatus, Measurement, Verdict
+from ldjcheck.records import Check, Measurement, Verdict
+from ldjcheck.records.words import CheckStatus
 
 
 def gradient_checks(

@@ -7,14 +7,8 @@ from math import isinf
 from ldjcheck.numerics.closeness import ROUNDING
 from ldjcheck.numerics.tolerance import CLEARLY, SOLVER_RESIDUAL, hides_mistakes
 from ldjcheck.oracle.way_back.round_trip import anywhere, tells
-from ldjcheck.records import (
-    Approximated,
-    Check,
-    CheckStatus,
-    Measurement,
-    Side,
-    Verdict,
-)
+from ldjcheck.records import Approximated, Check, Measurement, Side, Verdict
+from ldjcheck.records.words import CheckStatus
 
 _RIGHT = "pass", "not-available"
 

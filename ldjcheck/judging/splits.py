@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import paths, reachable
 from ldjcheck.judging.measurement import compared
-from ldjcheck.records import CheckStatus, Comparison, Context, Departure, Layer, Verdict
+from ldjcheck.records import Comparison, Context, Departure, Layer, Verdict
+from ldjcheck.records.words import CheckStatus
 from ldjcheck.settling.subject import Subject, settle_layer
 
 

@@ -10,7 +10,6 @@ from ldjcheck.records import (
     Comparison,
     Diagnosis,
     Finding,
-    Ignored,
     Kind,
     Measurement,
     Options,
@@ -18,6 +17,7 @@ from ldjcheck.records import (
     Suppression,
     Verdict,
 )
+from ldjcheck.records.result import Ignored
 
 
 def said_of_runs(measurement: Measurement) -> dict[str, str]:

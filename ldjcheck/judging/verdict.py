@@ -25,15 +25,8 @@ from ldjcheck.numerics.tolerance import (
     says_nothing,
 )
 from ldjcheck.oracle.way_back.round_trip import tells
-from ldjcheck.records import (
-    Check,
-    CheckStatus,
-    Direction,
-    Measurement,
-    Probe,
-    Side,
-    Verdict,
-)
+from ldjcheck.records import Check, Direction, Measurement, Probe, Side, Verdict
+from ldjcheck.records.words import CheckStatus
 
 _SHARE = 0.25  # of the exact value: what is off by more is seen in two digits
 _HALF = 0.45  # what is left open of a factor must be less than half of it

@@ -18,7 +18,8 @@ from ldjcheck.mistakes.terms.unexplained_mismatch import RULE as UNNAMED
 from ldjcheck.monitoring.listeners import Look, Mode, On, listeners
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON, SOLVER_RESIDUAL
 from ldjcheck.options.keywords import asked
-from ldjcheck.records import Check, Given, Layer, Options, Result, Run, Status
+from ldjcheck.records import Check, Layer, Options, Result, Run, Status
+from ldjcheck.records.asked import Given
 from ldjcheck.report import Report
 from ldjcheck.settling.subject import Subject
 from ldjcheck.targets.data import given_inputs

@@ -14,16 +14,8 @@ from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes.naming.choosing import codes_for, ignorable_codes_for
 from ldjcheck.options.table import KEYWORDS, Option, Takes
-from ldjcheck.records import (
-    Context,
-    Deadline,
-    Domain,
-    Given,
-    Options,
-    Oracle,
-    Shape,
-    Suppression,
-)
+from ldjcheck.records import Context, Deadline, Domain, Options, Shape, Suppression
+from ldjcheck.records.asked import Given, Oracle
 from ldjcheck.targets.data import given_inputs, read_inputs
 
 _LONGEST = 200  # characters of a value that are shown

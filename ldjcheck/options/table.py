@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, get_args
 
-from ldjcheck.records import LARGEST_SEED, Kind, Options, Wrt
+from ldjcheck.records import Kind, Options, Wrt
+from ldjcheck.records.asked import LARGEST_SEED
 
 Takes = Literal[
     "shape", "domain", "context", "data", "kwarg", "convention", "device", "code",

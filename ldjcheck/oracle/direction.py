@@ -18,7 +18,9 @@ from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.oracle.error_model import Value
 from ldjcheck.oracle.single_precision import known_in_float32
 from ldjcheck.oracle.structured import by_structure
-from ldjcheck.records import Behaviour, Coupling, Direction, Options, Said, Side, Sides
+from ldjcheck.records import Direction, Options, Side, Sides
+from ldjcheck.records.behaved import Behaviour, Coupling
+from ldjcheck.records.side import Said
 from ldjcheck.running.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.guard import Frozen

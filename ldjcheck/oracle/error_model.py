@@ -24,7 +24,7 @@ from ldjcheck.oracle.single_precision import moved_by_rounding
 from ldjcheck.records import Options
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.runner import Outcome
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 # Relative moves that leave a smooth difference alone and redo every rounding.
 _HAIR = {"float64": 1e-9, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
@@ -167,9 +167,7 @@ class _Names(Operations):
         super().__init__()
         self.heard: set[str] = set()
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         self.heard.add(name)
         return func(*args, **named)
 

@@ -35,17 +35,12 @@ class Question:
         return self.side.direction == "inverse"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Oracle:
-    """One way to know what is true.
+Oracle = Callable[[Question], Side | None]
+"""One way to know what is true.
 
-    `known` returns the direction that was asked about, with what is known in the place of
-    what was; None where it is none of its questions. It never raises what the layer raises.
-    """
-
-    name: str
-    summary: str
-    known: Callable[[Question], Side | None]
+Returns the direction that was asked about, with what is known in the place of what was;
+None where it is none of its questions. It never raises what the layer raises.
+"""
 
 
 def answered(oracles: tuple[Oracle, ...], question: Question) -> Side:
@@ -54,6 +49,6 @@ def answered(oracles: tuple[Oracle, ...], question: Question) -> Side:
     if not side.answered:
         return side
     for oracle in oracles:
-        if (known := oracle.known(question)) is not None:
+        if (known := oracle(question)) is not None:
             return known
     return side

@@ -18,15 +18,8 @@ from ldjcheck.records import Calls, Probe, Shape, Side
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Outcome, Runner
-from ldjcheck.tape import (
-    Node,
-    Step,
-    Trace,
-    ancestors,
-    dependents,
-    in_order,
-    rerun,
-)
+from ldjcheck.tape import Node, Step, Trace, ancestors, dependents, in_order, rerun
+from ldjcheck.tape.dominance import chain, dominators
 from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import FACTORIES
 
@@ -86,9 +79,8 @@ def record(
     recorder.forget()
     order = in_order(ancestors(output))
     depending = dependents(order, source)
-    batch, dims = len(side.x), side.dims
     steps = steps and side.exact.method != "composition"
-    points = _points(order, depending, source, output, batch * dims, batch)
+    points = _points(order, depending, source, output, side)
     of_map = set(order)
     own = [
         node
@@ -208,12 +200,7 @@ def _noise(recorder: Recorder, frozen: Frozen, side: Side) -> Node | None:
 
 
 def _points(
-    order: list[Node],
-    depending: set[Node],
-    source: Node,
-    output: Node,
-    entries: int,
-    batch: int,
+    order: list[Node], depending: set[Node], source: Node, output: Node, side: Side
 ) -> tuple[Node, ...]:
     """Return the values that every path from source to output goes through.
 
@@ -222,20 +209,15 @@ def _points(
     """
     if output not in depending:
         return ()
-    through: dict[Node, frozenset[Node]] = {source: frozenset([source])}
-    for node in order:
-        if node is source or node not in depending:
-            continue
-        ways = [through[parent] for parent in node.parents if parent in depending]
-        through[node] = frozenset.intersection(*ways) | {node}
-    whole = {
+    batch, entries = len(side.x), len(side.x) * side.dims
+    found = [
         node
-        for node in through[output]
+        for node in chain(output, dominators(order, depending, source))
         if node.value.dim()
         and len(node.value) == batch
         and node.value.numel() == entries
-    }
-    return tuple(in_order(whole))
+    ]
+    return tuple(reversed(found))
 
 
 def _steps(

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ldjcheck.errors import NoBaseError
 from ldjcheck.oracle.direction import measure_direction
-from ldjcheck.records import Direction, Exact, Side
+from ldjcheck.records import Direction, Side
+from ldjcheck.records.side import Exact
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen

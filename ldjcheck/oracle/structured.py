@@ -77,7 +77,6 @@ def by_structure(call: Call) -> Side | None:
         anchored=determinant.anchored is None or bool(determinant.anchored.all()),
         rounding_seen=map_.manner.see_rounding,
         detach_seen=map_.manner.see_detach,
-        sign=determinant.sign.cpu(),
     )
     value = Value(
         map=map_,

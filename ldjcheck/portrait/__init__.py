@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from ldjcheck.portrait.excerpts import excerpts_of
 from ldjcheck.portrait.jacobians import jacobians_of, shown_side
-from ldjcheck.records import Comparison, GridImage, Portrait, Result
+from ldjcheck.records import Comparison, Result
+from ldjcheck.records.portrait import GridImage, Portrait
 from ldjcheck.running.bench import Bench
 
 __all__ = ["with_portrait"]

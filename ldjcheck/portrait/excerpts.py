@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from ldjcheck.cells import cell_file
-from ldjcheck.records import Excerpt, Result
+from ldjcheck.records import Result
+from ldjcheck.records.portrait import Excerpt
 from ldjcheck.revision import first_line
 
 _MOST = 200  # lines of one function; of a longer one, those around what is spoken of

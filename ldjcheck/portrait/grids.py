@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ldjcheck.numerics.closeness import same
-from ldjcheck.records import Calls, Cell, Domain, GridImage, Probe, Side
-from ldjcheck.records.portrait import Path
+from ldjcheck.records import Calls, Domain, Probe, Side
+from ldjcheck.records.portrait import Cell, GridImage, Path
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen

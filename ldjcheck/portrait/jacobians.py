@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ldjcheck.records import Check, Comparison, JacobianMatrix, Measurement, Probe, Side
+from ldjcheck.records import Check, Comparison, Measurement, Probe, Side
+from ldjcheck.records.portrait import JacobianMatrix
 
 _SAMPLES = 3
 _SIDE = 64  # rows and columns that a picture can show

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ldjcheck import __version__
-from ldjcheck.records import LARGEST_SEED
+from ldjcheck.records.asked import LARGEST_SEED
 from ldjcheck.testing.parametrizing import project_options, session_seed
 
 

@@ -143,7 +143,6 @@ class GradientMeasured(Observation):
     worst: float = 0.0
     allowed: float = 0.0
     wrong: tuple[GradientPart, ...] = ()
-    untouched: int = 0  # tensors whose gradient is right
     cut: str | None = None
     location: Location | None = None
     map_off: bool = False  # a backward of the user's gives y another derivative

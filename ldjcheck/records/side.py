@@ -66,7 +66,6 @@ class Exact:
     jacobian: Tensor | None = None
     structure: Structure | None = None
     products: int | None = None  # of J and vectors, by which its structure was proved
-    sign: Tensor | None = None  # of det J, `(batch,)`, where it is known without J
     shares: Tensor | None = None
     lost: Tensor | None = None  # samples whose Jacobian loses rank, `(batch,)`
     open: Tensor | None = None  # nats by which float32's rounding moves it, `(batch,)`

@@ -21,21 +21,16 @@ _COLORS: dict[Severity, str] = {
 
 def render(run: Run, style: Style) -> str:
     """Return lines such as `deq.py:41:9: LDJ101 the message (+83.1777)`."""
-    lines = [line for result in run.results for line in _result_lines(result, style)]
+    lines = []
+    for result in run.results:
+        lines += [_finding_line(finding, result, style) for finding in result.findings]
+        if not result.findings and result.status != "pass":
+            lines.append(f"{one_line(result.target)}: {result.status}")
     if not run.results:
-        lines += [
-            one_line(f"{each.target}: skipped: {each.why}") for each in run.skipped
-        ]
+        lines += [one_line(f"{s.target}: skipped: {s.why}") for s in run.skipped]
     if not style.quiet:
         lines.append(summary(run))
     return "".join(f"{line}\n" for line in lines)
-
-
-def _result_lines(result: Result, style: Style) -> list[str]:
-    lines = [_finding_line(finding, result, style) for finding in result.findings]
-    if not lines and result.status != "pass":  # whatever is no pass leaves a line
-        lines = [f"{one_line(result.target)}: {result.status}"]
-    return lines
 
 
 def _finding_line(finding: Finding, result: Result, style: Style) -> str:
@@ -61,14 +56,10 @@ def _difference(finding: Finding, result: Result) -> str:
     """Return the largest difference of the check that the finding is about."""
     if finding.severity != "error":
         return ""
-    values = [
-        sample.difference
-        for check in result.checks
-        if (check.name, check.direction, check.status)
-        == ("ldj", finding.direction, "fail")
-        for sample in check.samples
-        if sample.difference is not None
-    ]
+    of = "ldj", finding.direction, "fail"
+    off = (c for c in result.checks if (c.name, c.direction, c.status) == of)
+    seen = (sample.difference for check in off for sample in check.samples)
+    values = [difference for difference in seen if difference is not None]
     if not values:
         return ""
     # NaN is above every number here: it is the worst that a layer can report.

@@ -31,11 +31,8 @@ def render(run: Run) -> str:
         blocks.append(_dedented(about.evidence(main, "  ", _STYLE)))
     else:
         blocks.append(_numbers(check, result, run.seed))
-        if main is not None:
-            blocks.append(_where(main))
-            blocks.append(_why(main))
-    blocks.append(_smallest(check, main, result))
-    blocks.append(_others(main, result))
+        blocks += () if main is None else (_where(main), _why(main))
+    blocks += _smallest(check, main, result), _others(main, result)
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
@@ -64,10 +61,7 @@ def _what(main: Finding | None, result: Result) -> Block:
         text = f"{result.status}: {', '.join(named) or 'nothing was compared'}"
         lines = wrap(text, _WIDTH, "", "  ")
         return lines + [shorten(each, _WIDTH) for each in said if "trip" in each]
-    return [
-        f"{main.code} {main.name}",
-        *wrap(one_line(main.message), _WIDTH, rows=12),
-    ]
+    return [f"{main.code} {main.name}", *wrap(one_line(main.message), _WIDTH, rows=12)]
 
 
 def _is_off(check: Check) -> bool:

@@ -47,14 +47,12 @@ def _annotation(mistake: Mistake, result: Result) -> str:
     for edit in mistake.edits:
         text += [f"{edit.line} - {line.strip()}" for line in edit.before.splitlines()]
         text += [f"{edit.line} + {line.strip()}" for line in edit.after.splitlines()]
-    said = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    marks = str.maketrans({":": "%3A", ",": "%2C"})
+    told = {name: _data(one_line(v)).translate(marks) for name, v in properties.items()}
+    said = ",".join(f"{name}={value}" for name, value in told.items())
     lines = "\n".join(map(one_line, text))
     return f"::{_COMMANDS[finding.severity]} {said}::{_data(lines)}"
 
 
 def _data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(one_line(text)).replace(":", "%3A").replace(",", "%2C")

@@ -64,14 +64,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(each) for each in value]
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else _word(value)
+        return float(value) if math.isfinite(value) else str(float(value))
     return value
-
-
-def _word(value: float) -> str:
-    if math.isnan(value):
-        return "nan"
-    return "inf" if value > 0 else "-inf"
 
 
 def _torch_version() -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as Xml
 
-from ldjcheck.records import Result, Run, Skipped
+from ldjcheck.records import Result, Run
+from ldjcheck.records.result import Skipped
 from ldjcheck.report.blocks import screen
 from ldjcheck.report.blocks.layout import one_line
 from ldjcheck.report.style import Style

@@ -106,11 +106,9 @@ def _place(place: Location) -> dict[str, Any]:
 
 def _uri(file: str) -> str:
     path = Path(file)
-    return (
-        path.as_uri()
-        if path.is_absolute()
-        else quote(path.as_posix(), errors="replace")
-    )
+    if path.is_absolute():
+        return path.as_uri()
+    return quote(path.as_posix(), errors="replace")
 
 
 def _fix(edits: Sequence[Edit]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from ldjcheck.records import Finding, Result, Run
+from ldjcheck.records import Result, Run
 from ldjcheck.report.blocks import derived, figures, full, screen
 from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import one_line, wrap
@@ -32,7 +32,7 @@ def render(run: Run, style: Style) -> str:
             lead = f"{one_line(result.target)}: the same, line by line, as "
             blocks.append(wrap(lead + one_line(first), style.width, "", "  ", rows=2))
         elif result.derived is not None:
-            blocks += derived.blocks(result, style)
+            blocks += derived.blocks(result, result.derived, style)
         elif style.verbose:
             blocks += full.blocks(result, style)
         else:
@@ -63,18 +63,14 @@ def _statistics(run: Run, style: Style) -> Block:
     """Return how often each code was found, a mistake of both directions once."""
     if not style.statistics:
         return []
+    found = [m.finding for result in run.results for m in in_order(result.findings)]
     seen = Counter(
-        f"{m.finding.code} {m.finding.name}" + _severity(m.finding)
-        for result in run.results
-        for m in in_order(result.findings)
+        f"{f.code} {f.name}" + (f" ({f.severity})" if f.severity != "error" else "")
+        for f in found
     )
     widest = len(str(max(seen.values(), default=0)))
     ordered = sorted(seen.items(), key=lambda item: (-item[1], item[0]))
     return [f"{count:{widest}}  {what}" for what, count in ordered]
-
-
-def _severity(finding: Finding) -> str:
-    return "" if finding.severity == "error" else f" ({finding.severity})"
 
 
 def _skipped(run: Run, style: Style) -> Block:

@@ -10,13 +10,12 @@ from torch import Tensor
 
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL, is_once_more
-from ldjcheck.records import (
+from ldjcheck.records import Direction, Location
+from ldjcheck.records.behaved import (
     Accumulation,
     Behaviour,
     Cast,
     Coupling,
-    Direction,
-    Location,
     Mutation,
     Stale,
     StaleFrom,
@@ -55,23 +54,23 @@ def behaviour_of(
     dtype: str,
 ) -> Behaviour:
     """Return what was noticed about one call, `base`, and a few more like it."""
-    faults = []
-    if not base.y.dim() or len(base.y) != len(x):
-        faults.append(
-            f"{len(x)} samples went in and an output of shape {tuple(base.y.shape)} came out"
-        )
+    shape = tuple(base.y.shape)
+    fault = f"{len(x)} samples went in and an output of shape {shape} came out"
+    cast = watch.cast
+    if cast is None and is_single(base.raw):
+        cast = Cast(dtype=str(base.raw.dtype))
     other = changes_between_calls(runner, direction, x, frozen, base, dtype)
     repeats = other is None
     coupling = coupling_of(runner, direction, x, frozen, base) if repeats else None
     return Behaviour(
         input_changed=_mutation(base.x_change, "input", watch, refused=base.eager),
         incoming_changed=_mutation(base.start_change, "incoming", watch),
-        cast=_cast(base, watch),
+        cast=cast,
         coupling=coupling,
         unrepeatable=other if isinstance(other, Unrepeatable) else None,
         state=other if isinstance(other, StateChange) else None,
         stale=other if isinstance(other, Stale) else None,
-        faults=tuple(faults),
+        faults=() if shape[:1] == (len(x),) else (fault,),
     )
 
 
@@ -188,12 +187,6 @@ def _mutation(
     if not change:
         return None
     return Mutation(change=change, location=watch.written(name), refused=refused)
-
-
-def _cast(base: Outcome, watch: Watch) -> Cast | None:
-    if watch.cast is None and is_single(base.raw):
-        return Cast(dtype=str(base.raw.dtype))
-    return watch.cast
 
 
 def accumulation_of(

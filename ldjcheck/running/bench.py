@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
-import random
 import types
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,18 +17,11 @@ from ldjcheck.calling.domains import REAL
 from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.holdings import attributes, reachable
-from ldjcheck.records import (
-    Calls,
-    Domain,
-    Given,
-    Layer,
-    Options,
-    Probe,
-    Region,
-    Shape,
-    Stage,
-    Turned,
-)
+from ldjcheck.records import Calls, Domain, Layer, Options, Probe, Shape
+from ldjcheck.records.asked import Given
+from ldjcheck.records.deadline import Stage
+from ldjcheck.records.probe import Turned
+from ldjcheck.records.words import Region
 from ldjcheck.running.devices import moved, usable
 from ldjcheck.running.failed_calls import (
     LayerRaisedError,
@@ -47,6 +38,7 @@ from ldjcheck.running.snapshot.isolation import (
     learnable,
     movable,
     promoted,
+    reseed,
     set_mode,
     switch,
 )
@@ -138,10 +130,10 @@ class Bench:
 
     def copy(self) -> Copy:
         """Return a copy of the layer, or what stands for one where it cannot be copied."""
-        device, kind = usable(self.options.device), self._kind()
+        kind = self._kind()
         if kind in self.masters:
-            return self.masters[kind].again() or self._made(device)
-        first = self._made(device)
+            return self.masters[kind].again() or self._made()
+        first = self._made()
         if first.said is not None:
             return first
         try:
@@ -150,7 +142,7 @@ class Bench:
             blueprint = None
         master = _Master(original=self.layer.obj, copy=first, blueprint=blueprint)
         self.masters[kind] = master
-        return master.again() or self._made(device)
+        return master.again() or self._made()
 
     def built_anew(self, seed: int) -> Bench | None:
         """Return the bench with the layer as it is built under another seed, or None.
@@ -158,9 +150,7 @@ class Bench:
         By its target's expression, or by its class, given what it holds under the names of
         the arguments that it needs.
         """
-        torch.default_generator.manual_seed(seed)
-        np.random.seed(seed)
-        random.seed(seed)
+        reseed(seed)
         try:
             if self.layer.rebuild is not None:
                 built = self.layer.rebuild()
@@ -176,10 +166,9 @@ class Bench:
     def _kind(self) -> Hashable:
         """Return what copies are alike in."""
         options = self.options
-        device = usable(options.device)
-        return id(self.layer.obj), options.mode, device, self.promote
+        return id(self.layer.obj), options.mode, usable(options.device), self.promote
 
-    def _made(self, device: torch.device) -> Copy:
+    def _made(self) -> Copy:
         said = None
         try:
             twin = copied(self.layer.obj)
@@ -191,7 +180,7 @@ class Bench:
             else:
                 twin = self.layer.obj
                 said = f"run in place and restored afterwards: {reason}"
-        moved(twin, device)
+        moved(twin, usable(self.options.device))
         held = list(reachable(twin))
         switch(held, self.options.mode)
         return Copy(
@@ -557,12 +546,8 @@ def _nudge(layer: Any) -> None:
     Small integers are sizes and switches and stay. Where a moved number does not fit, the
     configuration fails and counts for nothing.
     """
-    sizes = {
-        size
-        for item in reachable(layer)
-        if isinstance(item, Tensor)
-        for size in item.shape
-    }
+    tensors = (item for item in reachable(layer) if isinstance(item, Tensor))
+    sizes = {size for tensor in tensors for size in tensor.shape}
     for item in reachable(layer):
         if isinstance(item, (Tensor, dict, list, tuple)):
             continue

@@ -12,10 +12,11 @@ from typing import Any
 from torch import Tensor
 
 from ldjcheck.torch_ops import named
+from ldjcheck.tracing import Args
 
 
 def multiplications(
-    name: str, args: tuple[Any, ...], named: Mapping[str, Any], result: Any
+    name: str, args: Args, named: Mapping[str, Any], result: Any
 ) -> int:
     """Return the multiplications of an operation; 0 of what takes few."""
     per_entry = MULTIPLYING.get(name)

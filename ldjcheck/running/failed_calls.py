@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, wraps
+from typing import ParamSpec, TypeVar
 
 from ldjcheck.tracebacks import (
     advice_on,
@@ -38,6 +40,10 @@ _CHAINED = 100  # errors, each raised while another was handled: no chain is lon
 
 class FailedCallError(Exception):
     """A call of the layer came to nothing."""
+
+
+class AbsentWayError(FailedCallError):
+    """There is no such direction to call."""
 
 
 class OtherSizeError(FailedCallError):
@@ -153,3 +159,30 @@ class UnexpectedReturnError(FailedCallError):
         super().__init__(said)
         self.is_foreign = is_foreign
         self.is_unwritten = is_unwritten
+
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
+Otherwise = TypeVar("Otherwise")
+
+
+def on_failure(
+    otherwise: Otherwise, *beside: type[Exception]
+) -> Callable[[Callable[P, Answer]], Callable[P, Answer | Otherwise]]:
+    """Decorate a question about a layer with its answer where a call comes to nothing.
+
+    That is where the layer raises, or has no such direction, and after errors `beside`.
+    """
+    errors: tuple[type[Exception], ...] = (FailedCallError, *beside)
+
+    def decorated(question: Callable[P, Answer]) -> Callable[P, Answer | Otherwise]:
+        @wraps(question)
+        def asked(*args: P.args, **kwargs: P.kwargs) -> Answer | Otherwise:
+            try:
+                return question(*args, **kwargs)
+            except errors:
+                return otherwise
+
+        return asked
+
+    return decorated

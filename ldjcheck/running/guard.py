@@ -9,7 +9,7 @@ which is for maps whose very output is rounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +40,7 @@ from ldjcheck.torch_ops import (
     TO_LOW_PRECISION,
     rounds,
 )
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 
 @dataclass
@@ -99,9 +99,7 @@ class Guard(Operations):
         super().__exit__(*raised)  # type: ignore[no-untyped-call]  # untyped in torch
         self._inference.__exit__(*raised)
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Return what the layer gets instead of `func(*args, **kwargs)`."""
         self.operations += 1
         if self.operations > self._manner.patience:
@@ -123,13 +121,7 @@ class Guard(Operations):
         self.multiplications += multiplications(name, args, named, result)
         return result
 
-    def _run(
-        self,
-        func: Callable[..., Any],
-        name: str,
-        args: tuple[Any, ...],
-        named: dict[str, Any],
-    ) -> Any:
+    def _run(self, func: Operation, name: str, args: Args, named: Named) -> Any:
         manner = self._manner
         if manner.see_detach:
             if name == "_set_grad_enabled":
@@ -165,9 +157,7 @@ class Guard(Operations):
             self.coarse = "bfloat16" if least else "float16"
         return result
 
-    def _drawn(
-        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
-    ) -> Any:
+    def _drawn(self, func: Operation, name: str, args: Args, kwargs: Any) -> Any:
         """Draw, or hand out again what was drawn at this place before."""
         index, self.draws = self.draws, self.draws + 1
         draws = self._frozen.draws
@@ -193,7 +183,7 @@ class Guard(Operations):
         return kept.to(fresh.dtype, copy=True)
 
     def _seen_through(
-        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
+        self, func: Operation, name: str, args: Args, kwargs: Any
     ) -> Tensor | None:
         """Return value + (rounded - value), the bracket held constant; None: no rounding."""
         if name in CLIPS and isinstance(args[0], Tensor):
@@ -214,7 +204,7 @@ class Guard(Operations):
         return value + self._frozen.offsets[index]
 
     def _clipped(
-        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
+        self, func: Operation, name: str, args: Args, kwargs: Any
     ) -> Tensor | None:
         """Return the value with those entries clipped that were so at first.
 
@@ -272,7 +262,7 @@ class _InferenceAsNoGrad:
 
 
 def _rounded_argument(
-    func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
+    func: Operation, name: str, args: Args, kwargs: Any
 ) -> Tensor | None:
     """Return the real value that this call is about to round, or None."""
     if not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON
 from ldjcheck.torch_ops import TO_LOW_PRECISION
+from ldjcheck.tracing import Args, Named, Operation
 
 LOW_PRECISION = frozenset({torch.float32, torch.float16, torch.bfloat16})
 HALVES = frozenset({torch.float16, torch.bfloat16})
@@ -51,11 +52,7 @@ def is_inexact(value: Tensor) -> Tensor:
 
 
 def called_roughly(
-    func: Callable[..., Any],
-    name: str,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    generator: torch.Generator,
+    func: Operation, name: str, args: Args, kwargs: Named, generator: torch.Generator
 ) -> Any:
     """Return what an operation makes of what float32 may have rounded.
 
@@ -88,7 +85,7 @@ def _roughly(value: Any, generator: torch.Generator) -> Any:
 
 
 def promoted_call(
-    func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    func: Operation, name: str, args: Args, kwargs: Named
 ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """Return the call with every wish for low precision turned into one for float64."""
     if name in TO_LOW_PRECISION and args and isinstance(args[0], Tensor):
@@ -126,9 +123,7 @@ def is_low(values: Iterable[Any]) -> bool:
     return False
 
 
-def asked_for(
-    name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> torch.dtype | None:
+def asked_for(name: str, args: Args, kwargs: Named) -> torch.dtype | None:
     """Return the low precision that a call names, or None."""
     if name in TO_LOW_PRECISION:
         return getattr(torch, {"float": "float32", "half": "float16"}.get(name, name))  # type: ignore[no-any-return]  # a dtype
@@ -139,7 +134,7 @@ def asked_for(
     return None
 
 
-def lowers(name: str, args: tuple[Any, ...]) -> bool:
+def lowers(name: str, args: Args) -> bool:
     """Return whether a call turns the float64 tensor that it is given into another."""
     converts = name in TO_LOW_PRECISION or name in ("to", "type")
     return converts and isinstance(args[0], Tensor) and args[0].dtype == torch.float64

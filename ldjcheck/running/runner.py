@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -17,20 +16,20 @@ from torch import Tensor
 
 from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.records import (
-    LARGEST_SEED,
     BaseMass,
     CallFunction,
     Calls,
     Deadline,
     Direction,
     Location,
-    Oracle,
     Returned,
     Shape,
     Way,
 )
+from ldjcheck.records.asked import Oracle
 from ldjcheck.running.devices import CPU, placed
 from ldjcheck.running.failed_calls import (
+    AbsentWayError,
     FailedCallError,
     LayerRaisedError,
     UnexpectedReturnError,
@@ -39,6 +38,7 @@ from ldjcheck.running.guard import Frozen, Guard
 from ldjcheck.running.manner import PLAIN, Manner
 from ldjcheck.running.packing import Layout, gathered
 from ldjcheck.running.reported import reported_of
+from ldjcheck.running.snapshot.isolation import reseed
 from ldjcheck.tracebacks import message_of
 
 _OF_ONE = 1e4  # multiplications in the time that an operation takes by itself
@@ -170,14 +170,21 @@ class Runner:
             coarse=guard.coarse,
         )
 
+    def output(self, direction: Direction, x: Tensor) -> Tensor:
+        """Return where a direction leads from `x`, and nothing else of the call.
+
+        Raises:
+            FailedCallError: the call came to nothing.
+        """
+        return self.run(direction, x, Frozen()).y.detach()
+
     def around(self, x: Tensor) -> Tensor:
         """Return where the way back leads from where the way there has led from `x`.
 
         Raises:
             FailedCallError: a call came to nothing.
         """
-        y = self.run("forward", x, Frozen()).y.detach()
-        return self.run("inverse", y, Frozen()).y.detach()
+        return self.output("inverse", self.output("forward", x))
 
     def unwatched(self, direction: Direction, x: Tensor) -> Tensor | None:
         """Return what the layer reports where nothing looks on: as its own users call it.
@@ -213,7 +220,8 @@ class Runner:
     def _begun(self, direction: Direction) -> Way:
         """Return the way, all random generators as they are at the start of each call."""
         way = self.calls.way(direction)
-        assert way is not None, "an absent direction is never run"
+        if way is None:
+            raise AbsentWayError
         if self.timeout is not None:
             self.timeout.check()
         self._reseed()
@@ -284,13 +292,9 @@ class Runner:
         return total[:, None] if self.calls.column else total
 
     def _reseed(self) -> None:
-        # `torch.manual_seed` would also format a stack trace for each absent accelerator.
-        torch.default_generator.manual_seed(self.seed)
+        reseed(self.seed)
         if self.device != CPU:
             torch.get_device_module(self.device).manual_seed_all(self.seed)
-        # Layers use the global generator. Seeds are counted on from the largest, too.
-        np.random.seed(self.seed % (LARGEST_SEED + 1))
-        random.seed(self.seed)
 
     def _fresh_kwargs(self, direction: Direction) -> dict[str, Any]:
         handed = self.handed if direction == "inverse" else {}
@@ -401,9 +405,8 @@ def _change(now: Tensor, before: Tensor) -> float:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(
-        value, (Tensor, int, float, np.number, np.ndarray)
-    ) and not isinstance(value, bool)
+    numbers = (Tensor, int, float, np.number, np.ndarray)
+    return isinstance(value, numbers) and not isinstance(value, bool)
 
 
 def is_single(ldj: Any) -> bool:

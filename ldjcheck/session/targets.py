@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from ldjcheck.errors import CannotCheckError, CommentError
 from ldjcheck.faults import failed_result
-from ldjcheck.records import Layer, Options, Result, Run, Skipped, Suppression
+from ldjcheck.records import Layer, Options, Result, Run, Suppression
+from ldjcheck.records.result import Skipped
 from ldjcheck.session.isolation import (
     Died,
     Faulted,

@@ -99,11 +99,7 @@ class Failures:
         self._foreign: Counter[int] = Counter()
         self._by_call: dict[Hashable, LayerRaisedError] = {}
 
-    def raised(
-        self,
-        bench: Bench,
-        error: LayerRaisedError,
-    ) -> bool:
+    def raised(self, bench: Bench, error: LayerRaisedError) -> bool:
         """Note that the layer raised here; return whether another domain is no use.
 
         It is where it has raised the same in another precision, or by the same lines at
@@ -126,21 +122,13 @@ class Failures:
         """Return what the same call has raised, its return to be read otherwise."""
         return self._by_call.get(_call(bench))
 
-    def note_call(
-        self,
-        bench: Bench,
-        error: LayerRaisedError,
-    ) -> None:
+    def note_call(self, bench: Bench, error: LayerRaisedError) -> None:
         """Note what a call raised: it does however its return is read."""
         there = bench.calls.forward
         if there is not None and there.asks is not None:
             self._by_call[_call(bench)] = error
 
-    def returned(
-        self,
-        bench: Bench,
-        error: UnexpectedReturnError,
-    ) -> None:
+    def returned(self, bench: Bench, error: UnexpectedReturnError) -> None:
         """Note what came back that holds no output and ldj."""
         what = str(error)
         self._returned.append(what)
@@ -187,18 +175,17 @@ class Failures:
         self, candidates: tuple[Calls, ...], *, explicit: bool
     ) -> CannotCheckError:
         """Return the error that tells the user what was tried, and what to type."""
-        reasons = (
-            self._declares_none, self._returned_no_pair, self._saw_no_base,
-            self._out_of_memory, self._takes_one_batch, self._raises_the_same,
-        )  # fmt: skip
-        told = (reason(candidates, explicit) for reason in reasons)
-        return next(filter(None, told), None) or self._fits_no_shape(
-            candidates, explicit
+        return (
+            self._declares_none()
+            or self._returned_no_pair(candidates)
+            or self._saw_no_base(candidates)
+            or self._out_of_memory()
+            or self._takes_one_batch(candidates, explicit)
+            or self._raises_the_same(candidates, explicit)
+            or self._fits_no_shape(candidates, explicit)
         )
 
-    def _declares_none(
-        self, candidates: tuple[Calls, ...], explicit: bool
-    ) -> CannotCheckError | None:
+    def _declares_none(self) -> CannotCheckError | None:
         absent = next((e for _, _, e in self._raised if e.means_absent), None)
         if not self._returned or absent is None:
             return None
@@ -209,7 +196,7 @@ class Failures:
         )
 
     def _returned_no_pair(
-        self, candidates: tuple[Calls, ...], explicit: bool
+        self, candidates: tuple[Calls, ...]
     ) -> CannotCheckError | None:
         if not self._returned:
             return None
@@ -223,16 +210,12 @@ class Failures:
             ),
         )
 
-    def _saw_no_base(
-        self, candidates: tuple[Calls, ...], explicit: bool
-    ) -> CannotCheckError | None:
+    def _saw_no_base(self, candidates: tuple[Calls, ...]) -> CannotCheckError | None:
         if any(isinstance(error.error, NoBaseError) for _, _, error in self._raised):
             return no_base(candidates)
         return None
 
-    def _out_of_memory(
-        self, candidates: tuple[Calls, ...], explicit: bool
-    ) -> CannotCheckError | None:
+    def _out_of_memory(self) -> CannotCheckError | None:
         for shape, domain, error in self._raised:
             if "allocate memory" in str(error):
                 return CannotCheckError(

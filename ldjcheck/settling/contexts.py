@@ -6,20 +6,19 @@ import contextlib
 import itertools
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+
+import torch
 
 from ldjcheck.calling.domains import GUESSES, TAMEST, describe
 from ldjcheck.calling.parameter_names import is_about_context
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Calls, Context, Layer, Options
 from ldjcheck.running.bench import Bench
-from ldjcheck.settling.design import choose_batch
+from ldjcheck.settling.attempts import Lessons
+from ldjcheck.settling.domains import listens_to_context, parts_contexts
 from ldjcheck.settling.guesses.contexts import guess_contexts
-
-if TYPE_CHECKING:
-    from ldjcheck.settling.attempts import Lessons
-    from ldjcheck.settling.guesses.shapes import ShapeGuess
-    from ldjcheck.settling.settle import Settled
+from ldjcheck.settling.guesses.shapes import Guesses
+from ldjcheck.settling.settle import Settled, is_finite, settle
 
 _CONTEXTS = 6  # sizes that are tried for a context that may be left out
 _OTHERS = 3  # arguments that may be one, and are not named like it
@@ -29,7 +28,7 @@ def settled_with_context(
     layer: Layer,
     options: Options,
     candidates: tuple[Calls, ...],
-    guesses: tuple[ShapeGuess, ...],
+    guesses: Guesses,
     lessons: Lessons,
 ) -> tuple[Settled, dict[str, str]]:
     """Return a way of calling that works, and what to say of a context that it needs.
@@ -37,22 +36,16 @@ def settled_with_context(
     Only where none works without one is a context tried, of the sizes that the layer's
     own facts suggest. What fails goes into the `lessons`.
     """
-    import torch
-
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.settling.settle import parts_contexts, settle
-
-    promote = options.dtype == "float64"
     shapes = tuple((guess.shape, guess.why) for guess in guesses)
-    batches = {shape: choose_batch(options.batch, shape) for shape, _ in shapes}
-    first = shapes[0][0]
+    stated = {e.name: e.domain for e in options.context if e.domain is not None}
     start = Bench(
-        layer=layer, options=options, promote=promote, calls=candidates[0],
-        shape=first, batch=batches[first], domain=options.domain or TAMEST,
-        labels=_whole_numbers(options.context),
+        layer=layer, options=options, promote=options.dtype == "float64",
+        calls=candidates[0], shape=shapes[0][0], batch=options.batch,
+        domain=options.domain or TAMEST,
+        labels=frozenset(name for name, domain in stated.items() if domain.kind == "int"),
     )  # fmt: skip
     try:
-        settled = settle(start, candidates, shapes, batches, lessons)
+        settled = settle(start, candidates, shapes, lessons)
         return _within_domains(settled, options.context)
     except CannotCheckError as error:
         known = {e.name for e in options.context} | dict(options.kwarg).keys()
@@ -71,12 +64,13 @@ def settled_with_context(
             given = (*guess.contexts, *guess.times)
             takers = _taking({name for name, _ in given}, candidates)
             try:
-                settled = settle(beside, takers, at, batches, lessons)
+                settled = settle(beside, takers, at, lessons)
             except CannotCheckError:
                 continue
             said = {name: f"{what}: {guess.why}" for name, what in given}
             settled, why = _within_domains(settled, beside.options.context)
-            found = settled, {n: "; ".join((t, *_of(why, n))) for n, t in said.items()}
+            told = {n: filter(None, (t, why.get(n))) for n, t in said.items()}
+            found = settled, {n: "; ".join(each) for n, each in told.items()}
             if not parts_contexts(settled.bench):
                 continue
             if settled.odd:
@@ -99,8 +93,6 @@ def _within_domains(
     Where they are not at contexts of both signs, which we made up, the domains of inputs
     are tried. What the user says of a context is left as it is.
     """
-    from ldjcheck.settling.settle import is_finite, settle
-
     bench = settled.bench
     loose = {
         each.name
@@ -122,20 +114,10 @@ def _within_domains(
             at = ((bench.shape, settled.why_shape),)
             told = f"{describe(domain)}: at others its numbers are not finite"
             with contextlib.suppress(CannotCheckError):
-                again = settle(there, (bench.calls,), at, {bench.shape: bench.batch})
+                again = settle(there, (bench.calls,), at)
                 return again, dict.fromkeys(sorted(loose), told)
     told = "its numbers are not finite at the contexts that were made up"
     return settled, dict.fromkeys(sorted(loose), f"{told}: say where they live")
-
-
-def _whole_numbers(stated: tuple[Context, ...]) -> frozenset[str]:
-    """Return the contexts that were said to be whole numbers, as labels are."""
-    whole = (e.name for e in stated if e.domain is not None and e.domain.kind == "int")
-    return frozenset(whole)
-
-
-def _of(said: dict[str, str], name: str) -> tuple[str, ...]:
-    return (said[name],) if name in said else ()
 
 
 def with_optional_context(
@@ -147,8 +129,6 @@ def with_optional_context(
     What is not named like a context is one
     where the output depends on it, and is no noise that the layer draws otherwise.
     """
-    from ldjcheck.settling.settle import listens_to_context, settle
-
     calls = bench.calls
     known = {e.name for e in options.context} | dict(options.kwarg).keys()
     if known or bench.options.context:
@@ -156,7 +136,6 @@ def with_optional_context(
     named = {n for n in calls.extra_names if is_about_context(n)}
     others = [{n} for n in calls.extra_names if n not in named and "mask" not in n]
     at = ((bench.shape, why_shape),)
-    batches = {bench.shape: choose_batch(options.batch, bench.shape)}
     for wanted in (*([named] if named else ()), *others[:_OTHERS]):
         tries = guess_contexts(bench.layer.obj, (calls,), at, known)
         fitting = (
@@ -170,7 +149,7 @@ def with_optional_context(
         for contexts in itertools.islice(fitting, _CONTEXTS):
             fed = replace(bench, options=replace(options, context=contexts))
             with contextlib.suppress(CannotCheckError):
-                found = settle(fed, (calls,), at, batches)
+                found = settle(fed, (calls,), at)
                 found, _ = _within_domains(found, contexts)
                 if wanted is named or listens_to_context(found.bench):
                     return found

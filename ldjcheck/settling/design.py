@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ldjcheck.records import Domain, Options, Probe, Region, Shape
+from ldjcheck.records import Domain, Options, Probe, Shape
+from ldjcheck.records.words import Region
 
 _REGIONS: tuple[Region, ...] = ("usual", "near", "far", "plus", "minus")
 _DEFAULT_BATCH = 3

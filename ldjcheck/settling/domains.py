@@ -14,12 +14,13 @@ from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.oracle.way_back.many_to_one import has_one_image, period_of
-from ldjcheck.records import Direction, Domain, Region
+from ldjcheck.records import Direction, Domain
+from ldjcheck.records.words import Region
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
     LayerRaisedError,
-    UnexpectedReturnError,
+    on_failure,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Outcome, Runner
@@ -33,53 +34,45 @@ _AT_AN_END = 1e-5  # relative: by so much less a clamp may hold what comes to an
 _SAME = 1e-8  # relative: what rounding does to a sample whose companions change
 
 
+@on_failure(False)
 def is_noisy(bench: Bench) -> bool:
     """Return whether what is drawn enters the output, and not the ldj alone."""
-    x = bench.inputs()
+    x, drawn = bench.inputs(), Frozen()
     runner = bench.runner(seed=bench.options.seed)
-    drawn = Frozen()
-    try:
-        y = runner.run("forward", x, drawn).y
-        other = Frozen([1 - d if d.is_floating_point() else d for d in drawn.draws])
-        return not is_once_more(y, runner.run("forward", x, other).y)
-    except FailedCallError:
-        return False
+    y = runner.run("forward", x, drawn).y
+    other = Frozen([1 - d if d.is_floating_point() else d for d in drawn.draws])
+    return not is_once_more(y, runner.run("forward", x, other).y)
 
 
+@on_failure(None)
 def highest_back(bench: Bench) -> float | None:
     """Return the largest number that the way back returns, far out; None: not whole ones."""
     runner = bench.runner(seed=bench.options.seed)
-    try:
-        y = runner.run("forward", bench.inputs(), Frozen()).y.detach()
-        back = runner.run("inverse", y, Frozen()).y.detach()
-    except FailedCallError:
-        return None
+    y = runner.output("forward", bench.inputs())
+    back = runner.output("inverse", y)
     if not bool((back == back.round()).all()):
         return None
     with suppress(FailedCallError):
-        far = runner.run("inverse", _FAR * y, Frozen()).y.detach()
+        far = runner.output("inverse", _FAR * y)
         back = torch.cat([back.flatten(), far.flatten()])
     return float(back.double().nan_to_num().max())
 
 
 def off_by(bench: Bench) -> float:
     """Return by how much the way back misses whole numbers that the map tells apart."""
-    x, back = _there_and_back(bench)
-    if back is None or back.shape != x.shape:
-        return float("inf")
-    if x.unique().numel() > 1 and back.unique().numel() == 1:
+    x = bench.inputs()
+    back = _around(bench, x)
+    if back is None or (x.unique().numel() > 1 and back.unique().numel() == 1):
         return float("inf")  # numbers that are all one to the map say nothing of it
     runner = bench.runner(seed=bench.options.seed)
     return 0.0 if has_one_image(runner, x, back) else float((back - x).abs().max())
 
 
-def _there_and_back(bench: Bench) -> tuple[Tensor, Tensor | None]:
-    x = bench.inputs()
-    runner = bench.runner(seed=bench.options.seed)
-    try:
-        return x, runner.around(x)
-    except FailedCallError:
-        return x, None
+@on_failure(None)
+def _around(bench: Bench, x: Tensor) -> Tensor | None:
+    """Return where there and back leads from x; None where it has another shape."""
+    back = bench.runner(seed=bench.options.seed).around(x)
+    return back if back.shape == x.shape else None
 
 
 def repeats_every(bench: Bench) -> float | None:
@@ -91,32 +84,21 @@ def repeats_every(bench: Bench) -> float | None:
         return None
     regions: tuple[Region, ...] = ("usual", "far")
     far = bench.inputs("far")
-    if _comes_back(bench, far):
+    back = _around(bench, far)
+    if back is not None and _is_close(back, far):
         return None  # from beyond a turn it would lead to another point
     found = (_period(bench, bench.inputs(r)) for r in regions)
     return next((period for period in found if period is not None), None)
 
 
-def _comes_back(bench: Bench, x: Tensor) -> bool:
-    runner = bench.runner(seed=bench.options.seed)
-    try:
-        back = runner.around(x)
-    except FailedCallError:
-        return False
-    return back.shape == x.shape and _is_close(back, x)
-
-
+@on_failure(None)
 def _period(bench: Bench, x: Tensor) -> float | None:
     runner = bench.runner(seed=bench.options.seed)
-
-    try:
-        period = period_of(runner.around, x, runner.around(x))
-        if period is None:
-            return None
-        inside = replace(bench, domain=stretch(period)).inputs()
-        return period if _is_close(runner.around(inside), inside) else None
-    except FailedCallError:
+    period = period_of(runner.around, x, runner.around(x))
+    if period is None:
         return None
+    inside = replace(bench, domain=stretch(period)).inputs()
+    return period if _is_close(runner.around(inside), inside) else None
 
 
 def stretch(period: float) -> Domain:
@@ -124,34 +106,27 @@ def stretch(period: float) -> Domain:
     return Domain(kind="interval", low=-period / 2, high=period / 2)
 
 
-def leaves_domain(
-    bench: Bench,
-    outcome: Outcome,
-) -> bool:
+@on_failure(False)
+def leaves_domain(bench: Bench, outcome: Outcome) -> bool:
     """Return whether the layer itself says that inputs were outside its domain.
 
     Its ldj is not a number there, and its way back knows of no such point either: it leads
     nowhere, or to another point that has the same image.
     """
-    reported = outcome.reported
-    if bench.calls.inverse is None or reported is None:
+    reported, x = outcome.reported, bench.inputs()
+    back = None if reported is None else _around(bench, x)
+    if reported is None or back is None:
         return False
-    x, back = _there_and_back(bench)
-    if back is None or back.shape != x.shape:
-        return False
-    outside = ~torch.isfinite(reported)
     lost = ~torch.isfinite(back.reshape(bench.batch, -1)).all(1)
-    if bool(lost[outside].all()):
+    if bool(lost[~torch.isfinite(reported)].all()):
         return True
     back = torch.where(torch.isfinite(back), back, x)
     runner = bench.runner(seed=bench.options.seed)
-    try:
-        y, again = (runner.run("forward", at, Frozen()).y.detach() for at in (x, back))
-    except FailedCallError:
-        return False
+    y, again = (runner.output("forward", at) for at in (x, back))
     return _is_close(y, again) and not _is_close(x, back)
 
 
+@on_failure(None)
 def leads_back_into(bench: Bench) -> Domain | None:
     """Return the smaller domain into which the way back leads from everywhere, if one is.
 
@@ -159,30 +134,23 @@ def leads_back_into(bench: Bench) -> Domain | None:
     It has reason to where the map is ever steeper towards the domain's ends; else it is a
     map that loses its inputs, as a ReLU does.
     """
-    if bench.calls.inverse is None:
-        return None
-    x, back = _there_and_back(bench)
-    if back is None or back.shape != x.shape or not (back >= 0).all():
+    x = bench.inputs()
+    back = None if bench.calls.inverse is None else _around(bench, x)
+    if back is None or not (back >= 0).all():
         return None
     runner = bench.runner(seed=bench.options.seed)
     is_unit = bool((back <= 1).all())
     ends = [x.new_full(x.shape, near) for near in (_NEAR_END, 2 * _NEAR_END)]
     ends += [1 - end for end in ends] if is_unit else []
-    try:
-        y, again, *at_ends = (
-            runner.run("forward", at, Frozen()).y.detach() for at in (x, back, *ends)
-        )
-    except FailedCallError:
-        return None
+    y, again, *at_ends = (runner.output("forward", at) for at in (x, back, *ends))
     if not _is_close(y, again) or _is_close(x, back):
         return None
     pairs = zip(at_ends[::2], at_ends[1::2], strict=True)
     steep = (float((a - b).abs().max()) > _STEEP * _NEAR_END for a, b in pairs)
-    if not all(steep):
-        return None
-    return Domain(kind="unit" if is_unit else "positive")
+    return Domain(kind="unit" if is_unit else "positive") if all(steep) else None
 
 
+@on_failure(None, NoJacobianError)
 def keeps_ends(bench: Bench) -> Domain | None:
     """Return the interval onto itself that the map is made for, if it is no map outside it.
 
@@ -193,9 +161,7 @@ def keeps_ends(bench: Bench) -> Domain | None:
     is positive.
     """
     where = bench.domain.kind
-    if bench.calls.forward is None or bench.calls.parts:
-        return None
-    if where not in ("real", "positive"):
+    if bench.calls.parts or where not in ("real", "positive"):
         return None
     domains = tuple(
         each
@@ -206,51 +172,40 @@ def keeps_ends(bench: Bench) -> Domain | None:
     x = bench.inputs()
     at = x.new_tensor(ends).reshape(-1, *(1,) * (x.dim() - 1))
     at = at.expand(-1, *x.shape[1:]).contiguous()
-    scale = bench.options.params_scale
     kept = torch.ones(len(domains), dtype=torch.bool)
     between = []
-    try:
-        for draw in (1, 2):
-            runner = bench.runner(draw=draw, scale=scale)
-            y = runner.run("forward", at, Frozen()).y.detach()
-            if y.shape != at.shape:
-                return None
-            rows = at.reshape(len(at), -1)  # of single numbers as well
-            off = (y.reshape(rows.shape) - rows).abs().amax(1)
-            near = off <= _AT_AN_END * (1 + rows[:, 0].abs())
-            kept &= near.reshape(-1, 2).all(1)
-            if not kept.any():
-                return None
-            between.append(runner)
-        found = [d for d, stays in zip(domains, kept.tolist(), strict=True) if stays]
-        for domain in found:
-            if _moves(bench, domain, between) and _turns_back(
-                bench, domain, between[0]
-            ):
-                return domain
-    except (FailedCallError, NoJacobianError):
-        return None
-    return None
+    for draw in (1, 2):
+        runner = bench.runner(draw=draw, scale=bench.options.params_scale)
+        y = runner.output("forward", at)
+        if y.shape != at.shape:
+            return None
+        rows = at.reshape(len(at), -1)  # of single numbers as well
+        off = (y.reshape(rows.shape) - rows).abs().amax(1)
+        near = off <= _AT_AN_END * (1 + rows[:, 0].abs())
+        kept &= near.reshape(-1, 2).all(1)
+        if not kept.any():
+            return None
+        between.append(runner)
+    found = (d for d, stays in zip(domains, kept.tolist(), strict=True) if stays)
+    return next((d for d in found if _is_made_for(bench, d, between)), None)
 
 
+@on_failure(None)
 def holds_beyond(bench: Bench) -> Domain | None:
     """Return the unit interval, if the map takes all beyond it for its nearer end.
 
     So does one that clamps pixels before a logit. Within, it holds nothing. Of no other
     interval: who clamps real numbers loses what is beyond.
     """
-    if bench.calls.forward is None or bench.domain.kind != "real" or bench.calls.parts:
+    if bench.domain.kind != "real" or bench.calls.parts:
         return None
     runner = bench.runner(seed=bench.options.seed)
-    try:
-        for x in (bench.inputs(), bench.inputs("far")):
-            if not _is_once_more_of(runner, x, x.clamp(0.0, 1.0)):
-                return None
-        inner = replace(bench, domain=TAMEST).inputs()
-        middle = 0.5 + (inner - 0.5) / 2
-        return None if _is_once_more_of(runner, inner, middle) else TAMEST
-    except FailedCallError:
-        return None
+    for x in (bench.inputs(), bench.inputs("far")):
+        if not _is_once_more_of(runner, x, x.clamp(0.0, 1.0)):
+            return None
+    inner = replace(bench, domain=TAMEST).inputs()
+    middle = 0.5 + (inner - 0.5) / 2
+    return None if _is_once_more_of(runner, inner, middle) else TAMEST
 
 
 def _is_once_more_of(runner: Runner, x: Tensor, other: Tensor) -> bool:
@@ -261,21 +216,19 @@ def _is_once_more_of(runner: Runner, x: Tensor, other: Tensor) -> bool:
     return not torch.equal(x, other) and is_once_more(y, again)
 
 
-def _moves(bench: Bench, domain: Domain, runners: list[Runner]) -> bool:
-    """Return whether what lies in a domain comes out elsewhere when parameters change."""
+def _is_made_for(bench: Bench, domain: Domain, runners: list[Runner]) -> bool:
+    """Return whether a map moves what lies in a domain with its parameters, and turns outside.
+
+    Its entries stop growing there, and nowhere inside.
+    """
     x = replace(bench, domain=domain).inputs()
-    one, two = (runner.run("forward", x, Frozen()).y.detach() for runner in runners)
-    return not _is_close(one, two)
-
-
-def _turns_back(bench: Bench, domain: Domain, runner: Runner) -> bool:
-    """Return whether entries stop growing outside of a domain, and nowhere inside."""
-    if _stops_growing(runner, replace(bench, domain=domain).inputs()):
+    one, two = (runner.output("forward", x) for runner in runners)
+    if _is_close(one, two) or _stops_growing(runners[0], x):
         return False
-    if _stops_growing(runner, bench.inputs()):
+    if _stops_growing(runners[0], bench.inputs()):
         return True
     with suppress(FailedCallError, NoJacobianError):
-        return _stops_growing(runner, bench.inputs("far"))
+        return _stops_growing(runners[0], bench.inputs("far"))
     return False
 
 
@@ -286,96 +239,83 @@ def _stops_growing(runner: Runner, x: Tensor) -> bool:
     return bool((slopes <= 0).any())
 
 
+@on_failure(False)
 def couples(bench: Bench) -> bool:
     """Return whether the first sample's output moves when only its companions change."""
-    if bench.calls.forward is None or bench.batch < 2:
+    if bench.batch < 2:
         return False
     x = bench.inputs()
     runner = bench.runner(warm_up=x, seed=bench.options.seed)
-    try:
-        y, moved = (
-            runner.run("forward", at, Frozen()).y.detach()
-            for at in (x, torch.cat([x[:1], x[:-1]]))
-        )
-    except FailedCallError:
-        return False
+    others = torch.cat([x[:1], x[:-1]])
+    y, moved = (runner.output("forward", at) for at in (x, others))
     return y.shape[:1] == (bench.batch,) and not _is_close(y[:1], moved[:1])
 
 
 def takes_one_batch(bench: Bench) -> bool:
     """Return whether the layer raises at another size of the batch: an axis met its own."""
-    if bench.calls.forward is None:
-        return False
     larger = replace(bench, batch=bench.batch + 1)
     runner = larger.runner(seed=bench.options.seed)
     return raises(runner, "forward", larger.inputs())
 
 
+@on_failure(False)
 def raises(runner: Runner, direction: Direction, x: Tensor) -> bool:
     """Return whether a direction that the layer offers raises at an input."""
     try:
-        runner.run(direction, x, Frozen())
+        runner.output(direction, x)
     except LayerRaisedError as error:
         return not error.means_absent
-    except UnexpectedReturnError:
-        return False
     return False
 
 
+@on_failure(False, NoJacobianError)
 def keeps_volume(bench: Bench) -> bool:
     """Return whether the map has determinant 1 or -1, its parameters moved as well."""
-    if bench.calls.forward is None:
-        return False
     x = bench.inputs()
     moved = bench.options.params == "random"
     scale = bench.options.params_scale
     runner = bench.runner(warm_up=x, draw=int(moved), scale=scale)
     map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
-    try:
-        if runner.run("forward", x, Frozen()).raw is None:
-            return False
-        jacobian = map_.jacobian(map_.origin)[0].double()
-    except (FailedCallError, NoJacobianError):
+    if runner.run("forward", x, Frozen()).raw is None:
         return False
+    jacobian = map_.jacobian(map_.origin)[0].double()
     if jacobian.shape[1] != jacobian.shape[2] or not jacobian.isfinite().all():
         return False
     return bool((log_abs_det(jacobian)[1].abs() < _KEPT).all())
 
 
-def takes_effect(bench: Bench) -> bool:
+@on_failure(False)
+def listens_to_context(bench: Bench) -> bool:
     """Return whether the output is another one beside another context, and nothing is drawn.
 
     A total that is handed on leaves the output as it is.
     """
-    if bench.calls.forward is None:
-        return False
+    bench = as_asked(bench)
     x = bench.inputs()
     seen = []
     for seed in (bench.options.seed, bench.options.seed + 1):
         runner = bench.runner(draw=1, scale=bench.options.params_scale, seed=seed)
-        try:
-            outcome = runner.run("forward", x, Frozen())
-        except FailedCallError:
-            return False
+        outcome = runner.run("forward", x, Frozen())
         if outcome.draws or not bool(torch.isfinite(outcome.y).all()):
             return False
         seen.append(outcome.y.detach())
     return not _is_close(*seen)
 
 
+def as_asked(bench: Bench) -> Bench:
+    """Return the bench with batches as large as was asked for, whatever they meet."""
+    return replace(bench, batch=bench.options.batch)
+
+
+@on_failure(None)
 def at_a_glance(bench: Bench) -> tuple[Tensor, ...] | None:
     """Return what both directions return of moved parameters: outputs and ldj, in turn."""
-    if bench.calls.forward is None:
-        return None
     x = bench.inputs()
     scale, seed = bench.options.params_scale, bench.options.seed
     runner = bench.runner(warm_up=x, draw=1, scale=scale, seed=seed)
-    try:
-        seen = [there := runner.run("forward", x, Frozen())]
-        if bench.calls.inverse is not None:
-            seen.append(runner.run("inverse", there.y.detach(), Frozen()))
-    except FailedCallError:
-        return None
+    seen = [there := runner.run("forward", x, Frozen())]
+    if bench.calls.inverse is not None:
+        seen.append(runner.run("inverse", there.y.detach(), Frozen()))
     reported = (o.y.new_zeros(()) if o.reported is None else o.reported for o in seen)
     return tuple(each.detach() for each in (*(o.y for o in seen), *reported))
 
@@ -389,13 +329,13 @@ def changes_nothing(bench: Bench) -> bool:
     return y.shape == x.shape and is_once_more(y, x)
 
 
-def mixes_contexts(bench: Bench) -> bool:
-    """Return whether another context beside the first sample moves the others' outputs.
+@on_failure(True)
+def parts_contexts(bench: Bench) -> bool:
+    """Return whether no context beside the first sample moves the others' outputs.
 
-    What is fed then has no entry for each sample, where the layer looks for one.
+    Where one does, what is fed has no entry for each sample, where the layer looks for one.
     """
-    if bench.calls.forward is None:
-        return False
+    bench = as_asked(bench)
     x = bench.inputs()
     runner = bench.runner(seed=bench.options.seed)
     fed = {each.name for each in bench.options.context}
@@ -405,11 +345,8 @@ def mixes_contexts(bench: Bench) -> bool:
         if name in fed and value.shape[:1] == (bench.batch,)
     }
     beside = replace(runner, kwargs={**runner.kwargs, **others})
-    try:
-        y, moved = (r.run("forward", x, Frozen()).y.detach() for r in (runner, beside))
-    except FailedCallError:
-        return False
-    return y.shape[:1] == (bench.batch,) and not _is_close(y[1:], moved[1:])
+    y, moved = (each.output("forward", x) for each in (runner, beside))
+    return y.shape[:1] != (bench.batch,) or _is_close(y[1:], moved[1:])
 
 
 def _another(own: Tensor, next_one: Tensor) -> Tensor:
@@ -417,26 +354,21 @@ def _another(own: Tensor, next_one: Tensor) -> Tensor:
     return next_one if own.is_floating_point() else (own == 0).to(own.dtype)
 
 
+@on_failure(None)
 def reported_otherwise(
-    bench: Bench,
-    how: Literal["training", "without gradients"],
+    bench: Bench, how: Literal["training", "without gradients"]
 ) -> tuple[Tensor, Tensor] | None:
     """Return the usual ldj and that of a call made otherwise, if they are two numbers.
 
     None where the output is another one as well, or where random numbers are drawn.
     """
-    if bench.calls.forward is None:
-        return None
-    x = bench.inputs()
-    options = bench.options
+    bench = as_asked(bench)
+    x, options = bench.inputs(), bench.options
     runner = bench.runner(warm_up=x, draw=1, scale=options.params_scale)
-    try:
-        a = runner.run("forward", x, Frozen())
-        set_mode(runner.layer, "train" if how == "training" else options.mode)
-        with torch.set_grad_enabled(how == "training"):
-            b = runner.run("forward", x, Frozen())
-    except FailedCallError:
-        return None
+    a = runner.run("forward", x, Frozen())
+    set_mode(runner.layer, "train" if how == "training" else options.mode)
+    with torch.set_grad_enabled(how == "training"):
+        b = runner.run("forward", x, Frozen())
     if a.reported is None or b.reported is None or a.y.shape != b.y.shape:
         return None
     one_map = _is_close(a.y.detach(), b.y.detach())

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from ldjcheck.holdings import attributes, module_of, reachable
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import FailedCallError
-from ldjcheck.running.guard import Frozen
+from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.snapshot.isolation import learnable, set_mode
 
 
@@ -31,18 +30,16 @@ def with_started_way_back(bench: Bench) -> Bench:
     return replace(bench, there_and_back=True) if _starts(bench) else bench
 
 
+@on_failure(False)
 def _starts(bench: Bench) -> bool:
     """Return whether the first call of the way back sets what is learned."""
     x = bench.inputs()
     runner = bench.runner(warm_up=x)
     if bench.options.params == "random":
         set_mode(runner.layer, "train")
-    try:
-        y = runner.run("forward", x, Frozen()).y.detach()
-        before = [tensor.detach().clone() for tensor in learnable(runner.layer)]
-        runner.run("inverse", y, Frozen())
-    except FailedCallError:
-        return False
+    y = runner.output("forward", x)
+    before = [tensor.detach().clone() for tensor in learnable(runner.layer)]
+    runner.output("inverse", y)
     after = learnable(runner.layer)
     return len(before) != len(after) or not all(map(torch.equal, before, after))
 

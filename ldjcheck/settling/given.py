@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from ldjcheck.calling.signature import call_signature, signature_of
+from ldjcheck.conventions import densities, recognise_conventions
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Context, Given, Layer, Options, Shape
+from ldjcheck.records import Context, Layer, Options, Shape
+from ldjcheck.records.asked import Given
 
 
 def with_sizes_of(layer: Layer, given: Given, options: Options) -> Options:
@@ -19,8 +22,6 @@ def with_sizes_of(layer: Layer, given: Given, options: Options) -> Options:
     Raises:
         CannotCheckError: LDJ006, where no input is among them.
     """
-    from ldjcheck.conventions import recognise_conventions
-
     ways = recognise_conventions(layer.obj, options.convention)
     extra = {
         name
@@ -58,9 +59,6 @@ def _left_out(layer: Any, names: Sequence[str]) -> tuple[str, ...]:
 
     Otherwise they are keys of the one argument. A way back takes something else.
     """
-    from ldjcheck.calling.signature import call_signature, signature_of
-    from ldjcheck.conventions import densities
-
     asked = (signature_of(method) for _, _, method in densities(layer))
     called = [each for each in (call_signature(layer), *asked) if each is not None]
     known = {name for each in called for name in each.names}

@@ -10,9 +10,7 @@ from dataclasses import replace
 
 from ldjcheck.numerics.closeness import same
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import on_failure
 
 _MOVED = 0.05  # a prior that starts as a standard normal would hide what is drawn
 _THERE = 1e-6  # relative to x
@@ -43,13 +41,10 @@ def with_way_back(bench: Bench) -> Bench:
     return told or bench
 
 
+@on_failure(None)
 def _leads_back(bench: Bench) -> bool | None:
     """Return whether there and back is x; None where it cannot be run so."""
     x = bench.inputs()
     moved = bench.options.params == "random"
-    runner = bench.runner(warm_up=x, draw=int(moved), scale=_MOVED)
-    try:
-        back = runner.around(x)
-    except FailedCallError:
-        return None
+    back = bench.runner(warm_up=x, draw=int(moved), scale=_MOVED).around(x)
     return None if back.shape != x.shape else same(back, x, _THERE)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.numerics.closeness import same
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.records import Probe, Shape
+from ldjcheck.running.bench import Bench
+from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.sizes import resized
 from ldjcheck.settling.settle import runs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ldjcheck.records import Probe, Shape
-    from ldjcheck.running.bench import Bench
 
 _SIZES = (3, 4, 2, 5, 6, 7)
 _HALF = 0.5
@@ -75,16 +71,14 @@ def at_other_sizes(
     return tuple(found)
 
 
+@on_failure(False)
 def _maps_entries(bench: Bench, probe: Probe) -> bool:
     """Return whether each entry of the output is made of the one at its place alone."""
-    try:
-        runner, x, generator = bench.ready(probe)
-        noise = Frozen()
-        y = runner.run("forward", x, noise).y
-        some = torch.rand(x.shape, generator=generator) < _HALF
-        z = runner.run("forward", torch.where(some, x.roll(1, 0), x), noise).y
-    except FailedCallError:
-        return False
+    runner, x, generator = bench.ready(probe)
+    noise = Frozen()
+    y = runner.run("forward", x, noise).y
+    some = torch.rand(x.shape, generator=generator) < _HALF
+    z = runner.run("forward", torch.where(some, x.roll(1, 0), x), noise).y
     if y.shape != x.shape or not bool(y.isfinite().all()):
         return False
     return same(z[~some], y[~some]) and not same(z[some], y[some])

@@ -7,10 +7,8 @@ own, and the first combination that runs and reports in the promised form is tak
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,12 +21,14 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
     LayerRaisedError,
     UnexpectedReturnError,
+    on_failure,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.broadcasting import Spreads
 from ldjcheck.settling.attempts import Failures, Lessons
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.domains import (
+    as_asked,
     at_a_glance,
     changes_nothing,
     highest_back,
@@ -36,13 +36,11 @@ from ldjcheck.settling.domains import (
     keeps_volume,
     leads_back_into,
     leaves_domain,
-    mixes_contexts,
     off_by,
     repeats_every,
-    reported_otherwise,
     stretch,
-    takes_effect,
 )
+from ldjcheck.settling.guesses.shapes import Shapes
 from ldjcheck.settling.trial import Quality, Trial, graded, spread_in, tried
 
 _EXACT = 1e-9  # of whole numbers: what a scale there and back leaves
@@ -75,8 +73,7 @@ class _Found:
 def settle(
     start: Bench,
     candidates: tuple[Calls, ...],
-    shapes: tuple[tuple[Shape, str], ...],
-    batch_of: dict[Shape, int],
+    shapes: Shapes,
     lessons: Lessons | None = None,
 ) -> Settled:
     """Return the first way of calling that works, the best one where several do.
@@ -91,33 +88,28 @@ def settle(
     """
     failures = Failures(lessons)
     try:
-        return _settled(start, candidates, shapes, batch_of, failures)
+        return _settled(start, candidates, shapes, failures)
     except TimeIsUpError:
         raise TimeIsUpError(failures.tried()) from None
 
 
 def _settled(
-    start: Bench,
-    candidates: tuple[Calls, ...],
-    shapes: tuple[tuple[Shape, str], ...],
-    batch_of: dict[Shape, int],
-    failures: Failures,
+    start: Bench, candidates: tuple[Calls, ...], shapes: Shapes, failures: Failures
 ) -> Settled:
     best: tuple[Quality, Settled] | None = None
     for promote in (True, False) if start.promote else (False,):
         falls_back = start.promote and not promote
         if falls_back and failures.all_about_sizes():
             break
-        for variants in _by_convention(candidates):
+        # What a layer returns in an odd form is a mistake by the convention that it
+        # follows, and none of another convention's business.
+        for _, variants in itertools.groupby(candidates, key=lambda c: c.convention):
             for calls, (shape, why) in itertools.product(variants, shapes):
                 if not shape and best is not None and _tells_more(*best):
                     continue
                 if failures.is_no_way(calls):
                     continue
-                bench = replace(
-                    start, promote=promote, calls=calls, shape=shape,
-                    batch=batch_of[shape],
-                )  # fmt: skip
+                bench = replace(_at(start, shape), promote=promote, calls=calls)
                 if falls_back and failures.precision_is_no_matter(bench):
                     continue
                 found = _try_domains(bench, failures)
@@ -156,28 +148,16 @@ def _settled(
     raise failures.error(candidates, explicit=len(shapes) == 1)
 
 
-def _by_convention(candidates: tuple[Calls, ...]) -> Iterator[tuple[Calls, ...]]:
-    """Yield the ways of calling by one convention together.
-
-    What a layer returns in an odd form is a mistake by the convention that it follows, and
-    none of another convention's business.
-    """
-    for _, variants in itertools.groupby(candidates, key=lambda c: c.convention):
-        yield tuple(variants)
-
-
+@on_failure(False)
 def runs(bench: Bench, shape: Shape) -> bool:
     """Return whether the layer also takes this shape, and reports as well as before.
 
     It does not where parts are spread over each other, or left unread, that fit at the
     layer's own shape.
     """
-    batch = choose_batch(bench.options.batch, shape)
-    with Spreads(batch) as there:
-        try:
-            trial = tried(replace(bench, shape=shape, batch=batch))
-        except FailedCallError:
-            return False
+    larger = _at(bench, shape)
+    with Spreads(larger.batch) as there:
+        trial = tried(larger)
     if not trial.quality.is_fit or not torch.isfinite(trial.outcome.y).all():
         return False
     if not (there.seen or there.unread):
@@ -191,6 +171,12 @@ def runs(bench: Bench, shape: Shape) -> bool:
     return not seen - known and there.unread <= here.unread
 
 
+def _at(bench: Bench, shape: Shape) -> Bench:
+    """Return the bench at another shape, with a batch that is told from its axes."""
+    return replace(bench, shape=shape, batch=choose_batch(bench.options.batch, shape))
+
+
+@on_failure(False)
 def _tells_more(quality: Quality, settled: Settled) -> bool:
     """Return whether an event of axes tells more than one number, where nothing is summed.
 
@@ -200,21 +186,14 @@ def _tells_more(quality: Quality, settled: Settled) -> bool:
     bench = settled.bench
     if quality > Quality.ODD or len(bench.shape) != 1:
         return quality <= Quality.ODD
-    (size,) = bench.shape
-    batch = choose_batch(bench.options.batch, (size + 1,))
-    try:
-        tried(replace(bench, shape=(size + 1,), batch=batch))
-    except FailedCallError:
-        return False
+    tried(_at(bench, (bench.shape[0] + 1,)))
     return True
 
 
+@on_failure(False)
 def is_finite(bench: Bench) -> bool:
     """Return whether output and ldj are finite on one usual batch."""
-    try:
-        outcome = tried(bench).outcome
-    except FailedCallError:
-        return False
+    outcome = tried(bench).outcome
     return bool(torch.isfinite(outcome.y).all()) and _is_finite(outcome.reported)
 
 
@@ -224,11 +203,6 @@ def looks_for_axes(bench: Bench) -> bool:
     with noted:
         tried(bench)
     return noted.opened
-
-
-def listens_to_context(bench: Bench) -> bool:
-    """Return whether the output depends on what is fed beside the input."""
-    return takes_effect(_as_asked(bench))
 
 
 def with_telling_masks(bench: Bench) -> Bench:
@@ -245,44 +219,26 @@ def with_telling_masks(bench: Bench) -> Bench:
 
 def is_the_same_map(bench: Bench, other: Bench) -> bool:
     """Return whether the layer does and reports the very same, called in two ways."""
-    usual = _as_asked(bench)
-    here = replace(_as_asked(other), shape=usual.shape, domain=usual.domain)
+    usual = as_asked(bench)
+    here = replace(as_asked(other), shape=usual.shape, domain=usual.domain)
     one, two = at_a_glance(usual), at_a_glance(replace(here, batch=usual.batch))
     if one is None or two is None:
         return False
     return all(is_once_more(a, b) for a, b in zip(one, two, strict=True))
 
 
-def parts_contexts(bench: Bench) -> bool:
-    """Return whether each sample has a context of its own among what is fed."""
-    return not mixes_contexts(_as_asked(bench))
-
-
-def otherwise(
-    bench: Bench, how: Literal["training", "without gradients"]
-) -> tuple[Tensor, Tensor] | None:
-    """Return the usual ldj and that of a call made otherwise, if the map is one."""
-    return reported_otherwise(_as_asked(bench), how)
-
-
-def _as_asked(bench: Bench) -> Bench:
-    """Return the bench with batches as large as was asked for, whatever they meet."""
-    return replace(bench, batch=bench.options.batch)
-
-
+@on_failure(None)
 def returned_shapes(bench: Bench) -> tuple[Shape, Shape, Shape] | None:
     """Return the shapes of a batch, of the output, and of the ldj as it comes back.
 
     None when the layer does not run any more.
     """
-    try:
-        trial = tried(bench)
-    except FailedCallError:
-        return None
-    y, raw = trial.outcome.y, trial.outcome.raw
-    return (bench.batch, *bench.shape), tuple(y.shape), tuple(getattr(raw, "shape", ()))
+    outcome = tried(bench).outcome
+    y, raw = tuple(outcome.y.shape), tuple(getattr(outcome.raw, "shape", ()))
+    return (bench.batch, *bench.shape), y, raw
 
 
+@on_failure(False)
 def asks_elsewhere(bench: Bench, probe: Probe) -> bool:
     """Return whether a model asks its base about as many numbers as it is given, and others.
 
@@ -290,10 +246,7 @@ def asks_elsewhere(bench: Bench, probe: Probe) -> bool:
     flow's: one asks about fewer numbers, the other about x itself.
     """
     runner, x, _ = bench.ready(probe)
-    try:
-        z = runner.run("forward", x, Frozen()).y
-    except FailedCallError:
-        return False
+    z = runner.run("forward", x, Frozen()).y
     return z.shape == x.shape and not torch.equal(z, x)
 
 
@@ -412,9 +365,7 @@ def _whole_numbers(bench: Bench, trial: Trial) -> Domain | None:
             continue
         if not torch.isfinite(again.outcome.y).all() or again.quality > trial.quality:
             continue
-        off = 0.0
-        if bench.calls.inverse is not None:
-            off = off_by(there)
+        off = 0.0 if bench.calls.inverse is None else off_by(there)
         if off <= _EXACT:
             return choice
         if off <= _NEAR:

@@ -6,17 +6,16 @@ The input of such a layer is one flat vector, which is cut into the tensors.
 from __future__ import annotations
 
 import ast
-import inspect
 import itertools
 import math
-import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from ldjcheck.calling.results import written_in
 from ldjcheck.holdings import looked_up
 from ldjcheck.records import Calls, Shape
-from ldjcheck.settling.guesses.shapes import ShapeGuess
+from ldjcheck.settling.guesses.shapes import Guesses, ShapeGuess
 from ldjcheck.torch_ops import JOIN
 
 Parts = tuple[tuple[str | None, Shape], ...]
@@ -40,7 +39,7 @@ def of_several(
 
 
 def guessed_parts(
-    layer: Any, candidates: tuple[Calls, ...], guesses: tuple[ShapeGuess, ...]
+    layer: Any, candidates: tuple[Calls, ...], guesses: Guesses
 ) -> Iterator[tuple[tuple[Calls, ...], ShapeGuess]]:
     """Yield how a layer that has several inputs both ways may take them, all of one size.
 
@@ -68,9 +67,7 @@ def guessed_parts(
             yield (replace(calls, parts=parts),), _whole(parts, why)
 
 
-def _of_different_sizes(
-    names: tuple[str, ...], guesses: tuple[ShapeGuess, ...]
-) -> Iterator[Parts]:
+def _of_different_sizes(names: tuple[str, ...], guesses: Guesses) -> Iterator[Parts]:
     """Yield vectors of different sizes for several inputs, of sizes that a layer has."""
     sizes = dict.fromkeys(g.shape for g in guesses if len(g.shape) == 1)
     several = itertools.product(list(sizes)[:_FEW_SIZES], repeat=len(names))
@@ -84,12 +81,8 @@ def taken_apart(layer: Any) -> int:
 
     Two in `a, b = x`, and in `torch.cat(x, dim=1)`, which wants more than a tensor.
     """
-    function = looked_up(layer, "forward") or layer
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
-        return 0
-    called = next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)), None)
+    nodes = written_in(looked_up(layer, "forward") or layer)
+    called = next((n for n in nodes if isinstance(n, ast.FunctionDef)), None)
     if called is None:
         return 0
     names = [argument.arg for argument in called.args.args]

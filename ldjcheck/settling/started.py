@@ -7,19 +7,17 @@ called, the layer runs.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from ldjcheck.calling.parameter_names import DENSITIES
 from ldjcheck.calling.signature import INVERSE_METHODS, method_names, signature_of
 from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.records import Layer, Shape
-from ldjcheck.running.snapshot.isolation import copied, undisturbed
+from ldjcheck.running.snapshot.isolation import copied, reseed, undisturbed
 from ldjcheck.targets.build import DATA_NAMES
 
 _SAMPLES = 64
@@ -64,9 +62,7 @@ def _begun(obj: Any, name: str, shape: Shape, seed: int) -> Any:
     """Return the object after a method of it was given data; None where that raises."""
     if obj is None:
         return None
-    torch.default_generator.manual_seed(seed)
-    np.random.seed(seed)
-    random.seed(seed)
+    reseed(seed)
     x = torch.randn(_SAMPLES, *shape)
     try:
         with undisturbed():

@@ -8,37 +8,54 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.calling.domains import describe
+from ldjcheck.calling.parameter_names import is_bound
+from ldjcheck.calling.results import densities_beside
+from ldjcheck.calling.samples import samplers
+from ldjcheck.calling.signature import call_signature, caller, method_names
+from ldjcheck.conventions import (
+    adapted_calls,
+    densities,
+    recognise_conventions,
+    untaken,
+)
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import held_transform, is_lazy, module_of, unwrapped
 from ldjcheck.records import Calls, Layer, Options, Probe, Shape
 from ldjcheck.running.bench import Bench
+from ldjcheck.running.devices import said_of_device
+from ldjcheck.running.snapshot.isolation import learnable
 from ldjcheck.settling.attempts import Lessons
 from ldjcheck.settling.contexts import settled_with_context
-from ldjcheck.settling.design import (
-    MEASURED,
-    plan_investigation,
-    plan_probes,
-)
+from ldjcheck.settling.design import MEASURED, plan_investigation, plan_probes
+from ldjcheck.settling.first_call_back import with_started_way_back
+from ldjcheck.settling.flows.multiscale import with_departures
 from ldjcheck.settling.given import as_whole_numbers, with_sizes_of
 from ldjcheck.settling.guesses.shapes import (
     SMALL,
+    Guesses,
     ShapeGuess,
     as_image,
     guess_shapes,
     sizes_held,
 )
 from ldjcheck.settling.guesses.sizes import resized
+from ldjcheck.settling.inverse_call import with_way_back
+from ldjcheck.settling.settle import (
+    Settled,
+    asks_elsewhere,
+    looks_for_axes,
+    runs,
+    with_telling_masks,
+)
 from ldjcheck.settling.several_inputs import guessed_parts, of_several
 from ldjcheck.settling.started import started
 from ldjcheck.settling.uncalled import made_by_users, uncallable, with_parts
-
-if TYPE_CHECKING:
-    from ldjcheck.settling.settle import Settled
 
 _BEYOND = 2  # shapes beyond the limit that are tried, to say that they are
 _LARGEST = 2**22  # dims of these
@@ -81,24 +98,16 @@ class Subject:
 
     def probes(self) -> tuple[Probe, ...]:
         """Return where it is measured, the probe that the report shows first."""
-        bench = self.bench
+        at, moved = self.bench, self.has_parameters
         return plan_probes(
-            bench.shape,
-            self.others,
-            bench.domain,
-            self.asked,
-            has_parameters=self.has_parameters,
+            at.shape, self.others, at.domain, self.asked, has_parameters=moved
         )
 
     def further_probes(self) -> tuple[Probe, ...]:
         """Return where one mistake can be told from another."""
-        bench = self.bench
+        at, moved = self.bench, self.has_parameters
         return plan_investigation(
-            bench.shape,
-            self.others,
-            bench.domain,
-            self.asked,
-            has_parameters=self.has_parameters,
+            at.shape, self.others, at.domain, self.asked, has_parameters=moved
         )
 
 
@@ -152,8 +161,6 @@ def _sized(layer: Layer, options: Options) -> Options:
 
 def called_otherwise(subject: Subject, settled: Settled) -> Subject:
     """Return the same layer, called at the same shape with more beside it."""
-    from ldjcheck.settling.settle import runs
-
     others = tuple(shape for shape in subject.others if runs(settled.bench, shape))
     return replace(subject, bench=settled.bench, others=others)
 
@@ -164,7 +171,7 @@ def called_as(subject: Subject, calls: Calls) -> Subject:
     layer = subject.layer
     free = frozenset[int]()
     if not bench.options.shape:
-        guesses = _guessed(layer, (calls,), None)
+        guesses = _guessed(layer, (calls,))
         free = {guess.shape: guess.free for guess in guesses}.get(bench.shape, free)
     return replace(subject, bench=bench, others=_others(bench, free))
 
@@ -178,9 +185,6 @@ def _inside(layer: Layer, options: Options, given: Options) -> Subject | None:
     if inner is not None:
         with contextlib.suppress(CannotCheckError):
             return _at(inner, _sized(inner, given), around=layer)
-    from ldjcheck.conventions import densities
-    from ldjcheck.settling.settle import asks_elsewhere
-
     asked = options.kind == "auto" and options.convention == "auto"
     if asked and options.adapter is None and any(densities(layer.obj)):
         with contextlib.suppress(CannotCheckError):
@@ -194,8 +198,6 @@ def _after_a_start(
     layer: Layer, options: Options, error: CannotCheckError
 ) -> Subject | None:
     """Return how the layer is called once a method of it had data, as it may want; or None."""
-    from ldjcheck.conventions import recognise_conventions
-
     calls = recognise_conventions(layer.obj, options.convention)
     if (
         error.code not in ("LDJ005", "LDJ006")
@@ -204,7 +206,7 @@ def _after_a_start(
     ):
         return None
     asked = tuple(shape for _, shape in options.shape)
-    shapes = asked or tuple(g.shape for g in _guessed(layer, calls, None)[:_STARTS])
+    shapes = asked or tuple(g.shape for g in _guessed(layer, calls)[:_STARTS])
     for begun, said in started(layer, shapes, options.seed):
         with contextlib.suppress(CannotCheckError):
             subject = _at(begun, options)
@@ -218,8 +220,6 @@ def holds_flow(layer: Layer) -> bool:
 
     Such a model is one of a flow, whatever is wrong with it.
     """
-    from ldjcheck.conventions import recognise_conventions
-
     return any(
         calls.accumulates or calls.inverse is not None
         for item in made_by_users(layer)
@@ -230,25 +230,19 @@ def holds_flow(layer: Layer) -> bool:
 def _opened(layer: Layer) -> Layer | None:
     """Return the transform that a distribution or model holds, or None."""
     found = held_transform(layer.obj)
-    if found is None:
-        return None
+    return None if found is None else _taken_out(layer, found, held_transform)
+
+
+def _taken_out(layer: Layer, found: object, take: Callable[[Any], Any]) -> Layer:
+    """Return what was taken out of a layer as a layer, which is built again likewise."""
     rebuild = layer.rebuild
-    return replace(
-        layer,
-        obj=found,
-        rebuild=None if rebuild is None else lambda: held_transform(rebuild()),
-    )
+    again = None if rebuild is None else lambda: take(rebuild())
+    return replace(layer, obj=found, rebuild=again)
 
 
 def _unwrapped(layer: Layer) -> Layer:
-    inner, rebuild = unwrapped(layer.obj), layer.rebuild
-    if inner is layer.obj:
-        return layer
-    return replace(
-        layer,
-        obj=inner,
-        rebuild=None if rebuild is None else lambda: unwrapped(rebuild()),
-    )
+    inner = unwrapped(layer.obj)
+    return layer if inner is layer.obj else _taken_out(layer, inner, unwrapped)
 
 
 def _at(layer: Layer, options: Options, around: Layer | None = None) -> Subject:
@@ -256,14 +250,6 @@ def _at(layer: Layer, options: Options, around: Layer | None = None) -> Subject:
 
     `around` is what the layer was taken out of, if it was.
     """
-    from ldjcheck.conventions import adapted_calls, recognise_conventions
-    from ldjcheck.running.devices import said_of_device
-    from ldjcheck.running.snapshot.isolation import learnable
-    from ldjcheck.settling.first_call_back import with_started_way_back
-    from ldjcheck.settling.flows.multiscale import with_departures
-    from ldjcheck.settling.inverse_call import with_way_back
-    from ldjcheck.settling.settle import with_telling_masks
-
     if options.adapter is not None:
         candidates = adapted_calls(options.adapter)
     else:
@@ -331,13 +317,12 @@ def _others(bench: Bench, free: frozenset[int]) -> tuple[Shape, ...]:
 
     As many as are measured, and the smallest of the rest.
     """
-    from ldjcheck.settling.settle import runs
-
     layer, options = bench.layer, bench.options
     own = options.inputs is not None
     if own or bench.calls.parts or (options.search and options.shape):
         return ()
-    free |= _axes_that_vary(bench.shape, layer.sizes)
+    alike = [other for other in layer.sizes if len(other) == len(bench.shape)]
+    free |= {i for i, n in enumerate(bench.shape) if any(o[i] != n for o in alike)}
     reached = [shape for shape in layer.sizes if shape != bench.shape]
     varied = resized(bench.shape, sizes_held(layer.obj), free)
     untried = list(dict.fromkeys((*reached, *varied)))
@@ -356,24 +341,17 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
 
     Those of torch's own distributions are trusted.
     """
-    from ldjcheck.calling.parameter_names import is_bound
-    from ldjcheck.calling.results import densities_beside
-    from ldjcheck.calling.samples import samplers
-    from ldjcheck.calling.signature import call_signature, caller, method_names
-    from ldjcheck.conventions import densities
-
     if inspect.ismethod(layer.obj) or options.convention != "auto":
         return {}
+    asked = [
+        name
+        for name, _, method in densities(layer.obj)
+        if not (name == "forward" and calls.of_noise)
+        and not module_of(method).startswith("torch.")
+    ]
     own = {
         name: f"not checked here: name {layer.name}.{name} to check it"
-        for name, _, method in densities(layer.obj)
-        if not calls.signature.startswith(f"m.{name}(")
-        and not (name == "forward" and calls.of_noise)
-        and not module_of(method).startswith("torch.")
-    }
-    own |= {
-        name: f"not checked here: name {layer.name}.{name} to check it"
-        for name in samplers(layer.obj)
+        for name in (*asked, *samplers(layer.obj))
         if not calls.signature.startswith(f"m.{name}(")
     }
     bounds = filter(is_bound, method_names(layer.obj))
@@ -381,26 +359,21 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
     if calls.convention != "pair" or call_signature(layer.obj) is None:
         return own
     beside = densities_beside(caller(layer.obj))
-    return {
-        **dict.fromkeys(beside, "not checked: it is returned beside the ldj"),
-        **own,
-    }
+    return dict.fromkeys(beside, "not checked: it is returned beside the ldj") | own
 
 
 def _found(
     layer: Layer, options: Options, candidates: tuple[Calls, ...], around: object
-) -> tuple[Settled, dict[str, str], tuple[ShapeGuess, ...]]:
+) -> tuple[Settled, dict[str, str], Guesses]:
     """Return a way of calling that works, what to say of a context, and the shapes tried.
 
     Those are the shapes that were asked for, or the small ones that the layer's own facts
     suggest; then the large ones, and several inputs of one size.
     """
-    from ldjcheck.conventions import untaken
-
     asked = dict(options.shape)
     # What is the name of no argument is a key of the one that the layer takes.
     keys = untaken(layer.obj, candidates, [name for name in asked if name is not None])
-    guesses: tuple[ShapeGuess, ...]
+    guesses: Guesses
     if len(asked) > 1 or keys:
         candidates, whole = of_several(candidates, options.shape)
         guesses = (whole,)
@@ -416,7 +389,8 @@ def _found(
         if found is not None:
             return found
     # It may be made for one size only, and a large one.
-    large = () if asked else _guessed(layer, candidates, around, options.dims_limit)
+    limits = SMALL, options.dims_limit
+    large = () if asked else _guessed(layer, candidates, around, *limits)
     lessons = Lessons()
     every = layer, options, candidates
     try:
@@ -447,11 +421,8 @@ def _found(
 
 
 def _of_parts(
-    layer: Layer,
-    options: Options,
-    candidates: tuple[Calls, ...],
-    guesses: tuple[ShapeGuess, ...],
-) -> tuple[Settled, dict[str, str], tuple[ShapeGuess, ...]] | None:
+    layer: Layer, options: Options, candidates: tuple[Calls, ...], guesses: Guesses
+) -> tuple[Settled, dict[str, str], Guesses] | None:
     """Return a way of calling a layer of several inputs that works, or None."""
     for calls, whole in guessed_parts(layer.obj, candidates, guesses):
         with contextlib.suppress(CannotCheckError):
@@ -467,9 +438,9 @@ def _at_shapes_asked_for(
     layer: Layer,
     options: Options,
     candidates: tuple[Calls, ...],
-    failed: tuple[ShapeGuess, ...],
+    failed: Guesses,
     lessons: Lessons,
-) -> tuple[Settled, dict[str, str], tuple[ShapeGuess, ...]] | None:
+) -> tuple[Settled, dict[str, str], Guesses] | None:
     """Return a way of calling at a shape that failures ask for, one axis after another."""
     for _ in range(_CORRECTIONS):
         asked = lessons.shapes_asked_for(_CORRECTED).items()
@@ -485,19 +456,13 @@ def _at_shapes_asked_for(
     return None
 
 
-def _better(
-    settled: Settled,
-    guesses: tuple[ShapeGuess, ...],
-    large: tuple[ShapeGuess, ...],
-) -> tuple[ShapeGuess, ...]:
+def _better(settled: Settled, guesses: Guesses, large: Guesses) -> Guesses:
     """Return shapes that the layer may rather be made for than the one that was found.
 
     A large one, where a small one was spread over it; or an image, whose one pixel it was.
     Whole numbers that take noise are pixels, unless only vectors run: on these, whose
     entries are channels, no count of places is ever missing.
     """
-    from ldjcheck.settling.settle import looks_for_axes
-
     if settled.odd or settled.resized:
         return large
     shape = settled.bench.shape
@@ -508,24 +473,17 @@ def _better(
     return ()
 
 
-def _axes_that_vary(shape: Shape, sizes: tuple[Shape, ...]) -> frozenset[int]:
-    """Return the axes on which events of the layer are known to have other sizes."""
-    alike = [other for other in sizes if len(other) == len(shape)]
-    return frozenset(i for i, n in enumerate(shape) if any(o[i] != n for o in alike))
-
-
 def _guessed(
-    layer: Layer, candidates: tuple[Calls, ...], around: Any, limit: int | None = None
-) -> tuple[ShapeGuess, ...]:
-    """Return the small shapes to try and why, or the large ones up to a limit of dims."""
-    known = layer.obj, _event_dim(candidates[0]), around
-    if limit is None:
-        return guess_shapes(*known)
-    return guess_shapes(*known, over=SMALL, limit=limit)
-
-
-def _event_dim(calls: Calls) -> int | None:
-    return None if calls.forward is None else calls.forward.event_dim
+    layer: Layer,
+    candidates: tuple[Calls, ...],
+    around: Any = None,
+    over: int = 0,
+    limit: int = SMALL,
+) -> Guesses:
+    """Return the shapes to try and why: the small ones, or those of `over` to `limit` dims."""
+    there = candidates[0].forward
+    event_dim = None if there is None else there.event_dim
+    return guess_shapes(layer.obj, event_dim, around, over=over, limit=limit)
 
 
 def _given(shape: Shape, why: str) -> ShapeGuess:
@@ -542,9 +500,8 @@ def _not_beyond_limit(
     """Raise LDJ007 where the one size that the layer takes has too many dims to check."""
     if error.code not in ("LDJ005", "LDJ006"):
         return
-    known = layer.obj, _event_dim(candidates[0]), around
-    limits = {"over": max(options.dims_limit, SMALL), "limit": _LARGEST}
-    beyond = guess_shapes(*known, **limits)[:_BEYOND]
+    limits = max(options.dims_limit, SMALL), _LARGEST
+    beyond = _guessed(layer, candidates, around, *limits)[:_BEYOND]
     if not beyond:
         return
     try:
@@ -555,9 +512,7 @@ def _not_beyond_limit(
 
 
 def _within_limit(shape: Shape, limit: int) -> None:
-    dims = 1
-    for size in shape:
-        dims *= size
+    dims = prod(shape)
     if dims > limit:
         gigabytes = 8 * dims * dims / 1e9
         raise CannotCheckError(

@@ -6,6 +6,8 @@ from shlex import quote
 from typing import Any
 
 from ldjcheck.calling.parameter_names import DENSITIES
+from ldjcheck.calling.signature import method_names, signature_of
+from ldjcheck.conventions import densities, recognise_conventions
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import module_of, paths, reachable
 from ldjcheck.records import Layer, Options
@@ -17,7 +19,6 @@ def with_parts(
     """Return the error with what else could be checked, where the call is not understood."""
     if error.code != "LDJ004":
         return error
-    from ldjcheck.conventions import densities
 
     where = paths(layer.obj)
     parts = sorted(
@@ -44,8 +45,6 @@ def with_parts(
 
 def made_by_users(layer: Layer) -> list[Any]:
     """Return what the layer holds that may be a flow layer: torch's networks are none."""
-    from ldjcheck.conventions import recognise_conventions
-
     return [
         item
         for item in reachable(layer.obj)
@@ -91,8 +90,6 @@ def uncallable(layer: Layer, options: Options) -> CannotCheckError:
 
 def _own_method(obj: Any, tried: str = "") -> str | None:
     """Return the first public method of an object that takes an input, and was not tried."""
-    from ldjcheck.calling.signature import method_names, signature_of
-
     for name in () if isinstance(obj, type) else method_names(obj):
         method = getattr(obj, name, None)
         signature = signature_of(method) if callable(method) else None

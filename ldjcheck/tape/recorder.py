@@ -19,7 +19,7 @@ from ldjcheck.tape.frames import calls_layers, is_users, place_of
 from ldjcheck.tape.node import Node, Place
 from ldjcheck.torch_ops import ADD, FACTORIES, SUBTRACT, UNRECORDED, writes
 from ldjcheck.tracebacks import is_ours, nearest_own
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 _SOURCE_FREE = ("grad", "_grad", "_base", "grad_fn")
 _SUMS = ADD | SUBTRACT
@@ -66,9 +66,7 @@ class Recorder(Operations):
         known = ((self._node_of.get(id(tensor)), tensor) for tensor in self._kept)
         return {node: tensor for node, tensor in known if node is not None}
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Run the operation and record it."""
         if name == "__get__":
             return self._attribute(func, args, named)
@@ -106,9 +104,9 @@ class Recorder(Operations):
         self,
         result: Any,
         name: str,
-        func: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        func: Operation,
+        args: Args,
+        kwargs: Named,
         places: tuple[Place, ...],
     ) -> None:
         if name in FACTORIES:
@@ -128,9 +126,7 @@ class Recorder(Operations):
                     node.part = index
                     self._put(part, node)
 
-    def _attribute(
-        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _attribute(self, func: Operation, args: Args, kwargs: Named) -> Any:
         result = func(*args, **kwargs)
         name = getattr(getattr(func, "__self__", None), "__name__", "?")
         if (
@@ -145,9 +141,7 @@ class Recorder(Operations):
             self._put(result, node)
         return result
 
-    def _unrolled(
-        self, result: Any, args: tuple[Any, ...], places: tuple[Place, ...]
-    ) -> Any:
+    def _unrolled(self, result: Any, args: Args, places: tuple[Place, ...]) -> Any:
         items = list(result)
         for index, item in enumerate(items):
             getter = torch.Tensor.__getitem__
@@ -165,9 +159,9 @@ class Recorder(Operations):
         self,
         name: str,
         value: Tensor,
-        function: Callable[..., Any] | None = None,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        function: Operation | None = None,
+        args: Args = (),
+        kwargs: Named | None = None,
         places: tuple[Place, ...] = (),
     ) -> Node:
         node = Node(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ldjcheck.tape.node import Node, Position, is_differentiable
 from ldjcheck.torch_ops import TRANSPARENT
-from ldjcheck.tracing import Operation
+from ldjcheck.tracing import Args, Named, Operation
 
 Edge = tuple[Node, Position]
 """A use of a value: the node that uses it, and as which argument."""
@@ -52,9 +52,7 @@ def evaluate(
     return value
 
 
-def _written(
-    node: Node, function: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Tensor:
+def _written(node: Node, function: Operation, args: Args, kwargs: Named) -> Tensor:
     target: Tensor = args[0].clone()
     if node.name == "__setitem__":
         function(target, args[1], args[2])

@@ -10,7 +10,7 @@ import builtins
 import importlib.machinery
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.expression import missing_name, parsed
 from ldjcheck.targets.load import kind_of
 from ldjcheck.targets.sources import file, module, notebook
-from ldjcheck.targets.sources.source import Source, own_names, parse_target
+from ldjcheck.targets.sources.source import Source, bound_by, own_names, parse_target
 
 _CALLS = ("forward", "_call", "__call__")
 _GIVEN = {"__name__", "__file__", "__doc__", "__spec__", "__loader__", "__builtins__"}
@@ -86,9 +86,7 @@ def _names_of(name: str, path: Path) -> Source | None:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return None
-    if any(
-        isinstance(s, ast.FunctionDef) and s.name == "__getattr__" for s in tree.body
-    ):
+    if any(getattr(statement, "name", "") == "__getattr__" for statement in tree.body):
         return None
     names: dict[str, None] = {}
     for node in ast.walk(tree):
@@ -98,33 +96,20 @@ def _names_of(name: str, path: Path) -> Source | None:
             return None
         if isinstance(node, ast.alias) and node.name in ("*", "modules"):
             return None
-        names |= dict.fromkeys(_bound_by(node))
+        names |= dict.fromkeys(bound_by(node))
     layers = [s.name for s in tree.body if isinstance(s, ast.ClassDef) and _is_run(s)]
     return Source(
         name=name, namespace={}, known=tuple(names), layers=tuple(layers), file=path
     )
 
 
-def _bound_by(node: ast.AST) -> Iterator[str]:
-    """Yield the names that a node binds, in whatever scope it stands."""
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-        yield node.id
-    elif isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-        yield node.name
-    elif isinstance(node, ast.alias):
-        yield node.asname or node.name.partition(".")[0]
-
-
 def _is_run(node: ast.ClassDef) -> bool:
     return not node.name.startswith("_") and any(
         isinstance(inner, ast.FunctionDef)
-        and (inner.name in _CALLS or _is_density(inner.name))
+        and (inner.name in _CALLS or unit_of_method(inner.name) is not None)
+        and not is_loss(inner.name)
         for inner in node.body
     )
-
-
-def _is_density(name: str) -> bool:
-    return unit_of_method(name) is not None and not is_loss(name)
 
 
 def _unbound(expr: str, source: Source) -> Iterable[str]:

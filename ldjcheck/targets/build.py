@@ -12,7 +12,7 @@ from typing import Any
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.signature import lack, misfit, needs_arguments
-from ldjcheck.targets.sources.source import Source, command, likely_layers
+from ldjcheck.targets.sources.source import Source, command, likely_layers, own_nodes
 
 _NUMBERS = (int, float, bool, str, "int", "float", "bool", "str")
 DATA_NAMES = frozenset({"x", "y", "z", "u", "h", "input", "inputs", "value", "data"})
@@ -100,15 +100,8 @@ def _returns_pairs(function: FunctionType) -> bool:
     from ldjcheck.calling.results import source_of
 
     tree = source_of(function)
-    nodes: list[ast.AST] = (
-        [] if tree is None else list(ast.iter_child_nodes(tree.body[0]))
-    )
-    returned = []
-    for node in nodes:  # those of functions that it defines are theirs
-        if isinstance(node, ast.Return):
-            returned.append(node.value)
-        if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Lambda)):
-            nodes += ast.iter_child_nodes(node)
+    nodes = [] if tree is None else own_nodes(tree.body[0])
+    returned = [node.value for node in nodes if isinstance(node, ast.Return)]
     return bool(returned) and all(
         isinstance(each, ast.Tuple) and len(each.elts) > 1 for each in returned
     )

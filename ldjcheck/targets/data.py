@@ -5,14 +5,14 @@ from __future__ import annotations
 import pickle
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Given, Layer
+from ldjcheck.records import Layer
+from ldjcheck.records.asked import Given
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -118,25 +118,22 @@ def with_weights(layer: Layer, weights: str | Path | Mapping[str, Any]) -> Layer
     wanted = dict(own())
     found, prefix = _fitting(state, wanted, layer, name)
     missing = [key for key in wanted if key not in found]
-    twin = copy.deepcopy(layer.obj)
-    twin.load_state_dict(found, strict=False)
+
+    def filled(obj: Any) -> Any:
+        obj.load_state_dict(found, strict=False)
+        return obj
+
     said = f"{len(found)} of {len(wanted)} tensors from {name}"
     said += f", behind `{prefix}`" if prefix else ""
     said += f"; not in it: {_listed(missing)}" if missing else ""
     rebuild = layer.rebuild
     return replace(
         layer,
-        obj=twin,
-        rebuild=None if rebuild is None else partial(_rebuilt, rebuild, found),
+        obj=filled(copy.deepcopy(layer.obj)),
+        rebuild=None if rebuild is None else lambda: filled(rebuild()),
         inferred=(*layer.inferred, ("weights", said)),
         written=f"{layer.written}, weights={written}",
     )
-
-
-def _rebuilt(rebuild: Callable[[], Any], state: Mapping[str, Tensor]) -> Any:
-    built = rebuild()
-    built.load_state_dict(state, strict=False)
-    return built
 
 
 def _fitting(

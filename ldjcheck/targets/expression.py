@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,7 +11,13 @@ from typing import Any
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.signature import calls_in, misfit, needs_arguments
-from ldjcheck.targets.sources.source import Source, command, likely_layers, respelled
+from ldjcheck.targets.sources.source import (
+    Source,
+    bound_by,
+    command,
+    likely_layers,
+    respelled,
+)
 
 _EXPRESSION = f"{__file__}:target"
 """The file name that an expression is compiled under: a frame of ours, not shown."""
@@ -49,8 +54,11 @@ def _diagnosis(
                 return needs_arguments(function, call, tree, why, source)
         return None
     # A property that raises looks like a missing one where `__getattr__` hides it.
-    is_hidden = isinstance(error, AttributeError) and _is_defined(error.obj, error.name)
-    return None if is_hidden else _not_found(error, ast.unparse(tree), source)
+    if isinstance(error, AttributeError):
+        absent = object()
+        if inspect.getattr_static(error.obj, str(error.name), absent) is not absent:
+            return None
+    return _not_found(error, ast.unparse(tree), source)
 
 
 def parsed(expr: str, source: Source) -> ast.Expression:
@@ -88,11 +96,6 @@ def _is_of_expression(traceback: TracebackType | None) -> bool:
     return names[-1] is None or (names[-1] == "__getattr__" and names[-2] is None)
 
 
-def _is_defined(obj: object, name: str | None) -> bool:
-    absent = object()
-    return inspect.getattr_static(obj, str(name), absent) is not absent
-
-
 # --- names that do not exist ----------------------------------------------------
 
 
@@ -115,36 +118,23 @@ def _not_found(
         message = f"{owner.__name__} has no attribute {name}."
         names = dir(error.obj)
     if isinstance(error, NameError) and (line := _main_only(name, source.file)):
-        return CannotCheckError("LDJ002", message, _not_on_import(name, line, source))
+        guarded = (
+            f'{name} exists only under `if __name__ == "__main__":`,',
+            f"line {line} of {source.name}, which does not run on import.",
+            "Define it above that line, then type the same again.",
+        )
+        return CannotCheckError("LDJ002", message, guarded)
     evidence = respelled(expr, name, names, source)
     if not evidence and (known := ", ".join(likely_layers(source))):
         evidence = (f"It has: {known}",)
     return CannotCheckError("LDJ002", message, evidence)
 
 
-def _not_on_import(name: str, line: int, source: Source) -> tuple[str, ...]:
-    return (
-        f'{name} exists only under `if __name__ == "__main__":`,',
-        f"line {line} of {source.name}, which does not run on import.",
-        "Define it above that line, then type the same again.",
-    )
-
-
 def _main_only(name: str, file: Path | None) -> int | None:
     """Return the line of the main guard under which alone `name` is bound."""
     for guard in ast.parse(file.read_bytes()).body if file else ():
         if isinstance(guard, ast.If) and "__name__" in ast.unparse(guard.test):
-            bound = (b for statement in guard.body for b in _bound(statement))
-            if name in bound:
+            nodes = (node for statement in guard.body for node in ast.walk(statement))
+            if any(name in bound_by(node) for node in nodes):
                 return guard.lineno
     return None
-
-
-def _bound(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        elif isinstance(node, (ast.ClassDef, ast.FunctionDef)):
-            yield node.name
-        elif isinstance(node, ast.alias):
-            yield node.asname or node.name.partition(".")[0]

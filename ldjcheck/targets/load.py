@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Layer, Target
+from ldjcheck.records import Layer
+from ldjcheck.records.asked import Target
 from ldjcheck.targets.build import build
 from ldjcheck.targets.expression import evaluate
 from ldjcheck.targets.sources import file, module, notebook, script

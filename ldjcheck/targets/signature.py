@@ -25,10 +25,11 @@ def misfit(function: Callable[..., Any], call: ast.Call) -> TypeError | None:
     signature are given the benefit of the doubt.
     """
     signature = _signature(function)
-    if signature is None or _unpacks(call):
+    starred = any(isinstance(argument, ast.Starred) for argument in call.args)
+    if signature is None or starred or any(k.arg is None for k in call.keywords):
         return None
     try:
-        signature.bind(*_placeholders(call), **_placeholder_keywords(call))
+        signature.bind(*call.args, **_keywords(call))
     except TypeError as error:
         return error
     return None
@@ -103,26 +104,15 @@ def _signature(function: Callable[..., Any]) -> Signature | None:
         return None
 
 
-def _unpacks(call: ast.Call) -> bool:
-    starred = any(isinstance(argument, ast.Starred) for argument in call.args)
-    return starred or any(keyword.arg is None for keyword in call.keywords)
-
-
-def _placeholders(call: ast.Call) -> list[None]:
-    return [None] * len(call.args)
-
-
-def _placeholder_keywords(call: ast.Call) -> dict[str, None]:
-    return {keyword.arg: None for keyword in call.keywords if keyword.arg}
+def _keywords(call: ast.Call) -> dict[str, ast.expr]:
+    return {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
 
 
 def _missing(function: Callable[..., Any], call: ast.Call) -> list[str]:
     """Return the parameters without default that the call leaves out."""
     signature = inspect.signature(function)
     try:
-        given = signature.bind_partial(
-            *_placeholders(call), **_placeholder_keywords(call)
-        ).arguments
+        given = signature.bind_partial(*call.args, **_keywords(call)).arguments
     except TypeError:  # not too few arguments but wrong ones
         return []
     return [
@@ -144,12 +134,8 @@ def _completed(call: ast.Call, tree: ast.Expression, missing: list[str]) -> str:
 def _shown(function: Callable[..., Any], name: str) -> str:
     """Return the signature without its annotations: names and defaults are enough."""
     signature = inspect.signature(function)
-    parameters = [
-        parameter.replace(annotation=Parameter.empty)
-        for parameter in signature.parameters.values()
-    ]
-    bare = signature.replace(parameters=parameters, return_annotation=Signature.empty)
-    return f"{name}{bare}"
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return f"{name}{Signature(bare)}"
 
 
 def _place(function: Any) -> list[str]:

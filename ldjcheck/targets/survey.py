@@ -19,11 +19,17 @@ from ldjcheck.calling.parameter_names import (
     unit_of_method,
 )
 from ldjcheck.holdings import module_of
-from ldjcheck.records import Skipped
+from ldjcheck.records.result import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
 from ldjcheck.targets.signature import misfit, typed_with_blanks
 from ldjcheck.targets.sources.notebook.deeds import Doings
-from ldjcheck.targets.sources.source import Grounds, Source, command, own_names
+from ldjcheck.targets.sources.source import (
+    Grounds,
+    Source,
+    command,
+    own_names,
+    own_nodes,
+)
 
 _TOTAL = re.compile("ldj|log_?det|ladj|log_?abs|jac|log_?p", re.IGNORECASE)
 _CALLS = ("forward", "_call", "__call__")
@@ -49,7 +55,8 @@ def survey(grounds: Grounds) -> Survey:
     """
     doings = Doings(grounds.statements)
     candidates, skipped = [], []
-    for name, node in _own(grounds).items():
+    own = {**dict.fromkeys(grounds.borrowed), **own_names(grounds.statements)}
+    for name, node in own.items():
         if name in grounds.troubles:
             skipped.append(_skip(grounds.source, name, grounds.troubles[name]))
         elif name in grounds.source.namespace:
@@ -60,10 +67,6 @@ def survey(grounds: Grounds) -> Survey:
             elif why:
                 skipped.append(_skip(grounds.source, name, why))
     return Survey(candidates=tuple(candidates), skipped=tuple(skipped))
-
-
-def _own(grounds: Grounds) -> dict[str, ast.stmt | None]:
-    return {**dict.fromkeys(grounds.borrowed), **own_names(grounds.statements)}
 
 
 def _skip(source: Source, name: str, why: str) -> Skipped:
@@ -93,9 +96,7 @@ def _is_row_of_layers(value: Any) -> bool:
     """Return whether it is a `nn.ModuleList` of nothing but layers of the user's own."""
     from torch import nn
 
-    kinds = (
-        {type(part) for part in value} if isinstance(value, nn.ModuleList) else set()
-    )
+    kinds = set(map(type, value if isinstance(value, nn.ModuleList) else ()))
     own = (not module_of(kind).startswith("torch.") for kind in kinds)
     return bool(kinds) and all(own) and all(map(is_run_like_layer, kinds))
 
@@ -212,18 +213,13 @@ def _is_layer_function(node: ast.FunctionDef, grounds: Grounds, doings: Doings) 
     arguments = node.args
     every = [*arguments.posonlyargs, *arguments.args]
     required = every[: len(every) - len(arguments.defaults)]
-    returns = [
-        part.value
-        for part in _own_nodes(node)
-        if isinstance(part, ast.Return) and part.value is not None
-    ]
+    found = (part.value for part in own_nodes(node) if isinstance(part, ast.Return))
+    returns = [value for value in found if value is not None]
     if not returns or any(d is None for d in arguments.kw_defaults):
         return False
     if required:
-        others = required[1:]
-        maps = required[0].arg in DATA_NAMES and all(
-            _TOTAL.search(a.arg) for a in others
-        )
+        totals = all(_TOTAL.search(other.arg) for other in required[1:])
+        maps = required[0].arg in DATA_NAMES and totals
         pairs = all(isinstance(r, ast.Tuple) and len(r.elts) > 1 for r in returns)
         is_layer = maps and pairs
     else:
@@ -238,7 +234,7 @@ def _is_made(
     if isinstance(value, ast.Name):
         made = [
             part.value
-            for part in _own_nodes(function)
+            for part in own_nodes(function)
             if isinstance(part, ast.Assign)
             and any(isinstance(t, ast.Name) and t.id == value.id for t in part.targets)
         ]
@@ -250,7 +246,7 @@ def _is_made(
         return _is_made(value.func.value, function, grounds, seen)  # type: ignore[attr-defined]  # an attribute, by its name
     own = own_names(grounds.statements).get(name)
     if isinstance(own, ast.FunctionDef) and name not in seen:
-        returns = [p.value for p in _own_nodes(own) if isinstance(p, ast.Return)]
+        returns = [p.value for p in own_nodes(own) if isinstance(p, ast.Return)]
         known = seen | {name}
         return bool(returns) and all(
             r is not None and _is_made(r, own, grounds, known) for r in returns
@@ -265,15 +261,3 @@ def _look_up(name: str, source: Source) -> Any:
     for attribute in rest:
         value = getattr(value, attribute, None)
     return value
-
-
-def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
-    """Return the nodes of a function's body, those of functions inside left out."""
-    found: list[ast.AST] = []
-    queue: list[ast.AST] = list(function.body)
-    while queue:
-        node = queue.pop(0)
-        found.append(node)
-        if not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
-            queue.extend(ast.iter_child_nodes(node))
-    return found

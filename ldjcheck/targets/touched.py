@@ -23,23 +23,18 @@ def files_of(target: str) -> frozenset[Path]:
         source = parse_target(target).source
     except CannotCheckError:
         return frozenset()
+    start: Path | None = None
     if file.accepts(source) or notebook.accepts(source):
-        start = Path(os.path.expanduser(source)).absolute()
-    else:
-        found = (
-            file_of_module(source) if source.replace(".", "_").isidentifier() else None
-        )
-        if found is None:
-            return frozenset()
-        start = found.absolute()
-    seen: dict[Path, None] = {start: None}
-    waiting = [start]
+        start = Path(os.path.expanduser(source))
+    elif source.replace(".", "_").isidentifier():
+        start = file_of_module(source)
+    seen: set[Path] = set()
+    waiting = [] if start is None else [start.absolute()]
     while waiting:
         path = waiting.pop()
-        for other in _imported(path):
-            if other not in seen:
-                seen[other] = None
-                waiting.append(other)
+        if path not in seen:
+            seen.add(path)
+            waiting += _imported(path)
     return frozenset(seen)
 
 
@@ -61,19 +56,13 @@ def _imported(path: Path) -> Iterator[Path]:
     here = Path.cwd()
     folders = [path.parent, *(up for up in path.parents if here in (up, *up.parents))]
     for name, level in _names(path):
-        base = folders if level == 0 else [_above(path, level)]
+        up = min(level, len(path.parents)) - 1
+        base = folders if level == 0 else [path.parents[up]]
         for folder in dict.fromkeys((*base, *([here] if level == 0 else ()))):
             stem = folder.joinpath(*name.split(".")) if name else folder
             for found in (stem.with_suffix(".py"), stem / "__init__.py"):
                 if os.path.isfile(found):
                     yield found.absolute()
-
-
-def _above(path: Path, level: int) -> Path:
-    folder = path.parent
-    for _ in range(level - 1):
-        folder = folder.parent
-    return folder
 
 
 def _names(path: Path) -> Iterator[tuple[str, int]]:

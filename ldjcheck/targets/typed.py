@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Target
+from ldjcheck.records.asked import Target
 from ldjcheck.targets.ahead import file_of_module, glance
 from ldjcheck.targets.sources import file, notebook
 from ldjcheck.targets.sources.source import Source, parse_target
@@ -25,6 +25,7 @@ _LEFT_OUT = re.compile(r"\..*|__pycache__|node_modules|site-packages|build|dist"
 """Folders that hold nobody's own layers."""
 _NOT_LAYERS = re.compile(r"test_.*\.py|.*_test\.py|conftest\.py|setup\.py")
 """Files whose classes are run by others."""
+_WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 
 
 def as_targets(words: Sequence[str]) -> tuple[str, ...]:
@@ -102,14 +103,10 @@ def _sources_in(folder: Path) -> list[str]:
         )
         for name in sorted(files):
             path = os.path.join(here, name)
-            if _is_path(name) and not _NOT_LAYERS.fullmatch(name) and _has_layer(path):
+            is_apt = _is_path(name) and not _NOT_LAYERS.fullmatch(name)
+            if is_apt and _may_hold(path, ""):
                 found.append(path)
     return found
-
-
-def _has_layer(path: str) -> bool:
-    """Return whether a file may define a layer; what cannot be read tells so itself."""
-    return _may_hold(path, "")
 
 
 def _may_hold(path: str, expr: str) -> bool:
@@ -145,9 +142,7 @@ def defined_nearby(name: str) -> list[str]:
     """Return the files of this folder, and of those in it, whose text defines a class."""
     here = Path()
     found = []
-    for path in sorted(
-        [*here.glob("*.py"), *here.glob("*.ipynb"), *here.glob("*/*.py")]
-    ):
+    for path in sorted(f for p in ("*.py", "*.ipynb", "*/*.py") for f in here.glob(p)):
         try:
             source = _names_of(str(path))
         except CannotCheckError:
@@ -171,57 +166,46 @@ def refused(text: str) -> CannotCheckError | None:
         target = parse_target(text)
     except CannotCheckError as error:
         return error
-    source = target.source
+    instead = _instead(target)
+    return None if instead is None else CannotCheckError("LDJ001", *instead)
+
+
+def _instead(target: Target) -> tuple[str, tuple[str, ...]] | None:
+    """Return what is wrong with a target, and what to type instead; or None."""
+    source, text = target.source, target.text
     path = Path(os.path.expanduser(source))
     if os.path.isdir(path) and not _is_package_with(path, target):
         if target.expr is None:
-            message = f"No file in the folder {source} defines a layer."
-            looked = (
-                "Looked for were classes with a forward, in .py and .ipynb files.",
-            )
-            return CannotCheckError("LDJ001", message, looked)
+            looked = "Looked for were classes with a forward, in .py and .ipynb files."
+            return f"No file in the folder {source} defines a layer.", (looked,)
         found = [each for each in _sources_in(path) if _may_hold(each, target.expr)]
         typed = [f"  ldjcheck '{each}:{target.expr}'" for each in found[:3]]
         message = f"{source} is a folder; a layer is named with its file."
-        return CannotCheckError("LDJ001", message, ("Type:", *typed) if typed else ())
+        return message, ("Type:", *typed) if typed else ()
     if re.search(r"[*?]", source):
-        message = f"No Python file or notebook matches {source}."
-        return CannotCheckError(
-            "LDJ001", message, (f"Looked for in {Path().absolute()}.",)
-        )
-    if path.suffix in (
-        ".pt",
-        ".pth",
-        ".ckpt",
-        ".bin",
-        ".safetensors",
-    ) and os.path.exists(path):
-        message = f"{source} holds weights, no layer."
+        looked = f"Looked for in {Path().absolute()}."
+        return f"No Python file or notebook matches {source}.", (looked,)
+    if path.suffix in _WEIGHTS and os.path.exists(path):
         typed = [f"  ldjcheck FILE.py:LAYER --weights {source}"]
-        return CannotCheckError(
-            "LDJ001", message, ("Name the layer beside it:", *typed)
+        return f"{source} holds weights, no layer.", (
+            "Name the layer beside it:",
+            *typed,
         )
     if target.expr is None and re.fullmatch(r"[\d\s,x()\[\]]*\d[\d\s,x()\[\]]*", text):
         message = f"{text} is no target; a shape is given with --shape."
-        return CannotCheckError(
-            "LDJ001", message, ("Type:", f"  ldjcheck FILE.py:LAYER --shape {text}")
-        )
+        return message, ("Type:", f"  ldjcheck FILE.py:LAYER --shape {text}")
     with_suffix = path.with_name(path.name + ".py")
     if os.sep in source and os.path.isfile(with_suffix):
         expr = "" if target.expr is None else f":{target.expr}"
-        message = f"There is no file {source}."
-        return CannotCheckError(
-            "LDJ001", message, ("Did you mean:", f"  ldjcheck '{source}.py{expr}'")
-        )
+        meant = f"  ldjcheck '{source}.py{expr}'"
+        return f"There is no file {source}.", ("Did you mean:", meant)
     name = source.partition("(")[0].strip()
     if target.expr is None and name.isidentifier() and not _is_module(name):
         found = defined_nearby(name)
+        typed = [f"  ldjcheck '{each}:{source}'" for each in found[:3]]
         if found:
-            typed = [f"  ldjcheck '{each}:{source}'" for each in found[:3]]
             message = f"{source} is no source, but the name of a layer."
-            return CannotCheckError(
-                "LDJ001", message, ("Name the file that defines it:", *typed)
-            )
+            return message, ("Name the file that defines it:", *typed)
     return None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.listening import announce, unheard
-from ldjcheck.records import Oracle
+from ldjcheck.records.asked import Oracle
 from ldjcheck.testing.exceptions import failure_of
 from ldjcheck.testing.keywords import has_words
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from ldjcheck.options.table import KEYWORDS
-from ldjcheck.records import Oracle
+from ldjcheck.records.asked import Oracle
 
 if TYPE_CHECKING:
     import torch

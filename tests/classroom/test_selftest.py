@@ -181,7 +181,7 @@ def test_slips_of_two_files_stand_under_their_file() -> None:
     made = [Slip("sign turned", 3, "-s", (), (file, 3, 0)) for file in ("a.py", "b.py")]
     planted = tuple(
         Planted(
-            slip=slip, status="fail", caught=True, code="LDJ104", name="sign-flipped",
+            slip=slip, status="fail", caught=True, code="LDJ104",
             place=("b.py", 3),
         )
         for slip in made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -203,7 +203,7 @@ def test_points_lie_between_none_and_all_and_facts_survive_the_disk(
     everybody = [marked(f"s{n}", *each) for n, each in enumerate(outcomes)]
     for grade in grade_class(everybody, TWO).grades:
         assert 0 <= grade.points <= grade.possible == 5
-    assert [from_plain(Marked, each.to_dict()) for each in everybody] == everybody
+    assert [from_plain(Marked, asdict(each)) for each in everybody] == everybody
 
 
 @pytest.mark.slow

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.records import Exact, Said, Side
+from ldjcheck.records import Side
+from ldjcheck.records.side import Exact, Said
 
 Pair = tuple[Tensor, Tensor]
 

@@ -82,13 +82,6 @@ def test_differences_confirm_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_proof_stays_below_what_rounding_explains(name: str) -> None:
-    found, _, _ = told(name)
-    assert (found.residual <= found.bound).all()
-    assert (found.bound < 1e-11).all()
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
 def test_shares_of_the_dims_add_up(name: str) -> None:
     found, _, _ = told(name)
     if found.shares is not None:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 import ldjcheck
 from ldjcheck.oracle.way_back.departed import given_back
-from ldjcheck.records import Layer, Options, Target
+from ldjcheck.records import Layer, Options
+from ldjcheck.records.asked import Target
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.subject import settle_layer
 

@@ -11,7 +11,8 @@ from small_layers import Coupling
 
 import ldjcheck
 from ldjcheck.portrait.excerpts import excerpts_of
-from ldjcheck.records import Excerpt, LedgerLine, Location, Result
+from ldjcheck.records import LedgerLine, Location, Result
+from ldjcheck.records.portrait import Excerpt
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck import Report
-    from ldjcheck.records import Cell, Direction, GridImage, Sample
+    from ldjcheck.records import Direction, Sample
+    from ldjcheck.records.portrait import Cell, GridImage
 
     Pair = tuple[Tensor, Tensor]
 

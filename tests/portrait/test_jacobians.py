@@ -18,7 +18,7 @@ from ldjcheck.portrait.jacobians import pooled
 
 if TYPE_CHECKING:
     from ldjcheck import Report
-    from ldjcheck.records import JacobianMatrix
+    from ldjcheck.records.portrait import JacobianMatrix
 
 
 def matrices(report: Report) -> tuple[JacobianMatrix, ...]:

@@ -6,7 +6,7 @@ import pytest
 
 import ldjcheck
 from ldjcheck.readings.policy import decide
-from ldjcheck.records import Basis
+from ldjcheck.records.result import Basis
 
 TABLE: dict[tuple[Basis, Basis], str] = {
     # what is wrong rests on, and what is right: which of both is told

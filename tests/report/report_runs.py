@@ -23,9 +23,11 @@ from ldjcheck.records import (
     Result,
     Run,
     Sample,
-    Skipped,
     SublayerLine,
+    words,
 )
+from ldjcheck.records import result as of_results
+from ldjcheck.records.result import Skipped
 
 
 def run(*results: Result, skipped: tuple[Skipped, ...] = (), exit_code: int = 0) -> Run:
@@ -360,19 +362,21 @@ SAMPLE = st.builds(
 )
 CHECK = st.builds(
     Check,
-    name=literal(records.CheckName),
+    name=literal(words.CheckName),
     direction=maybe(literal(records.Direction)),
-    status=literal(records.CheckStatus),
+    status=literal(words.CheckStatus),
     wrt=maybe(literal(records.Wrt)),
     shape=maybe(SHAPE),
     dims=maybe(COUNT),
     dtype=maybe(TEXT),
     tolerance=maybe(NUMBER),
     worst=maybe(NUMBER),
-    method=maybe(literal(records.Method)),
+    method=maybe(literal(words.Method)),
     samples=tuples(SAMPLE, 14),
     dimensions=tuples(
-        st.builds(records.Dimension, index=COUNT, exact=NUMBER, reported=maybe(NUMBER)),
+        st.builds(
+            of_results.Dimension, index=COUNT, exact=NUMBER, reported=maybe(NUMBER)
+        ),
         40,
     ),
     structure=maybe(literal(records.Structure)),

@@ -15,7 +15,8 @@ from ldjcheck.classroom.quiz.question import Question, hints
 from ldjcheck.grading.feedback import feedback
 from ldjcheck.grading.overview import overview
 from ldjcheck.grading.records import Sample
-from ldjcheck.records import Dimension, Result, Run, SublayerLine
+from ldjcheck.records import Result, Run, SublayerLine
+from ldjcheck.records.result import Dimension
 from ldjcheck.report import Report, Style, failure, html, text
 
 EXACT, REPORTED = -1.25, -3.5

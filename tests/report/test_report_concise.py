@@ -9,7 +9,8 @@ from textwrap import dedent
 import click
 from report_runs import DIMS_FACTOR, ERROR, FAIL, FAILED, PASS, UNPROVEN, run, samples
 
-from ldjcheck.records import Location, Run, Skipped
+from ldjcheck.records import Location, Run
+from ldjcheck.records.result import Skipped
 from ldjcheck.report import Style
 from ldjcheck.report.concise import render
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from report_runs import DIMS_FACTOR, ERROR, FAIL, MUTATED, PASS, RUN, UNPROVEN, run
 
-from ldjcheck.records import Location, Run, Skipped
+from ldjcheck.records import Location, Run
+from ldjcheck.records.result import Skipped
 from ldjcheck.report import Style, github, junit, sarif
 
 PLAIN = Style(color=False, verbosity=0)

@@ -20,10 +20,8 @@ from report_runs import (
     samples,
 )
 
-from ldjcheck.records import (
-    Dimension,
-    Run,
-)
+from ldjcheck.records import Run
+from ldjcheck.records.result import Dimension
 from ldjcheck.report import Style
 from ldjcheck.report.text import render
 

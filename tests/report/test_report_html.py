@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from report_runs import ERROR, FAIL, PASS, RUN, SUBLAYER, UNPROVEN, run, samples
 from test_report_pictures import DRAWN
 
-from ldjcheck.records import Excerpt, Ignored, Portrait, Result, Run, Skipped
+from ldjcheck.records import Result, Run
+from ldjcheck.records.portrait import Excerpt, Portrait
+from ldjcheck.records.result import Ignored, Skipped
 from ldjcheck.report import FORMATS, Style
 from ldjcheck.report.html import render
 

@@ -28,7 +28,9 @@ from report_runs import (
 
 import ldjcheck
 from ldjcheck import records
-from ldjcheck.records import Run, Skipped
+from ldjcheck.records import Run, words
+from ldjcheck.records import result as of_results
+from ldjcheck.records.result import Skipped
 from ldjcheck.report import Style
 from ldjcheck.report.json import document, read_run, render
 
@@ -38,11 +40,11 @@ SCHEMA = json.loads(
 )
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 RECORDS = {
-    "skipped": records.Skipped,
+    "skipped": of_results.Skipped,
     "result": records.Result,
     "check": records.Check,
     "sample": records.Sample,
-    "dimension": records.Dimension,
+    "dimension": of_results.Dimension,
     "sublayerLine": records.SublayerLine,
     "ledgerLine": records.LedgerLine,
     "finding": records.Finding,
@@ -51,9 +53,9 @@ RECORDS = {
     "location": records.Location,
     "fix": records.Fix,
     "edit": records.Edit,
-    "ignored": records.Ignored,
-    "reading": records.ReadAs,
-    "assumption": records.Assumption,
+    "ignored": of_results.Ignored,
+    "reading": of_results.ReadAs,
+    "assumption": of_results.Assumption,
     "derived": records.Derived,
     "derivedStep": records.DerivedStep,
     "obstacle": records.Obstacle,
@@ -390,14 +392,14 @@ def test_every_object_is_closed_complete_and_described(
     [
         (("result", "status"), records.Status),
         (("result", "kind"), records.Kind),
-        (("check", "name"), records.CheckName),
-        (("check", "status"), records.CheckStatus),
+        (("check", "name"), words.CheckName),
+        (("check", "status"), words.CheckStatus),
         (("check", "wrt"), records.Wrt),
-        (("check", "method"), records.Method),
+        (("check", "method"), words.Method),
         (("check", "structure"), records.Structure),
         (("finding", "severity"), records.Severity),
         (("ledgerLine", "direction"), records.Direction),
-        (("assumption", "basis"), records.Basis),
+        (("assumption", "basis"), of_results.Basis),
     ],
     ids=lambda value: ".".join(value) if isinstance(value, tuple) else "",
 )

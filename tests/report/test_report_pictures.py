@@ -15,14 +15,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from report_runs import ERROR, FAIL, PASS, RESULT, UNPROVEN, run, samples
 
-from ldjcheck.records import (
-    Cell,
-    Dimension,
-    GridImage,
-    JacobianMatrix,
-    Portrait,
-    Result,
-)
+from ldjcheck.records import Result
+from ldjcheck.records.portrait import Cell, GridImage, JacobianMatrix, Portrait
+from ldjcheck.records.result import Dimension
 from ldjcheck.report import Report
 from ldjcheck.report.pictures import (
     NothingToDrawError,

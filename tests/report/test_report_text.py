@@ -32,11 +32,8 @@ from report_runs import (
 )
 from test_report_width import columns
 
-from ldjcheck.records import (
-    Result,
-    Run,
-    Skipped,
-)
+from ldjcheck.records import Result, Run
+from ldjcheck.records.result import Skipped
 from ldjcheck.report import Style
 from ldjcheck.report.blocks.layout import around_marks
 from ldjcheck.report.text import render

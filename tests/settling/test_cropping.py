@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ldjcheck.records import Layer, Target
+from ldjcheck.records import Layer
+from ldjcheck.records.asked import Target
 from ldjcheck.settling.sizes.cropping import cropped, smaller_shapes
 
 

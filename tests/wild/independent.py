@@ -37,7 +37,7 @@ def names_of(file: str, root: str, expression: str) -> dict[str, Any]:
     """Return what a source defines, imported from the project's root where it can be."""
     path = Path(file)
     if path.suffix == ".ipynb":
-        from ldjcheck.records import Target
+        from ldjcheck.records.asked import Target
         from ldjcheck.targets.load import load_source
 
         target = Target(text=file, source=file, expr=expression)

@@ -58,11 +58,7 @@ def draw(topic: str | None, seed: int, count: int) -> Iterator[Question]:
     Raises:
         ValueError: there is no such topic, or nothing to ask about it.
     """
-    codes = {
-        code
-        for code in codes_about(topic)
-        if code.startswith(_ASKED) and code not in _TOO_ODD
-    }
+    codes = {c for c in codes_about(topic) if c.startswith(_ASKED)} - _TOO_ODD
     drawing = _Drawing(codes, random.Random(seed))
     if not drawing.wrong:
         raise ValueError(f"Nothing can be asked about {topic!r}; try another topic.")
@@ -120,7 +116,6 @@ class _Drawing:
             code=animal.near or animal.code or "",
             shape=animal.shape or (),
             options=options,
-            signature=_signature(report),
             sample=_sample(report),
         )
 
@@ -164,7 +159,6 @@ class _Drawing:
             message=first.message,
             lines=frozenset(lines),
             functions=tuple(dict.fromkeys(p.function for p in places if p.function)),
-            signature=_signature(report),
             sample=_sample(report),
         )
 
@@ -194,16 +188,12 @@ def _slips(text: str) -> Iterator[Slip]:
                 yield from slips(Site(source, statement, 0.0))
 
 
-def _signature(report: Report) -> str:
-    return report.result.convention or ""
-
-
 def _sample(report: Report) -> tuple[str, float, float] | None:
     """Return the two numbers of the sample that shows most."""
+    compared = (check for check in report.checks if check.name == "ldj")
     found = [
         (check.direction or "forward", sample.exact, sample.reported)
-        for check in report.checks
-        if check.name == "ldj"
+        for check in compared
         for sample in check.samples
         if sample.reported is not None
     ]

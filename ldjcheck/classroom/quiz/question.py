@@ -43,7 +43,6 @@ class Question:
     message: str = ""
     lines: frozenset[int] = frozenset()
     functions: tuple[str, ...] = ()
-    signature: str = ""
     sample: tuple[str, float, float] | None = None  # direction, exact, reported
 
     @property

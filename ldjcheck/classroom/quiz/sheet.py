@@ -7,13 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ldjcheck.classroom.quiz.question import hints
+from ldjcheck.classroom.quiz.question import Question, hints
 from ldjcheck.mistakes import rule_for
-
-if TYPE_CHECKING:
-    from ldjcheck.classroom.quiz.question import Question
 
 SUFFIXES = (".md", ".ipynb", ".pdf")
 
@@ -22,6 +19,9 @@ _ASKED = (
     "2. If it is wrong: in which line?",
     "3. What should stand there?",
 )
+
+
+_ANSWER = "# your answer: right or wrong, the line, and what should stand there"
 
 
 class NoSheetError(Exception):
@@ -68,17 +68,12 @@ def _sheet(questions: Sequence[Question], title: str) -> Cells:
         )
     ]
     for number, question in enumerate(questions, 1):
+        about = f"## Layer {number}\n\nOne sample has the shape {question.shape}."
         cells += [
-            (
-                "markdown",
-                f"## Layer {number}\n\nOne sample has the shape {question.shape}.",
-            ),
+            ("markdown", about),
             ("code", question.text.rstrip()),
             ("markdown", "\n".join(_ASKED)),
-            (
-                "code",
-                "# your answer: right or wrong, the line, and what should stand there",
-            ),
+            ("code", _ANSWER),
             ("markdown", _hidden(hints(question))),
         ]
     return cells
@@ -97,23 +92,15 @@ def _key(questions: Sequence[Question], title: str) -> Cells:
     for number, question in enumerate(questions, 1):
         rule = rule_for(question.code)
         about = question.code if rule is None else f"{rule.code} {rule.name}"
-        if not question.is_wrong:
-            cells.append(
-                (
-                    "markdown",
-                    f"## Layer {number}: right\n\nA slip that would fit in here: {about}.",
-                )
-            )
-            continue
-        lines = " or ".join(map(str, sorted(question.lines)))
-        diff = "\n".join(f"{sign} {line}" for sign, line in question.edits)
-        cells.append(
-            (
-                "markdown",
+        told = f"## Layer {number}: right\n\nA slip that would fit in here: {about}."
+        if question.is_wrong:
+            lines = " or ".join(map(str, sorted(question.lines)))
+            diff = "\n".join(f"{sign} {line}" for sign, line in question.edits)
+            told = (
                 f"## Layer {number}: wrong\n\n{about}, line {lines}: {question.message}\n\n"
-                f"```diff\n{diff}\n```\n\nThe lesson: `ldjcheck demo {question.name}`",
+                f"```diff\n{diff}\n```\n\nThe lesson: `ldjcheck demo {question.name}`"
             )
-        )
+        cells.append(("markdown", told))
     return cells
 
 

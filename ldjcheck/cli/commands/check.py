@@ -130,9 +130,7 @@ def ignored_by(
     is_one = len(targets) == 1 and ":" in targets[0]
     return tuple(
         Suppression(
-            code=code,
-            reason="on the command line",
-            expected=is_one and len(codes) == 1,
+            code=code, reason="on the command line", expected=is_one and len(codes) == 1
         )
         for codes in given
         for code in codes

@@ -104,13 +104,9 @@ def page_of_symptom(text: str) -> str:
     blocks = [first.title, _filled(first.about, "  "), *_suspects(first)]
     likeliest = _named(first.suspects[0].code)
     blocks.append(
-        "\n".join(
-            [
-                "WHICH IS IT?      ldjcheck your_file.py:YourLayer",
-                f"SEE THE LIKELIEST ldjcheck demo {likeliest}",
-                f"READ ABOUT IT     ldjcheck explain {likeliest}",
-            ]
-        )
+        "WHICH IS IT?      ldjcheck your_file.py:YourLayer\n"
+        f"SEE THE LIKELIEST ldjcheck demo {likeliest}\n"
+        f"READ ABOUT IT     ldjcheck explain {likeliest}"
     )
     if others:
         meant = "; ".join(f'"{each.title}"' for each in others)
@@ -136,7 +132,8 @@ def page_of(rule: Rule) -> str:
     """Return the page of a rule as text of at most 80 columns."""
     from ldjcheck.mistakes import sections
 
-    blocks = [_title(rule), _filled(rule.page.what)]
+    left, right = f"{rule.code}  {rule.name}", f"{rule.severity} · {rule.topic}"
+    blocks = [left + right.rjust(_WIDTH - len(left)), _filled(rule.page.what)]
     for section in sections(rule.page):
         is_prose = section.kind == "prose"
         body = _filled(section.body, "  ") if is_prose else indent(section.body, "  ")
@@ -144,11 +141,6 @@ def page_of(rule: Rule) -> str:
     if rule.page.confused:
         blocks.append("EASILY CONFUSED WITH\n" + "\n".join(_confused(rule)))
     return "\n\n".join(blocks)
-
-
-def _title(rule: Rule) -> str:
-    left, right = f"{rule.code}  {rule.name}", f"{rule.severity} · {rule.topic}"
-    return left + right.rjust(_WIDTH - len(left))
 
 
 def _confused(rule: Rule) -> list[str]:

@@ -154,6 +154,7 @@ def _progress(length: int, *, quiet: bool) -> Any:
 def _executor(where: str, count: int | None, warden: Warden) -> Executor:
     from ldjcheck.grading.cluster import Cluster, NoClusterError
     from ldjcheck.grading.course import SideBySide
+    from ldjcheck.session.targets import cores
 
     kind, _, address = where.partition(":")
     if kind == "dask" and address:
@@ -166,13 +167,7 @@ def _executor(where: str, count: int | None, warden: Warden) -> Executor:
             f"{where!r} is no executor: write local, or dask:ADDRESS as in "
             "dask:tcp://10.0.0.1:8786"
         )
-    return SideBySide(count or _cores(), warden)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return SideBySide(count or cores(), warden)
 
 
 # --- results ------------------------------------------------------------------------------

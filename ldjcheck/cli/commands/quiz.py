@@ -63,14 +63,10 @@ def quiz(topic: str | None, seed: int | None, count: int, export: Path | None) -
             if not goes_on:
                 break
             click.echo("")
-        click.echo(f"You found {right} of {possible}. Once more: {_again(topic, seed)}")
+        again = " ".join(filter(None, ("ldjcheck quiz", topic, f"--seed {seed}")))
+        click.echo(f"You found {right} of {possible}. Once more: {again}")
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-
-
-def _again(topic: str | None, seed: int) -> str:
-    words = ["ldjcheck quiz", *([topic] if topic else []), f"--seed {seed}"]
-    return " ".join(words)
 
 
 def _export(
@@ -102,7 +98,8 @@ class _Game:
         from ldjcheck.classroom.quiz.question import on_edit, on_line, on_verdict
 
         question = self._question
-        click.echo(_numbered(question.text))
+        for number, row in enumerate(question.text.rstrip().splitlines(), 1):
+            click.echo(f"{number:3} {row}".rstrip())
         click.echo(f"\nOne sample has the shape {question.shape}. ({_WORDS})\n")
         word = self._asked("Is its log-determinant right or wrong?", "rw")
         if word is None:
@@ -150,9 +147,8 @@ class _Game:
             elif typed and (not beginnings or word[0] in beginnings):
                 return str(typed)
             else:
-                click.echo(
-                    f"  Type {'r, w' if beginnings == 'rw' else 'a number'}, h, s or q."
-                )
+                wanted = "r, w" if beginnings == "rw" else "a number"
+                click.echo(f"  Type {wanted}, h, s or q.")
 
     def _count(self, is_right: bool, said: str) -> None:
         self.right, self.possible = self.right + is_right, self.possible + 1
@@ -162,24 +158,15 @@ class _Game:
         """Tell the answer, and where to read on."""
         question = self._question
         click.echo("")
+        told = f"It is right. A slip that would fit in here: {question.name}."
         if question.is_wrong:
-            click.echo(_wrapped(f"{question.code} {question.name}. {question.message}"))
-            for sign, line in question.edits:
-                click.echo(f"    {sign} {line.strip()}"[:_WIDTH])
-        else:
-            click.echo(
-                _wrapped(
-                    f"It is right. A slip that would fit in here: {question.name}."
-                )
-            )
+            told = f"{question.code} {question.name}. {question.message}"
+        click.echo(_wrapped(told))
+        for sign, line in question.edits if question.is_wrong else ():
+            click.echo(f"    {sign} {line.strip()}"[:_WIDTH])
         click.echo(f"  See it happen: ldjcheck demo {question.name}")
         click.echo(f"  Read:          ldjcheck explain {question.name}")
         return goes_on
-
-
-def _numbered(text: str) -> str:
-    lines = text.rstrip().splitlines()
-    return "\n".join(f"{n:3} {line}".rstrip() for n, line in enumerate(lines, 1))
 
 
 def _wrapped(text: str) -> str:

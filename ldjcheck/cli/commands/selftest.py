@@ -54,11 +54,9 @@ def selftest(ctx: click.Context, /, target: str | None, **settings: Any) -> None
     if isinstance(outcome, Faulted):
         write_fault(outcome.traceback)
         ctx.exit(4)
-    how = (
-        f"no answer within {outcome.seconds:g} seconds"
-        if isinstance(outcome, TimedOut)
-        else outcome.how
-    )
+    how = "" if isinstance(outcome, TimedOut) else outcome.how
+    if isinstance(outcome, TimedOut):
+        how = f"no answer within {outcome.seconds:g} seconds"
     click.echo(f"The process of the selftest ended before it did: {how}.", err=True)
     ctx.exit(2)
 
@@ -68,12 +66,16 @@ def _planted(target: str | None, options: Options) -> tuple[int, str]:
     import torch
 
     from ldjcheck.classroom.matrix import draw
-    from ldjcheck.classroom.selftest import bundled_tests
+    from ldjcheck.classroom.selftest import bundled_tests, plant_all
     from ldjcheck.errors import CannotCheckError
+    from ldjcheck.targets import load_layer, parse_target
 
     torch.manual_seed(options.seed)
     try:
-        tests = bundled_tests(options) if target is None else [_own(target, options)]
+        if target is None:
+            tests = bundled_tests(options)
+        else:
+            tests = [plant_all(load_layer(parse_target(target)), options)]
     except CannotCheckError as error:
         return 2, _said(error)
     return exit_code(tests), draw(tests)
@@ -95,10 +97,3 @@ def exit_code(tests: list[Selftest]) -> int:
         statuses.add("unproven")
     codes = {"error": 2, "fail": 1, "unproven": 3}
     return next((c for s, c in codes.items() if s in statuses), 0)
-
-
-def _own(target: str, options: Options) -> Selftest:
-    from ldjcheck.classroom.selftest import plant_all
-    from ldjcheck.targets import load_layer, parse_target
-
-    return plant_all(load_layer(parse_target(target)), options)

@@ -34,15 +34,15 @@ from ldjcheck.records import (
     Approximated,
     Direction,
     Evidence,
-    Observation,
     Options,
     Probe,
     Side,
     Sides,
 )
+from ldjcheck.records.observed import Observation
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner
@@ -127,6 +127,11 @@ def _converging(
     return None
 
 
+def _is_plainly_off(side: Side) -> bool:
+    gap = _gap(side) if side.disagrees else None
+    return gap is not None and bool((gap.abs() > tells_a_mistake(side.dims)).any())
+
+
 def _is_of_some_steps(bench: Bench, probe: Probe, side: Side) -> bool:
     """Return whether what is reported is exactly what some steps in a row change, not all."""
     runner, _, _ = bench.ready(probe)
@@ -155,16 +160,8 @@ def _is_one_off(side: Side, number: Number) -> bool:
     if not number.is_count or said is None or exact is None:
         return False
     least = _ROUNDING * count * (1.0 + exact.abs())
-    fits = [
-        bool(((count * said - (count + off) * exact).abs() <= least).all())
-        for off in (-1, 1)
-    ]
-    return any(fits)
-
-
-def _is_plainly_off(side: Side) -> bool:
-    gap = _gap(side) if side.disagrees else None
-    return gap is not None and bool((gap.abs() > tells_a_mistake(side.dims)).any())
+    offs = ((count * said - (count + off) * exact).abs() for off in (-1, 1))
+    return any(bool((off <= least).all()) for off in offs)
 
 
 def _candidates(
@@ -221,18 +218,17 @@ def _moves(
     return 0.0
 
 
+@on_failure(0)
 def _operations(runner: Runner, side: Side, usual: float = math.inf) -> int:
     """Return how many operations a call takes; 0 where it takes endlessly more than usual.
 
     A search whose interval is not halved any more, but divided by 4, never ends.
     """
     manner = Manner(patience=_PATIENCE * (1000 + usual))
-    try:
-        return runner.run(side.direction, side.x, Frozen(), manner).operations
-    except FailedCallError:
-        return 0
+    return runner.run(side.direction, side.x, Frozen(), manner).operations
 
 
+@on_failure(False, StaleSourceError, SyntaxError)
 def _vanishes(
     bench: Bench,
     grain: Grain,
@@ -255,16 +251,11 @@ def _vanishes(
         if times > _ALWAYS and times * steps > _FINE:
             return False
         runner, x, _ = bench.ready(probe)
-        try:
-            with grain.refined(runner.layer, numbers, times):
-                measured.append(_measured(runner, side, bench.options))
-                gaps.append(_gap(measured[-1]))
-                if side.round_trip.off is not None:
-                    misses.append(_miss(runner, x))
-        except (
-            FailedCallError, StaleSourceError, SyntaxError,
-        ):  # fmt: skip
-            return False
+        with grain.refined(runner.layer, numbers, times):
+            measured.append(_measured(runner, side, bench.options))
+            gaps.append(_gap(measured[-1]))
+            if side.round_trip.off is not None:
+                misses.append(_miss(runner, x))
         known = [gap for gap in gaps[-3:] if gap is not None]
         if len(known) < min(3, len(gaps)):
             return False
@@ -287,6 +278,7 @@ def _vanishes(
     return False
 
 
+@on_failure(False)
 def _is_gone(
     bench: Bench, grain: Grain, numbers: tuple[Number, ...], probe: Probe, side: Side
 ) -> bool:
@@ -295,12 +287,9 @@ def _is_gone(
     Set closer across a kink, points gain now more, now less: no rate is steady.
     """
     runner, x, _ = bench.ready(probe)
-    try:
-        with grain.refined(runner.layer, numbers, _DENSE):
-            gap = _gap(_measured(runner, side, bench.options))
-            miss = _miss(runner, x) if _comes_back_off(side) else 0.0
-    except FailedCallError:
-        return False
+    with grain.refined(runner.layer, numbers, _DENSE):
+        gap = _gap(_measured(runner, side, bench.options))
+        miss = _miss(runner, x) if _comes_back_off(side) else 0.0
     before = _gap(side)
     if gap is None or before is None:
         return False
@@ -378,9 +367,7 @@ def _ends_at_zero(gaps: list[Tensor]) -> bool:
 
 def _gap(side: Side) -> Tensor | None:
     gap = side.difference
-    if gap is None or not bool(torch.isfinite(gap).all()):
-        return None
-    return gap
+    return gap if gap is not None and bool(torch.isfinite(gap).all()) else None
 
 
 EXPERIMENT = Experiment(name="convergence", run=_run)

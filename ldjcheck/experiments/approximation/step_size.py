@@ -30,7 +30,7 @@ from ldjcheck.revision import (
     first_line,
 )
 from ldjcheck.tape.frames import calls_layers, is_torchs, is_users
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 _FEWEST, _MOST = 2, 200
 
@@ -76,14 +76,13 @@ class Grain:
             for node in source.functions:
                 name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
                 if (source.file, name, first_line(node)) in names:
-                    self._read(source, node)
-
-    def _read(self, source: SourceText, function: ast.AST) -> None:
-        body = getattr(function, "body", [])
-        for statement in body if isinstance(body, list) else [body]:
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Constant) and _is_grain(node.value):
-                    self._written.append((source, node))
+                    body = [node.body] if isinstance(node, ast.Lambda) else node.body
+                    inside = (part for each in body for part in ast.walk(each))
+                    self._written += [
+                        (source, part)
+                        for part in inside
+                        if isinstance(part, ast.Constant) and _is_grain(part.value)
+                    ]
 
     def numbers(self, layer: object) -> list[Number]:
         """Return every number, those that the layer holds first."""
@@ -123,7 +122,10 @@ class Grain:
                     for rule in list(rules_held(layer)):
                         rule.refine(times)
                 elif number.kept == "held":
-                    _hold_finer(layer, number, times)
+                    for item, name, value in _held(layer):
+                        if name == number.name:
+                            with contextlib.suppress(AttributeError, TypeError):
+                                setattr(item, name, number.finer(value, times))
                 elif number.kept == "written":
                     stack.enter_context(
                         self._live.edited(self._rewritten(number, times))
@@ -188,9 +190,7 @@ class _Codes(Operations):
             if is_users(code.co_filename) and not is_torchs(code.co_filename)
         }
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             code = frame.f_code
@@ -230,13 +230,6 @@ def _held(layer: object) -> list[tuple[Any, str, int | float]]:
             (item, name, value) for name, value in own.items() if _is_grain(value)
         ]
     return found
-
-
-def _hold_finer(layer: object, number: Number, times: int) -> None:
-    for item, name, value in _held(layer):
-        if name == number.name:
-            with contextlib.suppress(AttributeError, TypeError):
-                setattr(item, name, number.finer(value, times))
 
 
 def _defaults(function: types.FunctionType) -> Iterator[tuple[str, int | float]]:

@@ -12,22 +12,12 @@ from ldjcheck.experiments.behaviour.statefulness import Histories
 from ldjcheck.experiments.behaviour.stochasticity import reseeded
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.closeness import same
-from ldjcheck.records import (
-    Behaviour,
-    Coupling,
-    Direction,
-    Evidence,
-    Location,
-    Noticed,
-    Observation,
-    Options,
-    Probe,
-    Side,
-    StateChange,
-)
+from ldjcheck.records import Direction, Evidence, Location, Options, Probe, Side
+from ldjcheck.records.behaved import Behaviour, Coupling, StateChange
+from ldjcheck.records.observed import Noticed, Observation
 from ldjcheck.running.behaviour import changes_between_calls, coupling_of, difference
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
@@ -101,6 +91,7 @@ def _asked(runner: Runner, side: Side, options: Options) -> Behaviour:
     return seen
 
 
+@on_failure(None)
 def _settling(runner: Runner, side: Side) -> StateChange | None:
     """Return what early calls change of what the layer holds, though later ones do not.
 
@@ -109,36 +100,30 @@ def _settling(runner: Runner, side: Side) -> StateChange | None:
     before = state_of(runner.layer)
     first, second = Watch(), Watch()
     first.also(tensors_by_name(runner.layer))
-    try:
-        base = runner.run(side.direction, side.x, Frozen(), Manner(writes=first))
-        second.also(tensors_by_name(runner.layer))
-        again = runner.run(side.direction, side.x, Frozen(), Manner(writes=second))
-    except FailedCallError:
-        return None
+    base = runner.run(side.direction, side.x, Frozen(), Manner(writes=first))
+    second.also(tensors_by_name(runner.layer))
+    again = runner.run(side.direction, side.x, Frozen(), Manner(writes=second))
     after = state_of(runner.layer)
     names = changed(before, after)
     if not names:
         return None
+    places = (w.written(name) for w in (first, second) for name in names)
     return StateChange(
         names=names,
         every_call=True,
         settles=True,
         learned=bool(changed(before, after, ("learned",))),
         change=difference(base.y, again.y),
-        location=next(
-            (p for w in (first, second) for n in names if (p := w.written(n))), None
-        ),
+        location=next(filter(None, places), None),
     )
 
 
+@on_failure(True)
 def _drifts_in_eval(runner: Runner, side: Side) -> bool:
     set_mode(runner.layer, "eval")
     way, x, frozen = side.direction, side.x, Frozen()
-    try:
-        base = runner.run(way, x, frozen)
-        other = changes_between_calls(runner, way, x, frozen, base, side.said.dtype)
-    except FailedCallError:
-        return True
+    base = runner.run(way, x, frozen)
+    other = changes_between_calls(runner, way, x, frozen, base, side.said.dtype)
     return other is not None
 
 
@@ -159,6 +144,7 @@ def _located(
     return replace(coupling, by_mode=apart is None or apart.output <= _COUPLED)
 
 
+@on_failure(None)
 def where_samples_meet(runner: Runner, side: Side) -> Location | None:
     """Return the statement that makes a sample depend on its companions.
 
@@ -166,17 +152,13 @@ def where_samples_meet(runner: Runner, side: Side) -> Location | None:
     moves shows that they have met; what it was computed from, where.
     """
     x, batch = side.x, len(side.x)
-    try:
-        here = _recorded(runner, side, x)
-        there = _recorded(runner, side, torch.cat([x[:1], x[:-1]]))
-    except FailedCallError:
-        return None
+    here = _recorded(runner, side, x)
+    there = _recorded(runner, side, torch.cat([x[:1], x[:-1]]))
     if [n.name for n in here] != [n.name for n in there]:
         return None
-    moved = {
-        a for a, b in zip(here, there, strict=True) if _moves(a, b, batch) is not False
-    }
-    for node, other in zip(here, there, strict=True):
+    pairs = [*zip(here, there, strict=True)]
+    moved = {a for a, b in pairs if _moves(a, b, batch) is not False}
+    for node, other in pairs:
         if node.function is not None and _moves(node, other, batch):
             return location_of(_reduction(node, moved, batch).place)
     return None
@@ -204,14 +186,10 @@ def _reduction(node: Node, moved: set[Node], batch: int) -> Node:
     """Return where all samples were made one, among what a value was computed from."""
     while True:
         parents = [p for p in node.parents if p in moved and p.function is not None]
-        common = [p for p in parents if not _has_rows(p, batch)]
+        common = [p for p in parents if not p.value.dim() or len(p.value) % batch]
         if not common:
             return node
         node = common[0]
-
-
-def _has_rows(node: Node, batch: int) -> bool:
-    return bool(node.value.dim()) and len(node.value) % batch == 0
 
 
 EXPERIMENT = Experiment(

@@ -19,7 +19,7 @@ from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.records import Probe
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 
 
@@ -64,6 +64,7 @@ def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
     return Padded(numbers=tuple(found), counted=counted, left=left)
 
 
+@on_failure(None, NoJacobianError)
 def _told(
     bench: Bench, probe: Probe, mask: str
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, bool] | None:
@@ -76,14 +77,11 @@ def _told(
     if kept is None:
         return None
     x = x * kept
-    try:
-        outcome = runner.run("forward", x, Frozen())
-        unpadded, _, _ = bench.ready(probe)
-        whole = unpadded.run("forward", x, Frozen()).reported
-        map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
-        jacobian = map_.jacobian(map_.origin)[0].double()
-    except (FailedCallError, NoJacobianError):
-        return None
+    outcome = runner.run("forward", x, Frozen())
+    unpadded, _, _ = bench.ready(probe)
+    whole = unpadded.run("forward", x, Frozen()).reported
+    map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
+    jacobian = map_.jacobian(map_.origin)[0].double()
     reported, kept = outcome.reported, kept.flatten(1)
     if outcome.y.shape != x.shape or outcome.draws or reported is None or whole is None:
         return None
@@ -100,14 +98,8 @@ def _told(
             return None
         stays |= same_as_before and not bool(keep.all())
         exact.append(log_abs_det(matrix[keep][:, keep][None])[1][0])
-    padded = ~kept.all(dim=1)
-    return (
-        reported.detach().double(),
-        torch.stack(exact),
-        whole.detach().double(),
-        padded,
-        stays,
-    )
+    numbers = reported.detach().double(), torch.stack(exact), whole.detach().double()
+    return *numbers, ~kept.all(dim=1), stays
 
 
 def _spread(mask: Tensor, x: Tensor) -> Tensor | None:

@@ -17,18 +17,11 @@ from torch.distributions.transforms import Transform
 
 from ldjcheck.calling.domains import draw
 from ldjcheck.numerics.closeness import same
-from ldjcheck.records import (
-    Direction,
-    Kwargs,
-    Probe,
-    Returned,
-    Stale,
-    StaleFrom,
-    StateChange,
-)
+from ldjcheck.records import Direction, Kwargs, Probe, Returned
+from ldjcheck.records.behaved import Stale, StaleFrom, StateChange
 from ldjcheck.running.behaviour import SAME, VISIBLE, stale_by, stale_ldj
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
@@ -132,7 +125,8 @@ class Histories:
         for x in (first, second, first):
             y = self._ask(life, self._way, x, Frozen()).y.detach()
             life.states.append(state_of(life.runner.layer))
-        self._inverted(life, y)
+        if self._y is not None and torch.isfinite(y).all() and y.shape == self._y.shape:
+            self._ask(life, "inverse", y, Frozen())
         mode = self._bench.options.mode
         set_mode(life.runner.layer, "train")
         if trains:
@@ -145,10 +139,6 @@ class Histories:
             back = self._ask(life, "inverse", self._y, self._back_noise)
             life.answers["inverse"] = back
         return life
-
-    def _inverted(self, life: _Life, y: Tensor) -> None:
-        if self._y is not None and torch.isfinite(y).all() and y.shape == self._y.shape:
-            self._ask(life, "inverse", y, Frozen())
 
     def _ask(self, life: _Life, way: Direction, x: Tensor, frozen: Frozen) -> Outcome:
         observer = life.watch if self._watched else None
@@ -187,11 +177,9 @@ class Histories:
         every = changed(first, second, ("learned",))
         if not every and coupled and self._bench.options.mode == "eval":
             # Overwritten from each batch, and what the batch has in common is used.
-            every = tuple(
-                name
-                for name in changed(first, second, ("buffer",))
-                if name not in changed(first, third, ("buffer",))
-            )
+            again = changed(first, third, ("buffer",))
+            seen = changed(first, second, ("buffer",))
+            every = tuple(name for name in seen if name not in again)
         if not every:
             return None
         return StateChange(
@@ -209,8 +197,7 @@ class Histories:
         """
         usual = self._bench.options.mode
         for mode in dict.fromkeys((usual, "train")):
-            stays = self._bench.stays(life.runner, self._probe.shape)
-            if mode != usual and stays:
+            if mode != usual and self._bench.stays(life.runner, self._probe.shape):
                 continue
             try:
                 states = life.states if mode == usual else self._begun("one", mode)
@@ -253,9 +240,8 @@ class Histories:
         watch = Watch()
         held = tensors_by_name(life.runner.layer)
         watch.also({name: held[name] for name in names if name in held})
-        life.runner.run(
-            self._way, self._drawn("other", 0), Frozen(), Manner(writes=watch)
-        )
+        x = self._drawn("other", 0)
+        life.runner.run(self._way, x, Frozen(), Manner(writes=watch))
         return next((p for name in names if (p := watch.written(name))), None)
 
     # --- stale answers ------------------------------------------------------------
@@ -281,6 +267,7 @@ class Histories:
         is_cleared = self._is_close(c, d) and self._parted(c, d, one, stale.of) is None
         return None if is_cleared else stale
 
+    @on_failure(None)
     def _stale_output(self, one: _Life, way: Direction) -> Stale | None:
         """Return whether the output, or the ldj alone, is of parameters of an earlier call.
 
@@ -288,12 +275,9 @@ class Histories:
         that had the same first batch differ in the ldj alone where it is kept. A copy of
         the output's parameters is kept in a plain attribute, beside these and buffers.
         """
-        try:
-            moved = self._life("one", "other")
-            kin = self._life("one", "one", trains=True)
-            stranger = self._life("one", "other", trains=True)
-        except FailedCallError:
-            return None
+        moved = self._life("one", "other")
+        kin = self._life("one", "one", trains=True)
+        stranger = self._life("one", "other", trains=True)
         pairs = ((one, moved), (kin, stranger))
         answers = [(first.answers[way], other.answers[way]) for first, other in pairs]
         parted = [self._parted(*pair, one, "earlier parameters") for pair in answers]
@@ -320,6 +304,7 @@ class Histories:
         """Return what is stale of a life's ldj, where the outputs agree and it does not."""
         return stale_ldj(a, b, self._dtype, of=of, location=life.watch.kept(a.raw))
 
+    @on_failure(None)
     def _stale_between(self) -> Stale | None:
         """Return whether a transform answers for whatever it was called with last.
 
@@ -328,11 +313,8 @@ class Histories:
         if self._way != "forward" or not isinstance(self._bench.layer.obj, Transform):
             return None
         one, other = self._born("one"), self._born("one")
-        try:
-            a = self._asked_between(one, self._drawn("one", 0))
-            b = self._asked_between(other, self._drawn("other", 0))
-        except FailedCallError:
-            return None
+        a = self._asked_between(one, self._drawn("one", 0))
+        b = self._asked_between(other, self._drawn("other", 0))
         return self._parted(a, b, other, "earlier call")
 
     def _asked_between(self, life: _Life, x: Tensor) -> Outcome:

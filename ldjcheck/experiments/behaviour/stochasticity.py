@@ -11,7 +11,8 @@ from torch import Tensor
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import is_clearly_regular
 from ldjcheck.numerics.tolerance import is_once_more
-from ldjcheck.records import Direction, Options, Side, Unrepeatable
+from ldjcheck.records import Direction, Options, Side
+from ldjcheck.records.behaved import Unrepeatable
 from ldjcheck.running.behaviour import SAME, difference
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
@@ -54,17 +55,13 @@ class _Draws:
     def found(self, *, counted: bool) -> Unrepeatable | None:
         frozen, watch = Frozen(), Watch()
         base = self._run(self.runner, frozen, watch)
-        other = replace(self.runner, seed=self.runner.seed + 1)
-        moved = self._run(other, frozen.copied())
-        # Only what the guard does not hold still can differ now, such as a dropout.
-        what = self._moved(base, moved)
-        for seed in range(2, _SEEDS if watch.drops and what is None else 0):
-            # a few entries may have been dropped alike
+        for seed in range(1, _SEEDS):
+            # Only what the guard does not hold still can differ now, such as a dropout.
             other = replace(self.runner, seed=self.runner.seed + seed)
             moved = self._run(other, frozen.copied())
             what = self._moved(base, moved)
-            if what is not None:
-                break
+            if what is not None or not watch.drops:
+                break  # else a few entries may have been dropped alike
         if what == "output" and (watch.drops or not self._same(base, moved)):
             return self._told(what, base, moved, watch)
         if what == "ldj" and watch.drops:
@@ -126,12 +123,9 @@ class _Draws:
         done: the x that leads to the same output then has the same ldj as well.
         """
         jacobian = self.side.exact.jacobian
-        if (
-            jacobian is None
-            or not self.side.exact.is_square
-            or base.reported is None
-            or near.reported is None
-        ):
+        if jacobian is None or not self.side.exact.is_square:
+            return False
+        if base.reported is None or near.reported is None:
             return False
         change = (near.y - base.y).detach().reshape(len(self.side.x), -1).double()
         off = (near.reported - base.reported).detach().double()
@@ -148,11 +142,11 @@ class _Draws:
     def _told(
         self, what: Literal["output", "ldj"], a: Outcome, b: Outcome, watch: Watch
     ) -> Unrepeatable:
-        pair: tuple[Tensor | None, Tensor | None] = (a.y, b.y)
+        change = difference(a.y, b.y)
         if what == "ldj":
-            pair = a.reported, b.reported
+            change = difference(a.reported, b.reported)
         return Unrepeatable(
-            what=what, change=difference(*pair), reseeded=True, location=watch.drop
+            what=what, change=change, reseeded=True, location=watch.drop
         )
 
 

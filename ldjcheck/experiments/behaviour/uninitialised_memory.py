@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ldjcheck.experiments.experiment import Experiment
-from ldjcheck.records import Evidence, Noticed, Observation, Side
+from ldjcheck.records import Evidence
+from ldjcheck.records.observed import Noticed, Observation
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.snapshot.state import tensors_by_name
 
@@ -23,7 +24,8 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
 
     `torch.empty` and `torch.Tensor(n)` hand out what happens to be in memory.
     """
-    lost = [side for side in so_far.sides[0].answered if _is_lost(side)]
+    asked = so_far.sides[0].answered
+    lost = [side for side in asked if not bool(torch.isfinite(side.y.detach()).all())]
     held = [
         f"`{name}` holds {what}"
         for name, tensor in (tensors_by_name(bench.layer.obj) if lost else {}).items()
@@ -37,10 +39,6 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
         seen = side.behaviour
         faults = (fault, _HINT, *seen.faults)
         yield Noticed(direction=side.direction, behaviour=replace(seen, faults=faults))
-
-
-def _is_lost(side: Side) -> bool:
-    return not bool(torch.isfinite(side.y.detach()).all())
 
 
 def _strange(tensor: Tensor) -> str | None:

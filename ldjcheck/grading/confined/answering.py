@@ -132,13 +132,10 @@ class _Answering:
         x = x if self._bench.promote else x.float()
         if (noise := question.get("noise")) is not None:
             _renew(frozen, torch.tensor(noise, dtype=torch.float64))
-        outcome = self._runner.run(
-            question["direction"],
-            x,
-            frozen,
-            Manner(see_rounding=question.get("through", False)),
-        )
-        drawn = _drawn(frozen, x)
+        manner = Manner(see_rounding=question.get("through", False))
+        outcome = self._runner.run(question["direction"], x, frozen, manner)
+        # the first noise that is as large as the input
+        drawn = next((each for each in frozen.draws if _fits(each, x)), None)
         return {
             "y": outcome.y.detach().double().tolist(),
             "ldj": None if outcome.reported is None
@@ -162,11 +159,6 @@ def _state(layer: Any) -> dict[str, Tensor]:
         return {}
     every = {**dict(layer.named_parameters()), **dict(layer.named_buffers())}
     return {n: t.detach() for n, t in every.items() if t.is_floating_point()}
-
-
-def _drawn(frozen: Frozen, x: Tensor) -> Tensor | None:
-    """Return the first noise that is as large as the input."""
-    return next((d for d in frozen.draws if _fits(d, x)), None)
 
 
 def _renew(frozen: Frozen, noise: Tensor) -> None:

@@ -77,18 +77,14 @@ def loaded_elsewhere(readable: Sequence[str]) -> list[str]:
 
     They load parts of themselves later. What else lies where they do stays out of reach.
     """
-    tops = [
-        module
-        for name, module in list(sys.modules.items())
-        if "." not in name and getattr(module, "__file__", None)
-    ]
+    tops = [module for name, module in list(sys.modules.items()) if "." not in name]
+    files = filter(None, (getattr(module, "__file__", None) for module in tops))
     found = {
         # a single file may have a path as packages have, as `six` does
         os.path.dirname(file)
         if os.path.basename(file).startswith("__init__.")
         else file
-        for top in tops
-        if (file := top.__file__)
+        for file in files
     }
     known = tuple(path.rstrip(os.sep) + os.sep for path in readable)
     return sorted(

@@ -122,12 +122,10 @@ class _Renaming(ast.NodeTransformer):
     """Numbers a function's own names in the order in which they occur."""
 
     def __init__(self, function: ast.FunctionDef) -> None:
-        own = [node.arg for node in ast.walk(function) if isinstance(node, ast.arg)]
-        own += [
-            node.id
-            for node in ast.walk(function)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        ]
+        nodes = list(ast.walk(function))
+        own = [node.arg for node in nodes if isinstance(node, ast.arg)]
+        names = (node for node in nodes if isinstance(node, ast.Name))
+        own += [name.id for name in names if isinstance(name.ctx, ast.Store)]
         self._known = {name: f"v{i}" for i, name in enumerate(dict.fromkeys(own))}
 
     def visit_Name(self, node: ast.Name) -> ast.Name:

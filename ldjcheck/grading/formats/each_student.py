@@ -70,16 +70,11 @@ def _code(
     grade: ExerciseGrade, wrong: Sequence[Written], depth: int
 ) -> Iterator[tuple[str, list[tuple[int, str, bool]]]]:
     """Yield functions with a mistake in them; at the deepest level its line is marked."""
-    places = [
-        c.place for c in grade.outcome.causes if c.place and c.severity == "error"
-    ]
+    errors = (cause for cause in grade.outcome.causes if cause.severity == "error")
+    places = [cause.place for cause in errors if cause.place]
     for function in wrong if depth else ():
-        own = [
-            place.line
-            for place in places
-            if (place.file, place.cell, place.function)
-            == (function.file, function.cell, function.name)
-        ]
+        at = function.file, function.cell, function.name
+        own = [p.line for p in places if (p.file, p.cell, p.function) == at]
         if own:
             rows = enumerate(function.text.splitlines(), function.line)
             marked = own if depth >= len(get_args(Feedback)) - 1 else []

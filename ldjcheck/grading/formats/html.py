@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
@@ -75,14 +76,9 @@ def _bars(points: list[float], possible: float) -> list[tuple[str, int, float]]:
     size = possible / _BARS or 1.0
     counts = Counter(min(_BARS - 1, int(value / size)) for value in points)
     most = max(counts.values(), default=1)
-    return [
-        (
-            f"{number(bar * size)} to {number((bar + 1) * size)}",
-            counts[bar],
-            100 * counts[bar] / most,
-        )
-        for bar in range(_BARS)
-    ]
+    ends = [number(bar * size) for bar in range(_BARS + 1)]
+    names = [f"{low} to {high}" for low, high in pairwise(ends)]
+    return [(name, counts[n], 100 * counts[n] / most) for n, name in enumerate(names)]
 
 
 def _layers(

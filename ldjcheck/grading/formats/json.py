@@ -10,6 +10,7 @@ from typing import Any
 
 from ldjcheck import __version__
 from ldjcheck.grading.overview import Form, Overview
+from ldjcheck.grading.records import Sample
 from ldjcheck.grading.scoring import ExerciseGrade, Grade
 
 SCHEMA = "ldjcheck-grades-1"
@@ -39,12 +40,8 @@ def document(overview: Overview) -> dict[str, Any]:
         "handout_faults": [asdict(fault) for fault in grades.faults],
         "asked_in_vain": list(grades.asked_in_vain),
         "common": [
-            {
-                "code": each.code,
-                "name": each.name,
-                "submissions": list(each.submissions),
-            }
-            for each in overview.common
+            {"code": c.code, "name": c.name, "submissions": list(c.submissions)}
+            for c in overview.common
         ],
         "alike": [
             {
@@ -80,9 +77,7 @@ def _layer(grade: ExerciseGrade) -> dict[str, Any]:
         "file": outcome.file,
         "excused": grade.excused,
         "same_map": outcome.same_map,
-        "sample": None
-        if sample is None
-        else {name: _finite(getattr(sample, name)) for name in _OF_SAMPLE},
+        "sample": None if sample is None else _numbers(sample),
         "causes": [
             {
                 "code": cause.code,
@@ -106,10 +101,10 @@ def _cost(grade: ExerciseGrade, code: str) -> dict[str, Any]:
     return {"cost": charge.points, "why_free": charge.why or None}
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    return value
+def _numbers(sample: Sample) -> dict[str, Any]:
+    told = {name: getattr(sample, name) for name in _OF_SAMPLE}
+    is_odd = {n for n, v in told.items() if type(v) is float and not math.isfinite(v)}
+    return {n: str(v) if n in is_odd else v for n, v in told.items()}
 
 
 FORM = Form(name="json", file="grades.json", render=render)

@@ -25,19 +25,11 @@ def _points(overview: Overview) -> Mapping[str, str]:
         ["submission", "points", "possible", *names, "mistakes", "review"]
     ]
     for grade in overview.grades.grades:
-        codes = dict.fromkeys(
-            code for each in grade.exercises for code in codes_of(each.outcome)
-        )
-        rows.append(
-            [
-                grade.submission,
-                grade.points,
-                grade.possible,
-                *(each.points for each in grade.exercises),
-                " ".join(codes),
-                "; ".join(filter(None, [grade.problem, *grade.review])),
-            ]
-        )
+        codes = (code for each in grade.exercises for code in codes_of(each.outcome))
+        points = [each.points for each in grade.exercises]
+        review = "; ".join(filter(None, [grade.problem, *grade.review]))
+        told = [*points, " ".join(dict.fromkeys(codes)), review]
+        rows.append([grade.submission, grade.points, grade.possible, *told])
     return {"": _table(rows)}
 
 
@@ -64,9 +56,8 @@ def _of_otter(overview: Overview) -> Mapping[str, str]:
 def _table(rows: Iterable[Sequence[object]]) -> str:
     """Return rows as comma-separated values."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        writer.writerow([_cell(value) for value in row])
+    table = (map(_cell, row) for row in rows)
+    csv.writer(text, lineterminator="\n").writerows(table)
     return text.getvalue()
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 _WORDS = {
@@ -50,11 +51,11 @@ def attempt(trap: Mapping[str, Any]) -> dict[str, bool]:
     `trap` names what stands outside: a `port` that is listened to, a `folder` that holds
     a file `secret`, a `process`, and how much `memory` is allowed.
     """
-    folder = trap["folder"]
+    folder = Path(trap["folder"])
     attempts: dict[str, Callable[[], object]] = {
         "network": lambda: socket.create_connection(("127.0.0.1", trap["port"]), 5),
-        "writing": lambda: _write(os.path.join(folder, "written")),
-        "reading": lambda: _read(os.path.join(folder, "secret")),
+        "writing": lambda: (folder / "written").write_text("written"),
+        "reading": lambda: (folder / "secret").read_text(),
         "signals": lambda: os.kill(trap["process"], 0),
         "processes": _start,
         "memory": lambda: bytearray(trap["memory"] + 2**26),
@@ -68,16 +69,6 @@ def _succeeds(attempt: Callable[[], object]) -> bool:
     except (OSError, MemoryError, AttributeError):
         return False
     return True
-
-
-def _write(path: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("written")
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8") as file:
-        return file.read()
 
 
 def _start() -> None:

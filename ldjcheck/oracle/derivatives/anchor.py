@@ -15,6 +15,7 @@ from ldjcheck.oracle.derivatives.jacobian import (
     FlatMap,
     central_difference,
     extrapolated,
+    random_direction,
 )
 
 # The largest steps of float32 may lead out of the domain, the smallest are rounding's.
@@ -61,7 +62,7 @@ def anchored_samples(
         asked = ~jumps if step == _NEAREST else torch.ones_like(pending)
         if not (pending & asked).any():
             break
-        direction = _direction(x, generator)
+        direction = random_direction(x.shape, generator).to(x)
         claimed = torch.einsum("bij,bj->bi", jacobian.to(x), direction)
         slope, size = central_difference(f, x, direction, step)
         least = ulp * size.amax(dim=1).nan_to_num(0.0, 0.0, 0.0) / step
@@ -87,12 +88,3 @@ def anchored_samples(
 
 def _scale(claimed: Tensor, slope: Tensor) -> Tensor:
     return 1e-12 + torch.maximum(claimed.abs(), slope.abs()).amax(dim=1)
-
-
-def _direction(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Return a random direction that leaves no dim out: each entry is between 1/2 and 3/2."""
-    size = 0.5 + torch.rand(x.shape, generator=generator, dtype=torch.float64)
-    sign = (
-        torch.randint(0, 2, x.shape, generator=generator, dtype=torch.float64) * 2 - 1
-    )
-    return (size * sign).to(x)

@@ -22,7 +22,8 @@ from ldjcheck.oracle.derivatives.jacobian import (
     ldj_error,
     log_abs_det,
 )
-from ldjcheck.records import Method, Wrt
+from ldjcheck.records import Wrt
+from ldjcheck.records.words import Method
 from ldjcheck.running.runner import Outcome
 
 _MOST = 0.75  # of the samples: what is left is an exception
@@ -131,7 +132,9 @@ def _by_difference(
     map_ = start if best is None or not known.any() else best.map
     step = 1e-5 if dtype == "float64" else 1e-2
     jacobian, errors = difference_jacobian(map_, map_.origin, step)
-    error = _ldj_error(jacobian, errors)
+    error = None
+    if jacobian.shape[1] == jacobian.shape[2]:
+        error = ldj_error(jacobian.double().cpu(), errors.double().cpu())
     lost = torch.zeros_like(known)
     if best is not None and best.jacobian.shape == jacobian.shape and known.any():
         lost = ~known & ~torch.isfinite(jacobian).flatten(1).all(1)
@@ -152,12 +155,6 @@ def _by_difference(
         lost=lost,
         error=error,
     )
-
-
-def _ldj_error(jacobian: Tensor, errors: Tensor) -> Tensor | None:
-    if jacobian.shape[1] != jacobian.shape[2]:
-        return None
-    return ldj_error(jacobian.double().cpu(), errors.double().cpu())
 
 
 def _scaled_noise(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ldjcheck.oracle.derivatives.jacobian import random_direction
 from ldjcheck.oracle.derivatives.products import Products
 
 # The largest steps of float32 may lead out of the domain, the smallest are rounding's.
@@ -146,11 +147,7 @@ def _difference(
 def _direction(
     products: Products, inputs: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Return a random direction of some inputs: each entry is between 1/2 and 3/2."""
-    shape = (products.batch, len(inputs))
-    size = 0.5 + torch.rand(shape, generator=generator, dtype=torch.float64)
-    sign = torch.randint(0, 2, shape, generator=generator).double() * 2 - 1
-    direction = torch.zeros(products.batch, products.dims, dtype=torch.float64)
-    direction = direction.to(inputs.device)
-    direction[:, inputs] = (size * sign).to(inputs.device)
-    return direction
+    """Return a random direction of some inputs."""
+    drawn = random_direction((products.batch, len(inputs)), generator)
+    whole = torch.zeros(products.batch, products.dims, dtype=torch.float64)
+    return whole.to(inputs.device).index_copy(1, inputs, drawn.to(inputs.device))

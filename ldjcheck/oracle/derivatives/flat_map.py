@@ -9,7 +9,9 @@ from torch import Tensor
 
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.oracle.derivatives.jacobian import exact_jacobian
-from ldjcheck.records import Direction, Method, Oracle, Shape
+from ldjcheck.records import Direction, Shape
+from ldjcheck.records.asked import Oracle
+from ldjcheck.records.words import Method
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import PLAIN, Manner
 from ldjcheck.running.runner import Outcome, Runner

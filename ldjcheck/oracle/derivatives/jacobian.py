@@ -7,7 +7,7 @@ ldj = log|det J[b]| by slogdet.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -52,10 +52,11 @@ def exact_jacobian(
     Raises:
         NoJacobianError: reverse and forward mode both raise.
     """
+    most = max(FEW, 0 if work is None else _WORK / max(1.0, work))  # one by one
     attempts: tuple[
         tuple[AutogradMethod, Callable[[], tuple[Tensor, float | None]]], ...
     ] = (
-        ("reverse", lambda: _reverse(f, x, apart=apart, from_=_worth_vmap(work))),
+        ("reverse", lambda: _reverse(f, x, apart=apart, from_=most)),
         ("reverse-looped", lambda: _reverse(f, x, apart=apart, from_=math.inf)),
         ("forward", lambda: (_forward_mode(f, x), None)),
     )
@@ -246,9 +247,13 @@ def extrapolated(
     return (4 * near - far) / 3, (near - far).abs()
 
 
-def _worth_vmap(work: float | None) -> float:
-    """Return the number of rows above which they are computed together."""
-    return max(FEW, 0 if work is None else _WORK / max(1.0, work))
+def random_direction(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Return a random direction that leaves no dim out: each entry is from 1/2 to 3/2.
+
+    Of either sign.
+    """
+    size = 0.5 + torch.rand(shape, generator=generator, dtype=torch.float64)
+    return size * (torch.randint(0, 2, shape, generator=generator).double() * 2 - 1)
 
 
 def _reverse(

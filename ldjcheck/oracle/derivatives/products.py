@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -21,7 +22,7 @@ import torch.autograd.forward_ad as fwAD  # torch's own spelling
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node
 
-from ldjcheck.records import Method
+from ldjcheck.records.words import Method
 from ldjcheck.running.observers.passages import Point, point_of
 
 EventMap = Callable[[Tensor], Tensor]
@@ -69,6 +70,7 @@ class Products(ABC):
     """
 
     method: Method
+    is_transposed = False  # is A J transposed? Then vectors live on outputs
 
     def __init__(self, f: CountedMap, x: Tensor) -> None:
         self.x = x.detach()
@@ -90,14 +92,9 @@ class Products(ABC):
         return max(torch.finfo(each.dtype).eps for each in (self.x, self.y))
 
     @property
-    def is_transposed(self) -> bool:
-        """Whether A is J transposed: vectors live on outputs, products on inputs."""
-        return False
-
-    @property
     def source_event(self) -> tuple[int, ...]:
         """The event shape of what vectors live on."""
-        return tuple(self.x.shape[1:])
+        return tuple(self.event_out if self.is_transposed else self.x.shape[1:])
 
     @property
     def line_event(self) -> tuple[int, ...]:
@@ -129,8 +126,8 @@ class Products(ABC):
     @abstractmethod
     def _times(self, w: Tensor) -> Tensor: ...
 
-    @abstractmethod
-    def _times_transposed(self, v: Tensor) -> Tensor: ...
+    def _times_transposed(self, v: Tensor) -> Tensor:
+        raise NoProductsError
 
     def value(self, x: Tensor) -> Tensor:
         """Return y at other points, `(batch, dims)` in and out, in float64."""
@@ -162,24 +159,16 @@ class Products(ABC):
 class ReverseProducts(Products):
     """Products `w^T J` by reverse mode, all from one recorded call where that goes."""
 
+    method: Method = "reverse"
+    is_transposed = True
+
     def __init__(self, f: CountedMap, x: Tensor) -> None:
         super().__init__(f, x)
-        self.method = "reverse"
         self._keeps = True  # a recorded call can be gone through more than once
         self._served = False  # it could once
         self._end: GradientEdge | None = None  # where it ends, if that is no tensor
         self._graph: tuple[Tensor | GradientEdge, Tensor] | None = self._recorded()
         self._at_once = 0  # products, once it was looked how many
-
-    @property
-    def is_transposed(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def source_event(self) -> tuple[int, ...]:
-        """The event shape of the output."""
-        return self.event_out
 
     @property
     def points(self) -> tuple[Point, Point]:
@@ -257,7 +246,8 @@ class ReverseProducts(Products):
         """
         w = torch.rand_like(self.y) + 0.5
         back = self.times(w)
-        for way in (self._doubled, self._forward):  # the latter calls the map
+        forward = partial(forward_product, self._called, self.x)
+        for way in (self._doubled, forward):  # the latter calls the map
             try:
                 found = torch.stack([way(each) for each in v])
             except Exception:  # each way breaks on other layers
@@ -272,9 +262,6 @@ class ReverseProducts(Products):
         size = here.abs().sum(-1) + there.abs().sum(-1)
         off = (here.sum(-1) - there.sum(-1)).abs()
         return bool((off <= 1e3 * self.epsilon * size).all())
-
-    def _forward(self, v: Tensor) -> Tensor:
-        return forward_product(self._called, self.x, v)
 
     def _doubled(self, v: Tensor) -> Tensor:
         leaf, y = self._graph or self._recorded()
@@ -307,9 +294,6 @@ class PartialProducts(ReverseProducts):
     def _called(self, x: Tensor) -> Tensor:
         raise NoProductsError  # what lies between two points is not called by itself
 
-    def _forward(self, v: Tensor) -> Tensor:
-        raise NoProductsError
-
     @property
     def calls(self) -> int:
         """None of its own."""
@@ -319,9 +303,7 @@ class PartialProducts(ReverseProducts):
 class ForwardProducts(Products):
     """Products `J v` by forward mode, each of which is a call of the map."""
 
-    def __init__(self, f: CountedMap, x: Tensor) -> None:
-        super().__init__(f, x)
-        self.method = "forward"
+    method: Method = "forward"
 
     def _times(self, w: Tensor) -> Tensor:
         try:
@@ -333,16 +315,11 @@ class ForwardProducts(Products):
         except Exception as error:  # whatever the map makes of a dual number
             raise NoProductsError from error
 
-    def _times_transposed(self, v: Tensor) -> Tensor:
-        raise NoProductsError
-
 
 class DifferenceProducts(Products):
     """Products `J v` by central differences, extrapolated from two steps (Richardson)."""
 
-    def __init__(self, f: CountedMap, x: Tensor) -> None:
-        super().__init__(f, x)
-        self.method = "differences"
+    method: Method = "differences"
 
     @property
     def epsilon(self) -> float:
@@ -360,9 +337,6 @@ class DifferenceProducts(Products):
     def _slope(self, v: Tensor, step: float) -> Tensor:
         x = self.x.reshape(self.batch, -1)
         return (self.value(x + step * v) - self.value(x - step * v)) / (2 * step)
-
-    def _times_transposed(self, v: Tensor) -> Tensor:
-        raise NoProductsError
 
 
 AUTOGRAD: tuple[type[Products], ...] = (ReverseProducts, ForwardProducts)

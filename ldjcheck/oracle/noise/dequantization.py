@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from ldjcheck.numerics.tolerance import round_trip_allowed
 from ldjcheck.oracle.noise.slopes import steepest
 from ldjcheck.records import Side
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner
@@ -35,6 +35,7 @@ class Noise:
     excuses: bool
 
 
+@on_failure(None)
 def noise_of(runner: Runner, forward: Side, inverse: Side) -> Noise | None:
     """Return what the noise u explains; u is what stands before rounding, less x.
 
@@ -46,11 +47,8 @@ def noise_of(runner: Runner, forward: Side, inverse: Side) -> Noise | None:
         return None
     first = Frozen()
     seen = Frozen()
-    try:
-        there = runner.run("forward", forward.x, first)
-        back = runner.run("inverse", there.y.detach(), seen, Manner(see_rounding=True))
-    except FailedCallError:
-        return None
+    there = runner.run("forward", forward.x, first)
+    back = runner.run("inverse", there.y.detach(), seen, Manner(see_rounding=True))
     x, came_back = forward.x.double(), back.y.detach().double()
     steps = [o.double() for o in seen.offsets if o.numel() == x.numel()]
     if not first.draws or came_back.shape != x.shape or not steps:
@@ -94,19 +92,15 @@ def density_of(noise: Tensor, gap: Tensor) -> Tensor | None:
     flat = noise.detach().double().cpu().flatten(1)
     if bool(((flat >= 0) & (flat <= 1)).all()):
         return None
-    for density in _densities(flat):
+    densities = [-(flat**2) / 2 - math.log(2 * math.pi) / 2]
+    if bool((flat.abs() <= 1).all()):  # of which a Laplace distribution is made
+        densities.append(torch.full_like(flat, -math.log(2)))
+    for density in densities:
         off = (gap + density.sum(1)).abs()
         counted = bool((off <= _COUNTED * (1 + gap.abs())).all())
         if counted and bool((gap.abs() > off).all()):
             return density
     return None
-
-
-def _densities(noise: Tensor) -> Iterator[Tensor]:
-    """Yield the log-densities that numbers may be drawn by."""
-    yield -(noise**2) / 2 - math.log(2 * math.pi) / 2
-    if bool((noise.abs() <= 1).all()):  # of which a Laplace distribution is made
-        yield torch.full_like(noise, -math.log(2))
 
 
 def _shift(u: Tensor, draws: Sequence[Tensor]) -> float | None:

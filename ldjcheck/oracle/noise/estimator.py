@@ -50,14 +50,14 @@ def estimate_of(
         if next_one is None:
             return None
         values.append(next_one.detach())
-        if len(values) % _LEAST == 0 and _is_sharp(values):
-            break
+        if len(values) % _LEAST == 0:
+            found = _mean_of(values)
+            if bool((found.mean.abs() >= _SHARP * found.error).any()):
+                break
+    return _mean_of(values)
+
+
+def _mean_of(values: list[Tensor]) -> Estimate:
     every = torch.stack(values).double().cpu()
     error = every.std(dim=0) / len(values) ** 0.5
     return Estimate(mean=every.mean(dim=0), error=error, calls=len(values))
-
-
-def _is_sharp(values: list[Tensor]) -> bool:
-    every = torch.stack(values).double()
-    error = every.std(dim=0) / len(values) ** 0.5
-    return bool((every.mean(dim=0).abs() >= _SHARP * error).any())

@@ -24,20 +24,20 @@ from ldjcheck.oracle.way_back.round_trip import is_meant, round_trip_of
 from ldjcheck.records import Calls, Domain, Probe, Side, Sides, TimeIsUpError
 from ldjcheck.running.bench import Bench
 
-OF_ONE: tuple[Oracle, ...] = (conditioning.ORACLE,)
+OF_ONE: tuple[Oracle, ...] = (conditioning.known,)
 """Asked of each direction once its derivative is known."""
 
 OF_THE_WAY_BACK: tuple[Oracle, ...] = (
-    resampled.ORACLE,
-    dropped_bits.ORACLE,
-    preimage.ORACLE,
+    resampled.known,
+    dropped_bits.known,
+    preimage.known,
 )
 """Asked once it is known whether it leads back; the first that knows tells."""
 
-OF_THE_WAY_THERE: tuple[Oracle, ...] = (inverse_function.ORACLE,)
+OF_THE_WAY_THERE: tuple[Oracle, ...] = (inverse_function.known,)
 """Asked once the way back is known."""
 
-OF_ROUNDING: tuple[Oracle, ...] = (rounded_reals.ORACLE,)
+OF_ROUNDING: tuple[Oracle, ...] = (rounded_reals.known,)
 """Asked last, of the way there."""
 
 

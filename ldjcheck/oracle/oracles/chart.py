@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
-from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.oracle.oracle import Question
 from ldjcheck.oracle.sides import judged_by
 from ldjcheck.records import Side
 
@@ -24,7 +24,7 @@ _ROUNDING = 1e-9
 _PLAIN = "donot_use_mm_for_euclid_dist"  # which loses digits of small distances
 
 
-def _known(asked: Question) -> Side | None:
+def known(asked: Question) -> Side | None:
     """Return log|det J| in the chart; of a way back, minus that of the way there."""
     side, exact = asked.side, asked.side.exact
     if exact.jacobian is None or not exact.is_resizing or side.said.ldj is None:
@@ -76,7 +76,7 @@ def _chart(y: Tensor) -> Tensor | None:
 def _entries_of_their_own(jacobian: Tensor) -> Tensor:
     """Return which entries are neither constant nor plus or minus an earlier one."""
     rows = jacobian.transpose(0, 1).flatten(1)
-    sizes = rows.norm(dim=1)
+    sizes: Tensor = rows.norm(dim=1)
     apart = torch.minimum(
         *(torch.cdist(rows, each, compute_mode=_PLAIN) for each in (rows, -rows))
     )
@@ -91,10 +91,3 @@ def _is_one(values: Tensor) -> bool:
 
 def _is_within(off: Tensor, allowed: Tensor) -> bool:
     return bool((off.abs() <= allowed).all())
-
-
-ORACLE = Oracle(
-    name="chart",
-    summary="a map onto a simplex or a factor of correlations, in a chart of these",
-    known=_known,
-)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.oracle.oracle import Question
 from ldjcheck.oracle.sides import is_minus, judged_by
 from ldjcheck.records import Side
 
 
-def _known(asked: Question) -> Side | None:
+def known(asked: Question) -> Side | None:
+    """Return the way back judged by the way there, where both points have one image."""
     inverse, forward = asked.side, asked.other
     if not asked.is_back or not inverse.round_trip.one_image:
         return None
@@ -22,10 +23,3 @@ def _known(asked: Question) -> Side | None:
     return replace(
         inverse, exact=judged_by(inverse, forward.exact, inverse.exact.allowed)
     )
-
-
-ORACLE = Oracle(
-    name="dropped-bits",
-    summary="a way back to another number of the same image is judged by the way there",
-    known=_known,
-)

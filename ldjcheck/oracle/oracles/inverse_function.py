@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ldjcheck.numerics.tolerance import hides_mistakes
-from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.oracle.oracle import Question
 from ldjcheck.oracle.sides import judged_by
 from ldjcheck.oracle.way_back.preimage import NEAR, residual_allowed, stops_early
 from ldjcheck.records import Side
 
 
-def _known(asked: Question) -> Side | None:
+def known(asked: Question) -> Side | None:
+    """Return the way there judged by the way back, where it solves for that."""
     forward, inverse = asked.side, asked.other
     off, exact = inverse.round_trip.off, inverse.exact
     if asked.is_back or asked.bench.calls.departures or off is None or off > NEAR:
@@ -36,10 +37,3 @@ def _known(asked: Question) -> Side | None:
     if not is_explained or replace(forward, exact=found).disagrees:
         return None
     return replace(forward, exact=found)
-
-
-ORACLE = Oracle(
-    name="inverse-function",
-    summary="a way there that solves has minus the exact value of the way back",
-    known=_known,
-)

@@ -17,16 +17,17 @@ from torch import Tensor
 from ldjcheck.densities.drawn import Draws
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
-from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.oracle.oracle import Question
 from ldjcheck.records import Side
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 
 _SAME = 1e-9
 
 
-def _known(asked: Question) -> Side | None:
+def known(asked: Question) -> Side | None:
+    """Return the way back judged by the way there, at the point that it made up."""
     inverse, forward, exact = asked.side, asked.other, asked.side.exact
     reported = inverse.said.ldj
     if not asked.is_back or forward.exact.instead is None or reported is None:
@@ -57,6 +58,7 @@ def _known(asked: Question) -> Side | None:
     return replace(inverse, exact=found)
 
 
+@on_failure(None, NoJacobianError, ValueError)
 def drawn_ldj(asked: Question) -> Tensor | None:
     """Return minus log p of what the way back made up, `(batch,)`, if one draw did that.
 
@@ -67,31 +69,21 @@ def drawn_ldj(asked: Question) -> Tensor | None:
     if kept is None:
         return None
     frozen = Frozen()
-    try:
-        with Draws() as draws:
-            runner.run("inverse", inverse.x, frozen)
-        if len(draws.heard) != 1 or len(frozen.draws) != 1:
-            return None
-        (noise,) = draws.heard
-        if noise.log_density is None or noise.value.shape[:1] != inverse.x.shape[:1]:
-            return None
-        # A sample is often drawn without gradients, and is what x is made of all the same.
-        there = FrozenMap(
-            runner=runner, direction="inverse", x=inverse.x, frozen=frozen,
-            manner=Manner(see_detach=True), noise=0,
-        )  # fmt: skip
-        made, _, _ = there.jacobian(there.origin)
-    except (FailedCallError, NoJacobianError, ValueError):
+    with Draws() as draws:
+        runner.run("inverse", inverse.x, frozen)
+    if len(draws.heard) != 1 or len(frozen.draws) != 1:
         return None
+    (noise,) = draws.heard
+    if noise.log_density is None or noise.value.shape[:1] != inverse.x.shape[:1]:
+        return None
+    # A sample is often drawn without gradients, and is what x is made of all the same.
+    there = FrozenMap(
+        runner=runner, direction="inverse", x=inverse.x, frozen=frozen,
+        manner=Manner(see_detach=True), noise=0,
+    )  # fmt: skip
+    made, _, _ = there.jacobian(there.origin)
     whole = torch.cat([kept.double(), made.double()], dim=2)
     if whole.shape[1] != whole.shape[2]:
         return None
     ldj = log_abs_det(whole)[1] - noise.log_density.double().flatten(1).sum(1)
     return ldj if bool(ldj.isfinite().all()) else None
-
-
-ORACLE = Oracle(
-    name="made-up-dims",
-    summary="a way back that makes up dims has minus the log-density of the way there",
-    known=_known,
-)

@@ -18,10 +18,10 @@ from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.runner import Runner
 
 OF_OTHER_DIMS: tuple[Oracle, ...] = (
-    chart.ORACLE,
-    made_up_dims.ORACLE,
-    split_integral.ORACLE,
-    volume.ORACLE,
+    chart.known,
+    made_up_dims.known,
+    split_integral.known,
+    volume.known,
 )
 """Asked of maps that change the number of dims."""
 

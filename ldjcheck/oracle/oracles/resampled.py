@@ -14,11 +14,12 @@ from torch import Tensor
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON, round_trip_allowed
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.oracle.noise.slopes import steepest
-from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.oracle.oracle import Question
 from ldjcheck.oracle.sides import judged_by
 from ldjcheck.oracle.way_back.departed import miss
 from ldjcheck.oracle.way_back.preimage import residual_allowed
-from ldjcheck.records import RoundTrip, Side
+from ldjcheck.records import Side
+from ldjcheck.records.side import RoundTrip
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
@@ -29,7 +30,7 @@ _UNKNOWN = 1e-6  # that a kept part may be off by, where no Jacobian tells
 _ANOTHER = 1e-3  # a kept part that is off by more is another point's
 
 
-def _known(asked: Question) -> Side | None:
+def known(asked: Question) -> Side | None:
     """Return the exact value at the point that the way back made up.
 
     Where it got what had left, that is the point of the way there. Else the round trip
@@ -119,10 +120,3 @@ def _unknown(inverse: Side, left: int) -> Side:
     return replace(
         inverse, exact=replace(inverse.exact, ldj=None, allowed=None, jacobian=jacobian)
     )
-
-
-ORACLE = Oracle(
-    name="resampled",
-    summary="a way back that draws anew what left has minus the exact value at its point",
-    known=_known,
-)

@@ -7,19 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.oracle.oracle import Question
 from ldjcheck.records import Side
 
 
-def _known(asked: Question) -> Side | None:
+def known(asked: Question) -> Side | None:
+    """Return a map that rounds as not known, unless noise undoes it."""
     is_undone = asked.other.exact.wrt == "noise"
     if asked.is_back or is_undone or not asked.side.exact.rounding_seen:
         return None
     return replace(asked.side, exact=replace(asked.side.exact, anchored=False))
-
-
-ORACLE = Oracle(
-    name="rounded-reals",
-    summary="a map that rounds, and that no noise undoes, is not known",
-    known=_known,
-)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ldjcheck.densities.integral import log_integral
 from ldjcheck.numerics.tolerance import says_nothing
-from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.oracle.oracle import Question
 from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
@@ -26,7 +26,7 @@ _ROUNDING = 1e-9
 _ADDS = 1e-8  # relative: the log-density is a sum over the dropped dims
 
 
-def _known(asked: Question) -> Side | None:
+def known(asked: Question) -> Side | None:
     """Return the log-density of the dropped part that the ldj claims, normalised."""
     side, exact = asked.side, asked.side.exact
     jacobian, reported = exact.jacobian, side.said.ldj
@@ -114,10 +114,3 @@ def _ldj(runner: Runner, side: Side, flat: Tensor) -> Tensor | None:
     if outcome.reported is None:
         return None
     return outcome.reported.detach().double()
-
-
-ORACLE = Oracle(
-    name="split-integral",
-    summary="what a layer drops has a density, which integrates to one",
-    known=_known,
-)

@@ -8,13 +8,13 @@ from dataclasses import replace
 import torch
 
 from ldjcheck.numerics.tolerance import lost_below
-from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.oracle.oracle import Question
 from ldjcheck.records import Side
 
 _ROUNDING = 1e-9
 
 
-def _known(asked: Question) -> Side | None:
+def known(asked: Question) -> Side | None:
     """Return log det(J^T J) / 2, or with J J^T where dims are lost."""
     exact, jacobian = asked.side.exact, asked.side.exact.jacobian
     if jacobian is None or not exact.is_resizing or asked.side.said.ldj is None:
@@ -31,10 +31,3 @@ def _known(asked: Question) -> Side | None:
     return replace(
         asked.side, exact=replace(exact, ldj=ldj, allowed=allowed, instead="volume")
     )
-
-
-ORACLE = Oracle(
-    name="volume",
-    summary="a map into more or fewer dims has a volume factor",
-    known=_known,
-)

@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ldjcheck.oracle.derivatives.jacobian import random_direction
 from ldjcheck.oracle.derivatives.products import Products
 
 
@@ -76,18 +77,9 @@ class Block:
         return whole
 
     def random(self, count: int) -> Tensor:
-        """Return random vectors, `(count, batch, n)`, that leave no entry out.
-
-        Each entry is between 1/2 and 3/2 in size, of either sign.
-        """
+        """Return random vectors, `(count, batch, n)`, that leave no entry out."""
         shape = (count, self.batch, self.size)
-        drawn = torch.rand(shape, generator=self.generator, dtype=torch.float64)
-        return ((drawn + 0.5) * self.signs(shape)).to(self.lines.device)
-
-    def signs(self, shape: tuple[int, ...]) -> Tensor:
-        """Return random signs."""
-        drawn = torch.randint(0, 2, shape, generator=self.generator)
-        return drawn.double() * 2 - 1
+        return random_direction(shape, self.generator).to(self.lines.device)
 
     def without(self, lines: Tensor, sources: Tensor) -> Block:
         """Return what is left when some of the lines and sources are known."""

@@ -59,9 +59,6 @@ ORACLES: tuple[Oracle, ...] = (
 )
 """From the cheapest one on; the dense Jacobian is behind them all."""
 
-_FACTORISED = (
-    colouring.propose,
-)  # whose determinant is that of a matrix of all entries
 
 _LEAST = 4  # lines that are left: fewer are worked out
 _GLIMPSES = 4  # columns, of different samples or of one, that are looked at first
@@ -93,14 +90,10 @@ def determinant(f: EventMap, x: Tensor, wanted: Wanted | None = None) -> Determi
         NoTensorError: f returns something else than a tensor.
         UnequalDimsError: J is not square.
     """
-    return solved(f, x, wanted or Wanted())[0]
-
-
-def solved(f: EventMap, x: Tensor, wanted: Wanted) -> tuple[Determinant, Products]:
-    """Return the same, and the products of the Jacobians, of which there may be more."""
+    wanted = wanted or Wanted()
     generator = torch.Generator().manual_seed(wanted.seed)
     products, glimpses = looked_at(f, x, generator, wanted)
-    return solved_by(products, glimpses, generator, wanted), products
+    return solved_by(products, glimpses, generator, wanted)
 
 
 def solved_by(
@@ -131,44 +124,36 @@ def looked_at(
     Raises:
         NoProductsError, NoTensorError, UnequalDimsError: as `determinant`.
     """
-    sources, units = _units(len(x), x[0].numel(), generator)
-    sources, units = sources.to(x.device), units.to(x.device)
+    sources, units = _units(x, generator)
     ways = WAYS if wanted.differences else AUTOGRAD
     products, columns = opened(f, x, units, ways)
     first = Glimpse(sources=sources, columns=columns)
-    return products, (first, *_more(products, generator, _columns(products) - 1))
+    return products, (first, *glimpsed(products, generator, seen=1))
 
 
-def glimpsed(products: Products, generator: torch.Generator) -> tuple[Glimpse, ...]:
-    """Return some columns of A.
+def glimpsed(
+    products: Products, generator: torch.Generator, seen: int = 0
+) -> tuple[Glimpse, ...]:
+    """Return some columns of A, less by as many as were `seen`.
 
     Raises:
         NoProductsError: there are none.
     """
-    return _more(products, generator, _columns(products))
-
-
-def _columns(products: Products) -> int:
-    return 1 if products.dims <= FEW else max(1, _GLIMPSES // products.batch)
-
-
-def _more(
-    products: Products, generator: torch.Generator, count: int
-) -> tuple[Glimpse, ...]:
+    few = products.dims <= FEW
     found = []
-    for _ in range(count):
-        sources, units = _units(products.batch, products.dims, generator)
-        units, sources = units.to(products.x.device), sources.to(products.x.device)
+    for _ in range((1 if few else max(1, _GLIMPSES // products.batch)) - seen):
+        sources, units = _units(products.x, generator)
         found.append(Glimpse(sources=sources, columns=products.times(units)))
     return tuple(found)
 
 
-def _units(batch: int, dims: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _units(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return a source of each sample, and the vector that asks for its column."""
+    batch, dims = len(x), x[0].numel()
     sources = torch.randint(0, dims, (batch,), generator=generator)
     units = torch.zeros(batch, dims, dtype=torch.float64)
     units[torch.arange(batch), sources] = 1.0
-    return sources, units
+    return sources.to(x.device), units.to(x.device)
 
 
 def _solved(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -> Known:
@@ -178,8 +163,8 @@ def _solved(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -> Kno
     """
     known = nothing_known(block.batch, block.products.dims, pending.device)
     for oracle in () if _is_small(block) else ORACLES:
-        if oracle in _FACTORISED and not wanted.entries:
-            continue
+        if oracle is colouring.propose and not wanted.entries:
+            continue  # its determinant is that of a matrix of all entries
         left = pending & ~known.done
         if not left.any():
             return known
@@ -226,10 +211,13 @@ def _all_entries(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -
     Where samples influence each other, each one's own block counts.
     """
     none = nothing_known(block.batch, block.products.dims, pending.device)
-    if not wanted.entries and not _is_small(block):
-        return none
-    if not _is_afforded(block, wanted):
-        return replace(none, refused=cost_of_dense(block))
+    if not _is_small(block):
+        if not wanted.entries:
+            return none
+        if wanted.afford is not None:
+            cost = cost_of_dense(block)
+            if not wanted.afford(cost):
+                return replace(none, refused=cost)
     proposal = dense.propose(block)
     found = _proved(block, proposal, pending, still, wanted)
     left = pending & ~found.done
@@ -250,12 +238,6 @@ def _all_entries(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -
 def _is_small(block: Block) -> bool:
     """Return whether all entries take hardly more products than a proof."""
     return block.products.dims <= FEW or block.size < _LEAST
-
-
-def _is_afforded(block: Block, wanted: Wanted) -> bool:
-    if wanted.afford is None or _is_small(block):
-        return True
-    return wanted.afford(cost_of_dense(block))
 
 
 def _stage(proposal: Proposal[Claim], still: Tensor, samples: Tensor) -> Stage:
@@ -310,8 +292,6 @@ def _record(
         method="products" if simple else products.method,
         products=products.products,
         calls=products.calls,
-        residual=known.residual,
-        bound=known.bound,
         anchored=None if holds is None else holds & known.done,
         jacobian=known.jacobian,
         coupled=known.coupled,

@@ -33,10 +33,7 @@ _SOLVED = 4  # random right-hand sides that tell how large the inverse is
 class Coloured(Dense):
     """A matrix of which all entries are known, if the others are zero as supposed."""
 
-    @property
-    def probes(self) -> int:
-        """As many as for any guess."""
-        return PROBES
+    probes = PROBES  # as many as for any guess
 
     @cached_property
     def scales(self) -> Tensor:

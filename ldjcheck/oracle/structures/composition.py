@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.directional_derivative import followed
+from ldjcheck.oracle.derivatives.jacobian import random_direction
 from ldjcheck.oracle.derivatives.products import (
     EventMap,
     NoProductsError,
@@ -209,8 +210,6 @@ def _summed(
         method="composition",
         products=products.products + sum(each.products for each in known),
         calls=products.calls,
-        residual=stacked("residual").amax(dim=0),
-        bound=stacked("bound").amin(dim=0),
         anchored=holds,
         jacobian=None,
         coupled=None,
@@ -235,7 +234,9 @@ def _taken_apart(whole: Part, seed: int) -> tuple[list[Part], Tensor]:
         alone = [_taken_apart(parts[0], seed)] if len(parts) == 1 else []
         if alone and len(alone[0][0]) == 1:
             continue  # one call hands on to another, and nothing is told apart
-        if not _is_the_same(parts, whole) and not _multiply(parts, order, whole, seed):
+        edges = [(part.start.edge, part.end.edge) for part in parts]
+        is_whole = edges == [(whole.start.edge, whole.end.edge)]  # a call hands it on
+        if not is_whole and not _multiply(parts, order, whole, seed):
             continue
         found, moved = list[Part](), every.clone()  # parts leave theirs in their order
         inside = alone or [_taken_apart(part, seed) for part in parts]
@@ -254,12 +255,6 @@ def _outermost(calls: Sequence[Passage]) -> list[Passage]:
         if not found or not found[-1].holds(each):
             found.append(each)
     return found
-
-
-def _is_the_same(parts: Sequence[Part], whole: Part) -> bool:
-    """Return whether a part is the whole: one call hands on to another."""
-    (part, *more), start, end = parts, whole.start.edge, whole.end.edge
-    return not more and (part.start.edge, part.end.edge) == (start, end)
 
 
 def _route(
@@ -341,7 +336,9 @@ def _between(
 
 def _multiply(parts: Sequence[Part], order: Tensor, whole: Part, seed: int) -> bool:
     """Return whether products through the whole are those through the parts."""
-    w = _random(whole, seed)
+    shape = (_PROBES, whole.products.batch, whole.products.dims)
+    w = random_direction(shape, torch.Generator().manual_seed(seed))
+    w = w.to(whole.places.device)
     through = torch.zeros_like(w)
     through[..., order] = w
     for part in reversed(parts):
@@ -377,12 +374,3 @@ def _found(values: Tensor, among: Tensor) -> Tensor | None:
 
 def _is_near(here: Tensor, there: Tensor) -> bool:
     return bool(((here - there).abs() <= _NEAR * (1.0 + here.abs())).all())
-
-
-def _random(whole: Part, seed: int) -> Tensor:
-    """Return random vectors, `(probes, batch, dims)`, between 1/2 and 3/2 in size."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = (_PROBES, whole.products.batch, whole.products.dims)
-    size = 0.5 + torch.rand(shape, generator=generator, dtype=torch.float64)
-    sign = torch.randint(0, 2, shape, generator=generator).double() * 2 - 1
-    return (size * sign).to(whole.places.device)

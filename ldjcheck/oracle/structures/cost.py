@@ -22,10 +22,9 @@ class Cost:
 
     def __str__(self) -> str:
         """Return it in words."""
-        return (
-            f"{self.products} backward passes, about {_rounded(self.seconds)} s, "
-            f"{_size(self.memory)}"
-        )
+        seconds = f"{self.seconds:{'.1g' if self.seconds < 10 else '.0f'}}"
+        passes = f"{self.products} backward passes"
+        return f"{passes}, about {seconds} s, {_size(self.memory)}"
 
 
 Afford = Callable[[Cost], bool]
@@ -46,10 +45,6 @@ def cost_of_dense(block: Block) -> Cost:
         seconds=size * one + factorised,
         memory=8 * batch * (size * size + 2 * chunk * block.products.dims),
     )
-
-
-def _rounded(seconds: float) -> str:
-    return f"{seconds:.1g}" if seconds < 10 else f"{seconds:.0f}"
 
 
 def _size(memory: int) -> str:

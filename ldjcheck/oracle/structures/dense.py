@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import lost_below
-from ldjcheck.oracle.derivatives.jacobian import log_abs_det, peeled
+from ldjcheck.oracle.derivatives.jacobian import Pivots, log_abs_det, peeled
 from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.diagonal import rounded_logs
 from ldjcheck.oracle.structures.proof import Claim, Proposal
 from ldjcheck.records import Structure
-
-Pivots = tuple[list[int], list[int]]
 
 _AT_ONCE = 64  # columns that are asked for together
 _ZERO = 1e-13  # of the largest entry of the line: what rounding leaves of a zero
@@ -38,10 +36,7 @@ class Dense(Claim):
         Tensor  # `columns[b, j]` is that of source j: S transposed, `(batch, n, n)`
     )
 
-    @property
-    def probes(self) -> int:
-        """One, that tells whether samples influence each other."""
-        return 1
+    probes = 1  # it tells whether samples influence each other
 
     def times(self, w: Tensor) -> Tensor:
         """Return S w."""
@@ -79,7 +74,11 @@ def _combined(w: Tensor, rows: Tensor) -> Tensor:
 
 def propose(block: Block, *, apart: bool = False) -> Proposal[Dense]:
     """Return the block as it is, column by column, of all samples at once or `apart`."""
-    columns = _columns_apart(block) if apart else _columns(block)
+    if apart:
+        own = [_columns(block, sample)[sample] for sample in range(block.batch)]
+        columns = torch.stack(own)
+    else:
+        columns = _columns(block)
     seen = columns.cpu().numpy() != 0
     pivots = peeled(seen.any(axis=0))
     precision = str(block.products.x.dtype).removeprefix("torch.")
@@ -110,13 +109,6 @@ def _columns(block: Block, sample: int | None = None) -> Tensor:
         units = units.double().to(device).expand(-1, block.batch, -1)
         found[start : start + count] = block.times(units)
     return found.transpose(0, 1)
-
-
-def _columns_apart(block: Block) -> Tensor:
-    """Return the own columns of samples that influence each other, one after the other."""
-    return torch.stack(
-        [_columns(block, sample)[sample] for sample in range(block.batch)]
-    )
 
 
 def structure_of(columns: Tensor, pivots: Pivots) -> Structure:

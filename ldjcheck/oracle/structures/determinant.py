@@ -10,11 +10,8 @@ from torch import Tensor
 from ldjcheck.oracle.derivatives.directional_derivative import Stage
 from ldjcheck.oracle.structures.cost import Cost
 from ldjcheck.oracle.structures.proof import Claim, Proof, Proposal
-from ldjcheck.records import Method, Structure
-
-_ORDER: tuple[Structure, ...] = (
-    "identity", "diagonal", "permutation", "triangular", "low-rank", "block", "dense",
-)  # fmt: skip
+from ldjcheck.records import Structure
+from ldjcheck.records.words import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +30,6 @@ class Determinant:
     method: Method
     products: int
     calls: int
-    residual: Tensor  # of the proofs, relative to what each line adds up
-    bound: Tensor  # what rounding explains of that
     anchored: Tensor | None  # whether differences agree; None where nobody asked
     jacobian: Tensor | None  # `(batch, dims, dims)`, where all of it was worked out
     coupled: Tensor | None  # samples that influence others, or hang on them, if any
@@ -54,8 +49,6 @@ class Known:
     sign: Tensor
     ldj: Tensor
     error: Tensor
-    residual: Tensor
-    bound: Tensor
     shares: Tensor  # by input among all dims, NaN where nothing tells
     alone: Tensor  # whether its entries of A are the only ones in their columns
     parts: tuple[tuple[Structure, int], ...] = ()
@@ -79,8 +72,6 @@ class Known:
             sign=chosen(self.sign, other.sign),
             ldj=chosen(self.ldj, other.ldj),
             error=chosen(self.error, other.error),
-            residual=chosen(self.residual, other.residual),
-            bound=chosen(self.bound, other.bound),
             shares=chosen(self.shares, other.shares),
             alone=chosen(self.alone, other.alone),
             parts=self.parts + (other.parts if bool(take.any()) else ()),
@@ -98,8 +89,6 @@ class Known:
             sign=self.sign * other.sign * parity,
             ldj=self.ldj + other.ldj,
             error=self.error + other.error,
-            residual=torch.maximum(self.residual, other.residual),
-            bound=torch.minimum(self.bound, other.bound),
             shares=torch.where(told, other.shares, self.shares),
             alone=self.alone & other.alone,
             parts=self.parts + other.parts,
@@ -112,14 +101,11 @@ class Known:
 def nothing_known(batch: int, dims: int, device: torch.device) -> Known:
     """Return that nothing is known of any sample."""
     missing = torch.full((batch,), torch.nan, dtype=torch.float64, device=device)
-    none = torch.zeros(batch, dtype=torch.float64, device=device)
     return Known(
         done=torch.zeros(batch, dtype=torch.bool, device=device),
         sign=missing,
         ldj=missing,
         error=missing,
-        residual=none,
-        bound=none,
         shares=missing[:, None].expand(batch, dims),
         alone=torch.zeros(batch, dtype=torch.bool, device=device),
     )
@@ -148,8 +134,6 @@ def known_of(
         sign=claim.sign,
         ldj=claim.ldj,
         error=proof.error + (claim.rounding * unusual if bounded else 0.0),
-        residual=proof.residual,
-        bound=proof.bound,
         shares=shares,
         alone=proof.is_alone,
         parts=((claim.structure, part.size),),

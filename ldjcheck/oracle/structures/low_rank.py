@@ -93,7 +93,7 @@ def propose(block: Block) -> Proposal[LowRank] | None:
         return None
     w = block.random(0)
     images = w
-    for count in _counts(block.size):
+    for count in sorted({_FIRST, max(_FIRST, min(_MOST, block.size // _PART))}):
         more = block.random(count - len(w))
         w = torch.cat([w, more])
         images = torch.cat([images, block.times(more)])
@@ -119,10 +119,6 @@ def _matrices(vectors: Tensor) -> NDArray[np.float64]:
     """Return the vectors of each sample as columns, `(batch, n, count)`."""
     found: NDArray[np.float64] = vectors.permute(1, 2, 0).cpu().numpy()
     return found
-
-
-def _counts(size: int) -> list[int]:
-    return sorted({_FIRST, max(_FIRST, min(_MOST, size // _PART))})
 
 
 def _range(w: Matrix, images: Matrix) -> tuple[float, Matrix] | None:

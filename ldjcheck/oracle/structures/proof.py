@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -43,15 +43,9 @@ class Claim(ABC):
     shares: Tensor | None  # of the inputs, ascending, `(batch, n)`
     epsilon: float  # the rounding unit of the entries
 
-    @property
-    def probes(self) -> int:
-        """How many random vectors prove it."""
-        return PROBES
-
-    @property
-    def is_graded(self) -> bool:
-        """Whether S w is known for some vectors only, those that `scales` shapes."""
-        return False
+    probes: ClassVar[int] = PROBES  # random vectors that prove it
+    # Whether S w is known for some vectors only, those that `scales` shapes.
+    is_graded: ClassVar[bool] = False
 
     @abstractmethod
     def times(self, w: Tensor) -> Tensor:
@@ -107,7 +101,6 @@ class Proof:
 
     holds: Tensor
     residual: Tensor  # the largest of all lines, relative to what the line adds up
-    bound: Tensor  # what rounding explains of that, on the line where it is most
     error: Tensor  # of log|det|, that the residuals may conceal, nats
     is_alone: Tensor  # whether the part's vectors moved no line outside of it
 
@@ -132,7 +125,7 @@ def prove(proposal: Proposal[Claim], *, apart: bool) -> Proof:
     allowed = epsilon * _ROUNDING * size
     if _is_noisy(residual, allowed):
         allowed = allowed + _LOUD * _noise(part, w, found[..., part.lines])
-    holds = _within(residual, allowed)
+    holds = (residual <= allowed).all(dim=2).all(dim=0)  # not a number is not within
     relative = torch.where(residual > 0, residual / size, 0.0).nan_to_num(torch.inf)
     error = _concealed(residual, claim.influence)
     dims = part.products.dims
@@ -142,7 +135,6 @@ def prove(proposal: Proposal[Claim], *, apart: bool) -> Proof:
     return Proof(
         holds=holds & (error <= worth),
         residual=relative.amax(dim=(0, 2)),
-        bound=torch.where(size > 0, allowed / size, 0.0).amax(dim=(0, 2)),
         error=error,
         is_alone=_is_alone(part, found),
     )
@@ -168,10 +160,6 @@ def _concealed(residual: Tensor, influence: Tensor) -> Tensor:
     line = residual.amax(dim=0) / _DELTA
     first = torch.where(line > 0, line * influence, 0.0).sum(dim=1)
     return first * (1.0 + first)
-
-
-def _within(residual: Tensor, allowed: Tensor) -> Tensor:
-    return (residual <= allowed).all(dim=2).all(dim=0)  # not a number is not within
 
 
 def _is_alone(part: Block, found: Tensor) -> Tensor:

@@ -47,10 +47,7 @@ class Triangular(Claim):
     lines: Tensor  # the lines in their order, `(n,)`
     sources: Tensor  # the sources in theirs
 
-    @property
-    def is_graded(self) -> bool:
-        """True."""
-        return True
+    is_graded = True
 
     def times(self, w: Tensor) -> Tensor:
         """Return S w, true where w falls as g does."""
@@ -66,7 +63,9 @@ class Triangular(Claim):
 
     def _combined(self, coefficients: Tensor, w: Tensor) -> Tensor:
         level = w[..., self.sources] / self.grades
-        windows = _windows(level, coefficients.shape[2])
+        count = coefficients.shape[2]
+        # Each entry and those after it, `(..., n, count)`, zeros beyond the end.
+        windows = torch.nn.functional.pad(level, (0, count - 1)).unfold(-1, count, 1)
         found = (coefficients * windows).sum(dim=-1) * self.grades
         return torch.empty_like(w).index_copy(-1, self.lines, found)
 
@@ -159,7 +158,9 @@ def _coefficients(block: Block, order: Tensor) -> tuple[Tensor, Tensor]:
     size = block.size
     count = max(_FEWEST, ceil(size * _NEGLIGIBLE / _DECADES))
     place = torch.arange(size, device=order.device)
-    grades = _grades(place - size // 2, min(_DECADES / size, _NEGLIGIBLE / count))
+    decades = min(_DECADES / size, _NEGLIGIBLE / count)  # from place to place
+    halvings = ((place - size // 2).double() * (decades * log2(10.0))).round()
+    grades = torch.exp2(-halvings)
     points = torch.arange(count // 2 + 1, device=order.device)
     roots = torch.polar(
         torch.ones(count).double(), 2 * torch.pi / count * torch.arange(count).double()
@@ -173,17 +174,6 @@ def _coefficients(block: Block, order: Tensor) -> tuple[Tensor, Tensor]:
     # At the k-th point stands the sum of c_d exp(2 pi i k d / N).
     coefficients = torch.fft.irfft(values.conj(), n=count, dim=0)
     return coefficients.permute(1, 2, 0), grades
-
-
-def _grades(place: Tensor, decades: float) -> Tensor:
-    """Return powers of two that fall by so many decades from place to place."""
-    return torch.exp2(-(place.double() * (decades * log2(10.0))).round())
-
-
-def _windows(level: Tensor, count: int) -> Tensor:
-    """Return each entry and those after it, `(..., n, count)`, zeros beyond the end."""
-    padded = torch.nn.functional.pad(level, (0, count - 1))
-    return padded.unfold(-1, count, 1)
 
 
 def _solved_transposed(coefficients: Tensor, right: Tensor) -> Tensor:

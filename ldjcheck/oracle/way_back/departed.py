@@ -12,7 +12,7 @@ from torch import Tensor
 from ldjcheck.oracle.derivatives.flat_map import has_whole_numbers
 from ldjcheck.oracle.way_back.round_trip import gap_between
 from ldjcheck.records import Side
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner
@@ -38,6 +38,7 @@ def miss(runner: Runner, inverse: Side, forward: Side) -> float:
     return max(off, gap_between(away, noise[0].flatten()))
 
 
+@on_failure(None)
 def given_back(runner: Runner, x: Tensor, y: Tensor) -> Frozen | None:
     """Return the draws of a way back that lead from y to where x came from, or None.
 
@@ -45,11 +46,8 @@ def given_back(runner: Runner, x: Tensor, y: Tensor) -> Frozen | None:
     the way there adds comes after: what leaves is told by a call of it.
     """
     drawn, there = Frozen(), Frozen()
-    try:
-        left = runner.run("forward", x, there).left
-        runner.run("inverse", y, drawn)
-    except FailedCallError:
-        return None
+    left = runner.run("forward", x, there).left
+    runner.run("inverse", y, drawn)
     rest, parts = y.detach().flatten(1), []
     kept = rest.shape[1] - left
     noise = iter(there.draws)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.numerics.closeness import same
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 
@@ -24,6 +24,7 @@ _TURNS = (1, -1, 2, -2)  # a clamp ends the same on one side only, and not for l
 _WHOLE = 1e-6  # how far from a whole number of periods a way back may land
 
 
+@on_failure(False)
 def has_one_image(runner: Runner, x: Tensor, back: Tensor) -> bool:
     """Return whether the map takes x and back to one point, under the same noise.
 
@@ -34,32 +35,27 @@ def has_one_image(runner: Runner, x: Tensor, back: Tensor) -> bool:
     if x.unique().numel() > 1 and back.unique().numel() == 1:
         return False
     noise = Frozen()
-    try:
-        there = runner.run("forward", x, noise).y.detach()
-        again = runner.run("forward", back.detach().to(x.dtype), Frozen()).y.detach()
-    except FailedCallError:
-        return False
+    there = runner.run("forward", x, noise).y.detach()
+    again = runner.output("forward", back.detach().to(x.dtype))
     return bool(noise.draws) and same(again, there)
 
 
+@on_failure(None)
 def beyond_noise(runner: Runner, x: Tensor) -> float | None:
     """Return how far x lies outside of what comes back without noise and with all of it.
 
     Only noise from 0 to 1 has such ends; None of any other.
     """
     drawn = Frozen()
-    try:
-        runner.run("forward", x, drawn)
-        noise = [d for d in drawn.draws if d.is_floating_point()]
-        if not noise or not all(bool(((d >= 0) & (d <= 1)).all()) for d in noise):
-            return None
-        ends = []
-        for end in (0.0, 1.0):
-            at = Frozen([torch.full_like(d, end) for d in drawn.draws])
-            y = runner.run("forward", x, at).y.detach()
-            ends.append(runner.run("inverse", y, Frozen()).y.detach().double())
-    except FailedCallError:
+    runner.run("forward", x, drawn)
+    noise = [d for d in drawn.draws if d.is_floating_point()]
+    if not noise or not all(bool(((d >= 0) & (d <= 1)).all()) for d in noise):
         return None
+    ends = []
+    for end in (0.0, 1.0):
+        at = Frozen([torch.full_like(d, end) for d in drawn.draws])
+        y = runner.run("forward", x, at).y.detach()
+        ends.append(runner.output("inverse", y).double())
     low, high = torch.minimum(*ends), torch.maximum(*ends)
     if low.shape != x.shape:
         return None

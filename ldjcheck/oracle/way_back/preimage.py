@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON
-from ldjcheck.oracle.oracle import Oracle, Question
+from ldjcheck.oracle.oracle import Question
 from ldjcheck.oracle.sides import judged_by, measured_side
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.departed import given_back
 from ldjcheck.oracle.way_back.round_trip import gap_between
-from ldjcheck.records import Exact, Side, Sides
+from ldjcheck.records import Side, Sides
+from ldjcheck.records.side import Exact
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
-from ldjcheck.running.guard import Frozen
+from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.runner import Runner
 
 NEAR = 1e-3  # a way back that misses by more is no way to find the preimage
@@ -150,7 +150,7 @@ def residual_allowed(off: float, dims: int) -> float:
     return _PER_DIM * off * dims
 
 
-def _known(asked: Question) -> Side | None:
+def known(asked: Question) -> Side | None:
     """Return what is true at the point where the way back ended.
 
     Where its own derivative is not known; or good to the solver's last step only, while
@@ -202,6 +202,7 @@ def _follows(own: Exact, found: Exact) -> bool:
     return bool((near | ~known).all())
 
 
+@on_failure(None)
 def by_inversion(runner: Runner, inverse: Side, forward: Side) -> Side | None:
     """Return a way back judged by the way there, where it is shown to undo it; else None.
 
@@ -216,30 +217,15 @@ def by_inversion(runner: Runner, inverse: Side, forward: Side) -> Side | None:
         return None
     size = 1.0 + float(x.abs().max())
     least = max(_UNITS * MACHINE_EPSILON[forward.said.dtype], _SHARE * _STEP) * size
-    off = _largest(inverse.y - x)
+    off = gap_between(inverse.y, x)
     if not off <= least:
         return None
     generator = torch.Generator().manual_seed(runner.seed)
     v = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
     moved = x + _STEP * size * v
-    try:
-        y = runner.run("forward", moved, Frozen()).y.detach()
-        back = runner.run("inverse", y, Frozen()).y.detach()
-    except (LayerRaisedError, UnexpectedReturnError):
-        return None
-    if back.shape != x.shape or not _largest(back - moved) <= least:
+    back = runner.around(moved)
+    if back.shape != x.shape or not gap_between(back, moved) <= least:
         return None
     allowed = forward.exact.allowed + 10.0 * off * inverse.dims
     judged = judged_by(inverse, forward.exact, allowed)
     return replace(inverse, exact=replace(judged, anchored=True))
-
-
-def _largest(off: Tensor) -> float:
-    return float(off.double().abs().max())
-
-
-ORACLE = Oracle(
-    name="preimage",
-    summary="a way back that solves has minus the exact value of the way there",
-    known=_known,
-)

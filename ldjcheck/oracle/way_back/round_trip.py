@@ -18,8 +18,9 @@ from ldjcheck.oracle.noise.slopes import flattest
 from ldjcheck.oracle.oracle import Question
 from ldjcheck.oracle.sides import is_minus, measured_side
 from ldjcheck.oracle.way_back.many_to_one import beyond_noise, has_one_image, period_of
-from ldjcheck.records import RoundTrip, Side
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.records import Side
+from ldjcheck.records.side import RoundTrip
+from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 
@@ -38,8 +39,8 @@ def round_trip_of(asked: Question) -> RoundTrip:
     inverse, forward, runner = asked.side, asked.other, asked.runner
     if not forward.answered or not inverse.answered:
         return RoundTrip()
-    if _drops_dims(forward):
-        return RoundTrip()
+    if forward.y[0].numel() < forward.dims:
+        return RoundTrip()  # what is dropped cannot come back
     if inverse.y.shape != forward.x.shape:
         return _of_another_shape(inverse, forward)
     off = gap_between(inverse.y, forward.x)
@@ -57,6 +58,7 @@ def round_trip_of(asked: Question) -> RoundTrip:
     return _excused(asked, trip)
 
 
+@on_failure(False)
 def _scatters(runner: Runner, forward: Side, inverse: Side) -> bool:
     """Return whether a way back is off by another amount altogether a small step aside.
 
@@ -69,11 +71,7 @@ def _scatters(runner: Runner, forward: Side, inverse: Side) -> bool:
     generator = torch.Generator().manual_seed(runner.seed)
     v = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
     aside = x + _ASIDE * (1.0 + x.abs()) * v
-    try:
-        y = runner.run("forward", aside, Frozen()).y.detach()
-        back = runner.run("inverse", y, Frozen()).y.detach()
-    except FailedCallError:
-        return False
+    back = runner.around(aside)
     if back.shape != x.shape:
         return False
     before, after = inverse.y.double() - x.double(), back.double() - aside.double()
@@ -203,7 +201,6 @@ def _off_by_turns(runner: Runner, x: Tensor, back: Tensor, off: float) -> float:
     """
     if not x.is_floating_point() or not back.is_floating_point():
         return off
-
     try:
         turn = period_of(runner.around, x, back)
     except FailedCallError:
@@ -212,8 +209,3 @@ def _off_by_turns(runner: Runner, x: Tensor, back: Tensor, off: float) -> float:
         return off
     gap = (back.double() - x.double()) / turn
     return turn * float((gap - gap.round()).abs().max())
-
-
-def _drops_dims(side: Side) -> bool:
-    """Return whether the output has fewer entries: what is dropped cannot come back."""
-    return side.y[0].numel() < side.dims

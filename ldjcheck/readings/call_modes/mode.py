@@ -30,7 +30,7 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
 
     Or in evaluation, if all that is unproven is that samples meet in training.
     """
-    from ldjcheck.settling.settle import otherwise
+    from ldjcheck.settling.domains import reported_otherwise
 
     subject, result = outcome.subject, outcome.result
     asked, layer = subject.asked, subject.layer
@@ -39,7 +39,10 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         if result.status == "unproven" and met:
             for there in read_anew(layer, replace(asked, mode="eval")):
                 yield replace(there, adopt=_evaluated)
-    elif result.status == "pass" and otherwise(subject.bench, "training") is not None:
+    elif (
+        result.status == "pass"
+        and reported_otherwise(subject.bench, "training") is not None
+    ):
         trained = settle_layer(layer, replace(asked, mode="train"))
         yield Reading(subject=trained, adopt=_trained)
 

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 def propose(outcome: Outcome) -> Iterator[Reading]:
     """Yield what is wrong under `torch.no_grad()` alone, where the map is the same."""
-    from ldjcheck.settling.settle import otherwise
+    from ldjcheck.settling.domains import reported_otherwise
 
     subject = outcome.subject
     if outcome.result.status != "pass":
         return
-    told = otherwise(subject.bench, "without gradients")
+    told = reported_otherwise(subject.bench, "without gradients")
     if told is not None:
         found = without_gradients(*told, math.prod(subject.bench.shape))
         yield outcome.known(with_finding(outcome.result, subject.asked, found))

@@ -6,66 +6,31 @@ from ldjcheck.records import Derived, DerivedStep, Direction, Obstacle, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.finding import Block
-from ldjcheck.report.blocks.layout import (
-    one_line,
-    pad,
-    shorten_middle,
-    shorten_target,
-    wrap,
-)
+from ldjcheck.report.blocks.layout import one_line, shorten_middle, wrap
+from ldjcheck.report.blocks.title import title
 from ldjcheck.report.style import Style
 
 _MARGIN = "    "
-_OUTCOMES = {
-    "verified": ("DERIVED", "green"),
-    "suggested": ("NOT VERIFIED", "yellow"),
-    "none": ("NOT DERIVED", "yellow"),
-}
 
 
-def blocks(result: Result, style: Style) -> list[Block]:
+def blocks(result: Result, derived: Derived, style: Style) -> list[Block]:
     """Return the title, the steps of each direction, what was in the way, and the edit."""
-    derived = result.derived
-    assert derived is not None
-    found: list[Block] = [[title(result, derived, style)]]
+    found: list[Block] = [[title(result, style)]]
+    stopped = {each.direction for each in derived.obstacles}
+    is_flat = derived.applicability != "none" and "forward" not in stopped
     for direction in ("forward", "inverse"):
         steps = [s for s in derived.steps if s.direction == direction]
         if steps:
             found.append(_steps(steps, direction, style))
-        elif derived.applicability != "none" and _is_flat(derived, direction):
-            found.append(_keeps_volume(direction, style))
-        found += [
-            _obstacle(each, style)
-            for each in derived.obstacles
-            if each.direction == direction
-        ]
+        elif direction == "forward" and is_flat:
+            text = "forward: no step changes the volume, so the ldj is 0."
+            found.append(wrap(text, style.width, "  ", "  "))
+        there = [each for each in derived.obstacles if each.direction == direction]
+        found += [_obstacle(each, style) for each in there]
     found.append(_verdict(derived, style))
     if derived.edits:
         found.append(_edits(derived, style))
     return found
-
-
-def title(result: Result, derived: Derived, style: Style) -> str:
-    """Return the target on the left, and what came of it on the right."""
-    word, color = _OUTCOMES[derived.applicability]
-    name = one_line(result.target)
-    layer = one_line(result.layer or "")
-    if layer.partition("(")[0] not in name:
-        name = f"{name}  {layer}"
-    room = style.width - len(word) - 2
-    left = pad(shorten_target(name, room), room)
-    return f"{left}  {style.paint(word, color, bold=True)}"
-
-
-def _is_flat(derived: Derived, direction: Direction) -> bool:
-    """Return whether a direction was derived, and adds nothing."""
-    stopped = {each.direction for each in derived.obstacles}
-    return direction == "forward" and direction not in stopped
-
-
-def _keeps_volume(direction: Direction, style: Style) -> Block:
-    text = f"{direction}: no step changes the volume, so the ldj is 0."
-    return wrap(text, style.width, "  ", "  ")
 
 
 def _steps(steps: list[DerivedStep], direction: Direction, style: Style) -> Block:

@@ -24,19 +24,15 @@ class Excerpt:
 def excerpt(result: Result, finding: Finding, around: int, style: Style) -> Excerpt:
     """Return where a finding is: its line among at most `around` steps of the map."""
     place = finding.location
+    if place is None:
+        return Excerpt([])
     ledger = [each for each in result.ledger if each.direction == finding.direction]
-    marks = [n for n, each in enumerate(ledger) if _is_at(each, place)]
-    if not marks or place is None:
-        lines = [] if place is None else about.place(place, True, style)
-        return Excerpt(lines)
+    at = place.file, place.cell, place.line
+    marks = [n for n, e in enumerate(ledger) if (e.file, e.cell, e.line) == at]
+    if not marks:
+        return Excerpt(about.place(place, True, style))
     shown = _beside(ledger, marks, around)
     return Excerpt(_drawn(ledger, shown, marks, place, style), True, True)
-
-
-def _is_at(line: LedgerLine, place: Location | None) -> bool:
-    if place is None:
-        return False
-    return (line.file, line.cell, line.line) == (place.file, place.cell, place.line)
 
 
 def _beside(ledger: list[LedgerLine], marks: list[int], around: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ldjcheck.records import Edit, Finding, Fix, Law, Location
+from ldjcheck.records import Edit, Finding, Fix, Law, Location, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import (
     around_marks,
@@ -167,3 +167,13 @@ def more(finding: Finding, style: Style) -> Block:
     if finding.code.startswith("LDJ0"):
         return []
     return [shorten(f"  Learn more: ldjcheck explain {finding.code}", style.width)]
+
+
+def ignored(result: Result, style: Style, rows: int | None = None) -> Block:
+    """Return how many findings do not count, and why the user says so."""
+    if not result.ignored:
+        return []
+    told = (f"{i.code} ({one_line(i.reason)})" for i in result.ignored)
+    count = figures.plural(len(result.ignored), "finding")
+    text = f"{count} ignored: {', '.join(dict.fromkeys(told))}"
+    return wrap(text, style.width, "  ", "    ", rows)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ldjcheck.records import Check, Direction, Finding, Result
-from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.again import again
 from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import one_line, shorten, wrap
 from ldjcheck.report.blocks.ledger import by_sublayer, ledger
-from ldjcheck.report.blocks.tables import check_rows, check_table, label, outcome
+from ldjcheck.report.blocks.tables import check_rows, check_table, label, outcome_in
 from ldjcheck.report.blocks.title import left_out, title
 from ldjcheck.report.style import Style
 
@@ -25,7 +24,8 @@ def blocks(result: Result, style: Style) -> list[Block]:
     blocks: list[Block] = [[title(result, style), *left_out(result, style)]]
     drawn: set[Direction] = set()
     for number, finding in enumerate(main):
-        lead = "" if number == 0 else _lead(finding)
+        direction = f" {finding.direction}" if finding.direction else ""
+        lead = "" if number == 0 else f"{finding.code}{direction}: "
         steps = _steps(result, finding.direction, style)
         parts = [e for e in result.sublayers if e.direction == finding.direction]
         if finding.direction is None or finding.direction in drawn:
@@ -45,14 +45,10 @@ def blocks(result: Result, style: Style) -> list[Block]:
         for check in result.checks
         if check.status != "fail" and check.samples
     ]
-    for direction in ("forward", "inverse"):
-        blocks += [] if direction in drawn else [_steps(result, direction, style)]
-    blocks.append(_checked(result, style))
-    blocks.append(_remarks(result, style))
-    blocks.append(_ignored(result, style))
-    blocks.append(_found_out(result, style))
-    blocks.append(again(result, style.width))
-    return blocks
+    for way in ("forward", "inverse"):
+        blocks += [] if way in drawn else [_steps(result, way, style)]
+    blocks += _checked(result, style), _remarks(result, style), _ignored(result, style)
+    return [*blocks, _found_out(result, style), again(result, style.width)]
 
 
 def _assign(checks: Sequence[Check], findings: Sequence[Finding]) -> list[list[Check]]:
@@ -63,11 +59,6 @@ def _assign(checks: Sequence[Check], findings: Sequence[Finding]) -> list[list[C
         has_finding = check.direction in directions
         tables[directions.index(check.direction) if has_finding else 0].append(check)
     return tables
-
-
-def _lead(finding: Finding) -> str:
-    direction = f" {finding.direction}" if finding.direction else ""
-    return f"{finding.code}{direction}: "
 
 
 def _steps(result: Result, direction: Direction | None, style: Style) -> Block:
@@ -103,13 +94,10 @@ def _details(
 
 def _checked(result: Result, style: Style) -> Block:
     """Return the checks that need no table: a line each, or one for all of them."""
-    untracked = {f.direction for f in result.findings if f.code == "LDJ303"}
 
     def words(check: Check) -> str:
-        if check.status == "not-available" and check.direction in untracked:
-            return f"{label(check)}: ldj not tracked"
         colon = ":" if check.status == "not-available" else ""
-        return f"{label(check)}{colon} {outcome(check)}"
+        return f"{label(check)}{colon} {outcome_in(result, check)}"
 
     if result.status in ("pass", "unproven"):
         absent = [c for c in result.checks if c.status == "not-available"]
@@ -139,13 +127,7 @@ def _remarks(result: Result, style: Style) -> Block:
 
 def _ignored(result: Result, style: Style) -> Block:
     """Return what was found and does not count, with the user's reasons."""
-    if not result.ignored:
-        return []
-    told = list(
-        dict.fromkeys(f"{i.code} ({one_line(i.reason)})" for i in result.ignored)
-    )
-    count = figures.plural(len(result.ignored), "finding")
-    lines = wrap(f"{count} ignored: {', '.join(told)}", style.width, "  ", "    ")
+    lines = about.ignored(result, style)
     for each in result.ignored:
         text = f"{each.code}: {one_line(each.message)}"
         lines += wrap(text, style.width, "    ", "      ")

@@ -88,7 +88,9 @@ def by_sublayer(
     shown = list(lines)
     if len(lines) > most and not style.verbose:
         shown = _telling(lines, max(1, most - 1))  # a row says how many are left out
-    left = [_left(line) for line in shown]
+    marks = (">" if line.is_wrong else " " for line in shown)
+    named = (f"{line.sublayer or ''}  {line.type}".strip() for line in shown)
+    left = [f"{m} {one_line(name)}" for m, name in zip(marks, named, strict=True)]
     exact = ["exact", *(figures.step(line.exact) for line in shown)]
     reported = ["reported", *(figures.step(line.reported) for line in shown)]
     share = ["of the error", *_shares(shown)]
@@ -113,11 +115,6 @@ def _telling(lines: Sequence[SublayerLine], most: int) -> list[SublayerLine]:
     away = [min((abs(i - w) for w in wrong), default=i) for i in range(len(lines))]
     nearest = sorted(range(len(lines)), key=lambda i: (away[i], i))[:most]
     return [lines[index] for index in sorted(nearest)]
-
-
-def _left(line: SublayerLine) -> str:
-    mark = ">" if line.is_wrong else " "
-    return f"{mark} {one_line(f'{line.sublayer or str()}  {line.type}'.strip())}"
 
 
 def _shares(lines: Sequence[SublayerLine]) -> list[str]:

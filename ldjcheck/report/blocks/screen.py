@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ldjcheck.records import Check, Finding, Result, Sample
+from ldjcheck.records import Check, Finding, Law, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.again import again
@@ -19,7 +19,7 @@ from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten, wrap
 from ldjcheck.report.blocks.ledger import by_sublayer
 from ldjcheck.report.blocks.mistakes import Mistake, told_once
-from ldjcheck.report.blocks.tables import label, outcome
+from ldjcheck.report.blocks.tables import label, outcome, outcome_in
 from ldjcheck.report.blocks.title import left_out, title
 from ldjcheck.report.style import Style
 
@@ -51,33 +51,13 @@ class _Room:
 
 
 _ROOMS = (
-    _Room(message=4, evidence=9, diff=12, around=3, others=8, warnings=3, notes=2),
-    _Room(message=4, evidence=7, diff=12, around=3, others=8, warnings=3, notes=1),
-    _Room(message=4, evidence=6, diff=12, around=2, others=6, warnings=2, notes=0),
-    _Room(message=3, evidence=4, diff=12, around=2, others=5, warnings=2, notes=0),
-    _Room(message=3, evidence=3, diff=10, around=1, others=4, warnings=1, notes=0),
-    _Room(
-        message=3,
-        evidence=2,
-        diff=8,
-        around=1,
-        others=2,
-        warnings=1,
-        notes=0,
-        parts=4,
-        also=1,
-    ),
-    _Room(
-        message=2,
-        evidence=1,
-        diff=4,
-        around=0,
-        others=1,
-        warnings=0,
-        notes=0,
-        parts=2,
-        also=1,
-    ),
+    _Room(4, 9, 12, 3, 8, 3, 2),
+    _Room(4, 7, 12, 3, 8, 3, 1),
+    _Room(4, 6, 12, 2, 6, 2, 0),
+    _Room(3, 4, 12, 2, 5, 2, 0),
+    _Room(3, 3, 10, 1, 4, 1, 0),
+    _Room(3, 2, 8, 1, 2, 1, 0, parts=4, also=1),
+    _Room(2, 1, 4, 0, 1, 0, 0, parts=2, also=1),
 )
 """From what is shown where there is room for it to the least that is."""
 _BESIDE_PYTHON = 5
@@ -109,7 +89,8 @@ def blocks(result: Result, style: Style, *, is_typed: bool) -> list[Block]:
 
 
 def _passed(result: Result, room: _Room, style: Style) -> list[Block]:
-    lines = [*_compared(result, style), *_ignored(result, room, style)]
+    lines = _compared(result, style)
+    lines += about.ignored(result, style, room.warnings or 1)
     for check in result.checks:  # it disagrees, and the user lets it
         lines += _numbers(check, style) if check.status == "fail" else []
     lines += _also(result, room, style)
@@ -171,7 +152,6 @@ def _also(result: Result, room: _Room, style: Style) -> Block:
     lines = (
         wrap("; ".join(given), style.width, "  ", "    ", room.also) if given else []
     )
-    untracked = {f.direction for f in result.findings if f.code == "LDJ303"}
     is_compared = result.status == "pass"
     by_outcome: dict[str, list[str]] = {}
     for check in result.checks:
@@ -180,10 +160,7 @@ def _also(result: Result, room: _Room, style: Style) -> Block:
         )
         if check.status == "fail" or is_told:
             continue
-        word = outcome(check)
-        if check.status == "not-available" and check.direction in untracked:
-            word = "ldj not tracked"
-        by_outcome.setdefault(word, []).append(label(check))
+        by_outcome.setdefault(outcome_in(result, check), []).append(label(check))
     ranked = sorted(by_outcome.items(), key=lambda item: item[0] != "ok")
     words = [f"{word}: {_listed(names)}" for word, names in ranked]
     return [*lines, *_understood(result, words, room, style)]
@@ -230,16 +207,6 @@ def _remarks(result: Result, room: _Room, style: Style) -> Block:
     return lines
 
 
-def _ignored(result: Result, room: _Room, style: Style) -> Block:
-    """Return which findings do not count, and why the user says so."""
-    if not result.ignored:
-        return []
-    told = (f"{i.code} ({one_line(i.reason)})" for i in result.ignored)
-    count = figures.plural(len(result.ignored), "finding")
-    text = f"{count} ignored: {', '.join(dict.fromkeys(told))}"
-    return wrap(text, style.width, "  ", "    ", rows=room.warnings or 1)
-
-
 # --- anything else --------------------------------------------------------------------
 
 
@@ -252,13 +219,11 @@ def _wrong(result: Result, room: _Room, style: Style, is_typed: bool) -> list[Bl
     drawn: list[Block] = [head]
     if not mistakes:
         drawn += _nameless(result, style)
-    for number, mistake in enumerate(mistakes):
-        if number == 0:
-            drawn += _first(result, mistake, room, style, is_typed)
-        else:
-            drawn.append(_further(mistake, room, style))
+    for mistake in mistakes[:1]:
+        drawn += _first(result, mistake, room, style, is_typed)
+    drawn += [_further(mistake, room, style) for mistake in mistakes[1:]]
     rest = [*_also(result, room, style), *_remarks(result, room, style)]
-    rest += _ignored(result, room, style)
+    rest += about.ignored(result, style, room.warnings or 1)
     drawn += [rest, _closing(mistakes, style, is_typed)]
     return drawn
 
@@ -283,10 +248,10 @@ def _nameless(result: Result, style: Style) -> list[Block]:
             text = f"{one_line(what)}: {one_line(why)}"
             lines += wrap(text, style.width, "  ", "    ", rows=3)
     if result.status == "unproven":
-        ways = ["try another --shape or --domain, where its sizes and inputs are meant"]
+        way = "try another --shape or --domain, where its sizes and inputs are meant"
+        lines += wrap(way, style.width, "  ", "    ")
         if any(check.direction != "forward" for check in off):
-            ways.append("--direction forward leaves the way back out of the check")
-        for way in ways:
+            way = "--direction forward leaves the way back out of the check"
             lines += wrap(way, style.width, "  ", "    ")
     return [lines, [row for check in off for row in _numbers(check, style)]]
 
@@ -313,11 +278,8 @@ def _first(
 
 def _check_of(finding: Finding, result: Result) -> Check | None:
     """Return the check whose numbers the finding is about; a contract has none."""
-    off = [
-        c
-        for c in result.checks
-        if c.status in ("fail", "unproven") and c.name != "contract"
-    ]
+    numbered = (check for check in result.checks if check.name != "contract")
+    off = [check for check in numbered if check.status in ("fail", "unproven")]
     own = [check for check in off if check.direction == finding.direction]
     return next(iter(own or off), None)
 
@@ -328,7 +290,7 @@ def _why(
     """Return numbers, law and reasons, then where else the same mistake stands."""
     finding = mistake.finding
     lines = [] if check is None else _numbers(check, style, is_short=has_total)
-    reasons = [] if finding.law is None else _law(finding, style)
+    reasons = [] if finding.law is None else _law(finding.law, style)
     reasons += about.evidence(finding, "  ", style)
     if finding.also_fits:
         fits = f"The same numbers also fit {', '.join(finding.also_fits)}."
@@ -361,11 +323,10 @@ def _of_echo(finding: Finding, echo: Finding) -> str:
     )
 
 
-def _law(finding: Finding, style: Style) -> Block:
+def _law(law: Law, style: Style) -> Block:
     """Return the formula of the difference, and the numbers of dims it was seen at."""
-    assert finding.law is not None
-    text = f"difference = {one_line(finding.law.expression)}"
-    dims = [str(point.dims) for point in finding.law.points]
+    text = f"difference = {one_line(law.expression)}"
+    dims = [str(point.dims) for point in law.points]
     if dims:
         listed = ", ".join(dims[:-1]) + " and " * (len(dims) > 1) + dims[-1]
         text += f", at dims {listed}"
@@ -383,7 +344,10 @@ def _numbers(check: Check, style: Style, *, is_short: bool = False) -> Block:
     sample = next(filter(figures.is_wrong, check.samples), None)
     if sample is None:
         return []
-    left = f"  {_apart(sample, check)}, allowed {figures.size(sample.allowed)}"
+    of = f"sample {sample.index} of {len(check.samples)}"
+    apart = figures.difference(sample.difference)
+    left = f"  {label(check)}, {of}: difference {apart}"
+    left += f", allowed {figures.size(sample.allowed)}"
     known = sample.difference is not None and math.isfinite(sample.difference)
     if is_short and sample.index == 0 and known:  # as the lines above show
         return [shorten(left, style.width)]
@@ -392,12 +356,6 @@ def _numbers(check: Check, style: Style, *, is_short: bool = False) -> Block:
     if cells(left) + 2 + cells(pair) <= style.width:
         return [_aside(left, pair, style.width)]
     return [shorten(left, style.width), shorten(f"    {pair}", style.width)]
-
-
-def _apart(sample: Sample, check: Check) -> str:
-    apart = figures.difference(sample.difference)
-    of = f"sample {sample.index} of {len(check.samples)}"
-    return f"{label(check)}, {of}: difference {apart}"
 
 
 def _fix(mistake: Mistake, room: _Room, style: Style, is_typed: bool) -> Block:

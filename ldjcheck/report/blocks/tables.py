@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ldjcheck.records import Check, Sample
+from ldjcheck.records import Check, Result, Sample
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import columns, one_line, shorten, wrap
 from ldjcheck.report.style import Style
@@ -31,6 +31,14 @@ def label(check: Check) -> str:
 def outcome(check: Check) -> str:
     """Return how a check came out, in words."""
     return _OUTCOMES[check.status]
+
+
+def outcome_in(result: Result, check: Check) -> str:
+    """Return the same, where a way back is found to report nothing, with that said."""
+    untracked = {f.direction for f in result.findings if f.code == "LDJ303"}
+    if check.status == "not-available" and check.direction in untracked:
+        return "ldj not tracked"
+    return outcome(check)
 
 
 def check_table(check: Check, style: Style) -> list[str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Finding, Result, Status
-from ldjcheck.report.blocks import derived
 from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten_target, wrap
 from ldjcheck.report.style import Style
@@ -18,20 +17,25 @@ COLORS: dict[Status, str] = {
     "unproven": "yellow",
     "error": "red",
 }
+_DERIVED = {
+    "verified": ("DERIVED", "green"),
+    "suggested": ("NOT VERIFIED", "yellow"),
+    "none": ("NOT DERIVED", "yellow"),
+}
 _GRAVE = ("error", "unproven")
 
 
 def title(result: Result, style: Style) -> str:
     """Return the target on the left; status, mistake and what is open on the right."""
-    if result.derived is not None:
-        return derived.title(result, result.derived, style)
     name, layer = one_line(result.target), one_line(result.layer or "")
     if layer.partition("(")[0] not in name:
         name = f"{name}  {layer}"
-    verdict = _verdict(result, cells(name), style)
+    verdict, color = _verdict(result, cells(name), style), COLORS[result.status]
+    if result.derived is not None:
+        verdict, color = _DERIVED[result.derived.applicability]
     room = style.width - cells(verdict) - 2
     left = pad(shorten_target(name, room), room)
-    return f"{left}  {style.paint(verdict, COLORS[result.status], bold=True)}"
+    return f"{left}  {style.paint(verdict, color, bold=True)}"
 
 
 def left_out(result: Result, style: Style) -> Block:
@@ -82,10 +86,8 @@ def left_open(result: Result) -> tuple[str, ...]:
         open_.append(f"{compared[0].direction} only")
     if result.alone is not None:
         open_.append(f"{_events(result.alone)} alone")
-    rules = [rule_for(finding.code) for finding in result.findings]
-    open_ += dict.fromkeys(
-        rule.leaves_open for rule in rules if rule and rule.leaves_open
-    )
+    rules = filter(None, (rule_for(finding.code) for finding in result.findings))
+    open_ += dict.fromkeys(rule.leaves_open for rule in rules if rule.leaves_open)
     open_ += [f"{name} not checked" for name in result.unasked]
     return tuple(open_)
 

@@ -26,8 +26,8 @@ def render(run: Run, style: Style) -> str:
         summary=summary(run),
         version=__version__,
     )
-    lines = click.unstyle(page).splitlines()  # a message may hold anything
-    return "\n".join(_printable(line) for line in lines) + "\n"
+    kept = (c for c in click.unstyle(page) if c.isprintable() or c in "\t\n")
+    return "".join(kept)  # a message may hold anything
 
 
 def fragment(run: Run) -> str:
@@ -44,7 +44,3 @@ def fragment(run: Run) -> str:
     lines = (line.strip() for line in drawn.partition("<details>")[0].splitlines())
     kept = "\n".join(line for line in lines if line)
     return f"{kept}\n<details>{drawn.partition('<details>')[2].strip()}"
-
-
-def _printable(line: str) -> str:
-    return "".join(char for char in line if char.isprintable() or char == "\t")

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ldjcheck.records import Direction, Excerpt, LedgerLine, Result
+from ldjcheck.records import Direction, LedgerLine, Result
+from ldjcheck.records.portrait import Excerpt
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import one_line, outdented, printable
 
@@ -94,9 +95,8 @@ def _views(
             continue
         shown.update(numbers)
         texts = zip(numbers, outdented(excerpt.lines), strict=True)
-        yield SourceView(
-            name, tuple(_row(n, text, lines, n in blamed) for n, text in texts)
-        )
+        rows = [_row(n, text, lines, n in blamed) for n, text in texts]
+        yield SourceView(name, tuple(rows))
     left = {line.line: line.text for _, line in lines if line.line not in shown}
     if left:
         rows = [_row(n, left[n], lines, n in blamed) for n in sorted(left)]
@@ -107,21 +107,16 @@ def _row(
     number: int, text: str, lines: Sequence[tuple[int, LedgerLine]], is_blamed: bool
 ) -> SourceRow:
     own = [(order, line) for order, line in lines if line.line == number]
+    ran = [str(order) for order, _ in own]
     return SourceRow(
         number=number,
         text=printable(text),
-        ran=_ran([order for order, _ in own]),
+        ran=", ".join(ran) if len(ran) < 4 else f"{ran[0]}, ... {ran[-1]}",
         exact=_sum([line.exact for _, line in own]),
         reported=_sum([line.reported for _, line in own]),
         is_blamed=is_blamed,
         order=own[0][0] if own else 0,
     )
-
-
-def _ran(orders: Sequence[int]) -> str:
-    if len(orders) > 3:
-        return f"{orders[0]}, ... {orders[-1]}"
-    return ", ".join(map(str, orders))
 
 
 def _sum(amounts: Sequence[float | None]) -> str:

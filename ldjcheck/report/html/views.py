@@ -10,13 +10,9 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from ldjcheck.records import (
-    Check,
-    Finding,
-    Fix,
-    Location,
-    Result,
-)
+from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes.catalogue.page import sections
+from ldjcheck.records import Check, Finding, Fix, Location, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.again import python
 from ldjcheck.report.blocks.layout import lines_of, one_line, outdented
@@ -24,10 +20,7 @@ from ldjcheck.report.blocks.tables import heading, label, outcome
 from ldjcheck.report.blocks.title import left_open
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.html.drawings import drawings_of
-from ldjcheck.report.html.source import (
-    lines_as_run,
-    sources_of,
-)
+from ldjcheck.report.html.source import lines_as_run, sources_of
 
 _WORDS = {
     "unproven": "Nothing wrong was found, and nothing could be proved either.",
@@ -146,18 +139,14 @@ def _fix(fix: Fix, *, is_shown: bool) -> View:
             for number, line in enumerate(lines, edit.line):
                 if line.strip() and line not in stays:
                     rows.append({"sign": sign, "line": number, "text": line})
-    edits = tuple((name, _outdented(rows)) for name, rows in by_file.items())
-    return {"title": title, "files": edits, "is_shown_above": is_shown}
-
-
-def _outdented(rows: Sequence[View]) -> list[View]:
-    texts = outdented([row["text"] for row in rows])
-    return [{**row, "text": text} for row, text in zip(rows, texts, strict=True)]
+    for rows in by_file.values():
+        for row, text in zip(rows, outdented([r["text"] for r in rows]), strict=True):
+            row["text"] = text
+    files_ = tuple(by_file.items())
+    return {"title": title, "files": files_, "is_shown_above": is_shown}
 
 
 def _page(code: str) -> View | None:
-    from ldjcheck.mistakes import rule_for
-    from ldjcheck.mistakes.catalogue.page import sections
 
     rule = rule_for(code)
     if rule is None:
@@ -175,13 +164,12 @@ def _page(code: str) -> View | None:
 
 
 def _directions(result: Result, number: int, *, pictures: bool) -> Iterator[View]:
-    checks = [c for c in result.checks if c.name == "ldj" and c.direction is not None]
+    compared = (check for check in result.checks if check.name == "ldj")
+    checks = [(c, way) for c in compared if (way := c.direction) is not None]
     main = gravest(result)
     if main is not None and main.direction == "inverse":
         checks = checks[::-1]
-    for check in checks:
-        direction = check.direction
-        assert direction is not None
+    for check, direction in checks:
         lines = [line for line in result.ledger if line.direction == direction]
         parts = tuple(s for s in result.sublayers if s.direction == direction)
         rows = tuple(_sample_rows(check))

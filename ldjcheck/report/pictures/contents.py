@@ -5,15 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ldjcheck.records import (
-    Check,
-    Direction,
-    GridImage,
-    JacobianMatrix,
-    Law,
-    Result,
-    Sample,
-)
+from ldjcheck.records import Check, Direction, Law, Result, Sample
+from ldjcheck.records.portrait import GridImage, JacobianMatrix, Portrait
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.pictures.heatmap import STRUCTURES
@@ -76,22 +69,17 @@ def contents_of(result: Result, direction: Direction) -> Contents | None:
     checks = [c for c in result.checks if c.name == "ldj" and c.direction == direction]
     if not checks:
         return None
-    portrait = result.portrait
-    jacobians = () if portrait is None else portrait.jacobians
-    grids = () if portrait is None else portrait.grids
+    portrait = result.portrait or Portrait()
+    laws = (f.law for f in result.findings if f.direction == direction)
+    grids = (g for g in portrait.grids if g.direction == direction and g.cells)
     found = Contents(
         direction=direction,
         check=checks[0],
-        matrices=tuple(m for m in jacobians if m.direction == direction),
-        grid=next((g for g in grids if g.direction == direction and g.cells), None),
-        law=_law(result, direction),
+        matrices=tuple(m for m in portrait.jacobians if m.direction == direction),
+        grid=next(grids, None),
+        law=next((x for x in laws if x is not None and len(x.points) > 1), None),
     )
     return None if found.is_empty else found
-
-
-def _law(result: Result, direction: Direction) -> Law | None:
-    laws = (f.law for f in result.findings if f.direction == direction)
-    return next((x for x in laws if x is not None and len(x.points) > 1), None)
 
 
 # --- captions -------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldjcheck.records import JacobianMatrix, Structure
+from ldjcheck.records import Structure
+from ldjcheck.records.portrait import JacobianMatrix
 from ldjcheck.report.pictures.palette import INK, MINUS, NEGATIVE, POSITIVE, plain
 
 if TYPE_CHECKING:

@@ -41,7 +41,11 @@ def sheet(result: Result, direction: Direction | None = None) -> Figure:
     """
     figure, own_style = drawing_library()
     found = _contents(result, direction)
-    rows = [(name, _told(name, found)) for name in _rows(found)]
+    kept = {
+        "jacobian": found.matrices, "numbers": found.samples or found.law,
+        "volume": found.grid,
+    }  # fmt: skip
+    rows = [(name, _told(name, found)) for name, held in kept.items() if held]
     title = _title(result, found)
     heights = [0.3 + 0.24 * len(title.splitlines())]
     for name, (_, words) in rows:
@@ -109,12 +113,6 @@ def _title(result: Result, found: Contents) -> str:
     if main is None:
         return head
     return f"{head}\n{fill(one_line(main.message), 100, max_lines=2)}"
-
-
-def _rows(found: Contents) -> list[str]:
-    rows = ["jacobian"] if found.matrices else []
-    rows += ["numbers"] if found.samples or found.law else []
-    return rows + (["volume"] if found.grid is not None else [])
 
 
 # --- the rows -------------------------------------------------------------------------

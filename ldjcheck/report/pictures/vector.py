@@ -117,12 +117,9 @@ def drawn_svg(
         )
         paint(drawn)
         drawn.canvas.print_figure(
-            written,
-            format="svg",
-            facecolor="none",
-            edgecolor="none",
+            written, format="svg", facecolor="none", edgecolor="none",
             metadata=_NO_STAMPS,
-        )
+        )  # fmt: skip
     return _of_the_page(written.getvalue(), width)
 
 

@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ldjcheck.records import Cell, GridImage, Sample
-from ldjcheck.records.portrait import Path
+from ldjcheck.records import Sample
+from ldjcheck.records.portrait import Cell, GridImage, Path
 from ldjcheck.report.pictures.palette import (
     EXACT,
     FAINT,
@@ -45,11 +45,7 @@ def draw_planes(before: Axes, after: Axes, grid: GridImage, cell: Cell) -> None:
     what = ("noise, before" if grid.of_noise else "before"), "after"
     drawn = (
         (grid.lines, cell.outline, cell.before),
-        (
-            grid.lines_after,
-            cell.outline_after,
-            cell.after,
-        ),
+        (grid.lines_after, cell.outline_after, cell.after),
     )
     for axes, name, lines, (x, y, half) in zip(
         (before, after), what, drawn, views, strict=True
@@ -62,18 +58,18 @@ def draw_planes(before: Axes, after: Axes, grid: GridImage, cell: Cell) -> None:
         axes.set_title(name)
     if not is_one_scale:
         times = halves[0] / halves[1]
-        size = (
-            f"{times:.3g} times larger"
-            if times > 1
-            else f"{1 / times:.3g} times smaller"
-        )
-        after.set_title(f"after, drawn {size}")
+        word = "larger" if times > 1 else "smaller"
+        after.set_title(f"after, drawn {max(times, 1 / times):.3g} times {word}")
 
 
 def draw_factors(axes: Axes, cell: Cell, sample: Sample) -> None:
     """Draw the factor that was measured beside the two that the numbers claim."""
-    bars = [("measured", _log(cell.factor), MEASURED, "")]
-    bars.append(("exp(exact)", sample.exact, EXACT, ""))
+    grown = cell.factor
+    log_grown = math.log(grown) if 0 < grown < math.inf else math.nan
+    bars = [
+        ("measured", log_grown, MEASURED, ""),
+        ("exp(exact)", sample.exact, EXACT, ""),
+    ]
     if sample.reported is not None:
         bars.append(("exp(reported)", sample.reported, REPORTED, HATCH))
     logs = [drawable(log) for _, log, *_ in bars if math.isfinite(log)] or [0.0]
@@ -146,10 +142,6 @@ def _view(lines: Sequence[Path]) -> tuple[float, float, float]:
         middles.append((low + high) / 2)
         halves.append((high - low) / 2)
     return middles[0], middles[1], 1.08 * (max(halves) or 1.0)
-
-
-def _log(factor: float) -> float:
-    return math.log(factor) if 0 < factor < math.inf else math.nan
 
 
 def _exp(log: float) -> float:

@@ -7,7 +7,6 @@ vector where an image is meant, whose pixels are put into one axis: there is one
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from ldjcheck.records import Shape
 from ldjcheck.tape.frames import innermost_place
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 Where = tuple[str, int, int] | None
 
@@ -43,18 +42,16 @@ class Spreads(Operations):
         self.uneven: bool = False  # what is halved had an entry too many
         self.unread: bool = False  # what is looked up in had rows that nobody asks for
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Run the operation, and look at the sizes that go in and come out."""
         result = func(*args, **named)
         parts = [a for a in args if isinstance(a, Tensor) and self._is_of_samples(a)]
         shapes = {tuple(part.shape) for part in parts}
         if isinstance(result, Tensor) and self._is_of_samples(result):
             self.empty = self.empty or result.numel() == 0
-            self.opened = self.opened or _opens(func, args, result)
-        self.uneven = self.uneven or _leaves_a_rest(func, args, result)
-        self.unread = self.unread or _asks_for_fewer(func, args, result)
+            self.opened = self.opened or _opens(name, args, result)
+        self.uneven = self.uneven or _leaves_a_rest(name, args, result)
+        self.unread = self.unread or _asks_for_fewer(name, args, result)
         size = tuple(result.shape) if isinstance(result, Tensor) else None
         if size is not None and (axes := _spread_axes(shapes, size)):
             place = innermost_place()
@@ -70,21 +67,17 @@ class Spreads(Operations):
         return tensor.shape[0] == self._batch
 
 
-def _opens(func: Callable[..., Any], args: tuple[Any, ...], result: Tensor) -> bool:
+def _opens(name: str, args: Args, result: Tensor) -> bool:
     """Return whether a view puts all axes behind the channels into one, and finds none."""
-    if getattr(func, "__name__", "") not in _VIEWS or result.dim() != 3:
+    if name not in _VIEWS or result.dim() != 3:
         return False
     last = args[-1][-1] if isinstance(args[-1], (tuple, list)) else args[-1]
     return type(last) is int and last == -1 and result.shape[-1] == 1
 
 
-def _leaves_a_rest(
-    func: Callable[..., Any], args: tuple[Any, ...], result: Any
-) -> bool:
+def _leaves_a_rest(name: str, args: Args, result: Any) -> bool:
     """Return whether parts that should be of one size are not: their number does not fit."""
-    if getattr(func, "__name__", "") not in _IN_PARTS or not isinstance(
-        result, (tuple, list)
-    ):
+    if name not in _IN_PARTS or not isinstance(result, (tuple, list)):
         return False
     # by the sizes of parts
     is_told = len(args) > 1 and isinstance(args[1], (tuple, list))
@@ -92,20 +85,15 @@ def _leaves_a_rest(
     return not is_told and len({tuple(part.shape) for part in parts}) > 1
 
 
-def _asks_for_fewer(
-    func: Callable[..., Any], args: tuple[Any, ...], result: Any
-) -> bool:
+def _asks_for_fewer(name: str, args: Args, result: Any) -> bool:
     """Return whether a `gather` leaves rows of its table out: torch lets it, unlike more."""
-    if getattr(func, "__name__", "") != "gather" or not isinstance(result, Tensor):
+    if name != "gather" or not isinstance(result, Tensor):
         return False
     table = args[0]
     along = args[1] % table.dim() if len(args) > 1 and table.dim() else None
+    sizes = enumerate(zip(result.shape, table.shape, strict=True))
     return along is not None and any(
-        asked < held
-        for axis, (asked, held) in enumerate(
-            zip(result.shape, table.shape, strict=True)
-        )
-        if axis != along
+        asked < held for axis, (asked, held) in sizes if axis != along
     )
 
 

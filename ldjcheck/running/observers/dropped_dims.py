@@ -60,7 +60,7 @@ class Leavings:
     _kept: list[Any] = field(default_factory=list)  # ids are unique among the living
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> Iterator[Leavings]:
         """Listen until the block is left."""
         names, codes = self._listened_to()
 
@@ -80,7 +80,7 @@ class Leavings:
 
         try:
             with trace_calls(hears):
-                yield
+                yield self
         finally:
             self._open.clear()
             self._kept.clear()

@@ -19,7 +19,7 @@ from ldjcheck.tape import Place
 from ldjcheck.tape.frames import is_users, place_of
 from ldjcheck.torch_ops import COPIES, NUMBERS
 from ldjcheck.tracebacks import is_ours, nearest_own
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
 
 
 class Cuts(Operations):
@@ -38,9 +38,7 @@ class Cuts(Operations):
         self.passable: dict[Place, str] = {}
         self.numbers: dict[Place, str] = {}
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Run the operation, unless it is a cut that is to be seen through."""
         if name == "_set_grad_enabled" and not args[0]:
             return func(self._sees(sys._getframe(2), "no_grad"))

@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.records import Cast, Location
+from ldjcheck.records import Location
+from ldjcheck.records.behaved import Cast
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place
 from ldjcheck.torch_ops import RANDOM, writes
+from ldjcheck.tracing import Args
 
 
 class Watch:
@@ -52,7 +54,7 @@ class Watch:
         """Watch these too, at every call."""
         self._also = dict(held)
 
-    def after(self, name: str, args: tuple[Any, ...], result: Any) -> None:
+    def after(self, name: str, args: Args, result: Any) -> None:
         """Look at the operation that has just run."""
         for key, tensor in self._given.items():
             if tensor._version != self._versions[key] or _is_write_to(
@@ -111,7 +113,7 @@ class Watch:
         """Return the first statement that wrote into a tensor that was given."""
         return location_of(self._written.get(name))
 
-    def _remembers(self, name: str, args: tuple[Any, ...], result: Any) -> None:
+    def _remembers(self, name: str, args: Args, result: Any) -> None:
         for tensor in args:
             if isinstance(tensor, Tensor):
                 computed = self._results.get(id(tensor), self._call)
@@ -124,12 +126,12 @@ class Watch:
                 if not is_write:
                     self._results[id(tensor)] = self._call
 
-    def _stays_low(self, args: tuple[Any, ...]) -> None:
+    def _stays_low(self, args: Args) -> None:
         if self._cast is None and id(args[0]) in self._low:
             _, dtype, place = self._low[id(args[0])]
             self._cast = dtype, place
 
-    def _drop(self, args: tuple[Any, ...], result: Any) -> None:
+    def _drop(self, args: Args, result: Any) -> None:
         if (
             args
             and isinstance(args[0], Tensor)
@@ -142,7 +144,7 @@ class Watch:
             self._dropped = innermost_place()
 
 
-def _is_write_to(name: str, args: tuple[Any, ...], tensor: Tensor) -> bool:
+def _is_write_to(name: str, args: Args, tensor: Tensor) -> bool:
     if (
         not (writes(name) or name == "__set__")
         or not args

@@ -18,8 +18,18 @@ from torch import Tensor
 from torch.distributions.transforms import _InverseTransform
 
 from ldjcheck.holdings import attributes, module_level, module_of, reachable
+from ldjcheck.records.asked import LARGEST_SEED
 from ldjcheck.running.precision import LOW_PRECISION, is_rounded
-from ldjcheck.tracing import Operation, Operations
+from ldjcheck.tracing import Args, Named, Operation, Operations
+
+
+def reseed(seed: int) -> None:
+    """Seed the global random generators on the CPU, which layers use."""
+    # `torch.manual_seed` would also format a stack trace for each absent accelerator.
+    torch.default_generator.manual_seed(seed)
+    # Seeds are counted on from the largest, too.
+    np.random.seed(seed % (LARGEST_SEED + 1))
+    random.seed(seed)
 
 
 @contextlib.contextmanager
@@ -30,11 +40,8 @@ def undisturbed() -> Iterator[None]:
     deterministic modes, the working folder, where modules are imported from, and the
     warning filters.
     """
-    generators = (
-        torch.get_rng_state(),
-        np.random.get_state(),
-        random.getstate(),
-    )  # the global generator is what is restored
+    # the global generator is what is restored
+    generators = torch.get_rng_state(), np.random.get_state(), random.getstate()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
     threads, anomaly = torch.get_num_threads(), torch.is_anomaly_enabled()
@@ -141,9 +148,7 @@ def _put_back(item: Any, contents: dict[Any, Any] | list[Any] | set[Any]) -> Non
 class CopiesOfResults(Operations):
     """Lets `deepcopy` copy tensors that are results of a computation, by value."""
 
-    def operate(
-        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Run the operation, but for the copying of a result."""
         if func is Tensor.__deepcopy__ and not args[0].is_leaf:
             tensor, memo = args
@@ -238,10 +243,8 @@ def _promote_numpy(held: Sequence[Any]) -> None:
 
 
 def _is_narrow(value: Any) -> bool:
-    return isinstance(value, (np.floating, np.ndarray)) and value.dtype in (
-        np.float16,
-        np.float32,
-    )
+    narrow = (np.float16, np.float32)
+    return isinstance(value, (np.floating, np.ndarray)) and value.dtype in narrow
 
 
 def learnable(layer: Any) -> list[Tensor]:

@@ -8,8 +8,10 @@ is asked of the split by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,11 +21,10 @@ from ldjcheck.holdings import paths
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
-from ldjcheck.records import Calls, Departure, Returned, Shape
+from ldjcheck.records import Calls, Departure, Kwargs, Returned, Shape
+from ldjcheck.records.called import Recognise, Way
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.dropped_dims import Asked, Leavings, Left
 from ldjcheck.running.packing import gathered
@@ -35,9 +36,7 @@ _SMALLEST = (
 )
 
 
-def with_departures(
-    bench: Bench, recognise: Callable[[Any], tuple[Calls, ...]]
-) -> Bench:
+def with_departures(bench: Bench, recognise: Recognise) -> Bench:
     """Return the bench with what leaves on the way as a part of the output.
 
     As it is, where nothing leaves, or where it is not what the output lacks.
@@ -48,26 +47,22 @@ def with_departures(
     found = _found(bench, recognise)
     if not found:
         return bench
-    whole = _Whole(calls, found)
-    back = None
-    if calls.inverse is not None:
-        back = replace(calls.inverse, call=whole.inverse)
+    whole, back = _Whole(calls, calls.forward, found), calls.inverse
+    if back is not None:
+        back = replace(back, call=partial(whole.inverse, back))
     there = replace(calls.forward, call=whole.forward)
-    opened = replace(calls, forward=there, inverse=back, departures=found)
-    if any(each.calls is None for each in found):
-        regular = whole.is_regular(replace(bench, calls=opened))
-        return replace(bench, calls=opened) if regular else bench
-    return replace(bench, calls=opened)
+    opened = replace(
+        bench, calls=replace(calls, forward=there, inverse=back, departures=found)
+    )
+    all_split = all(each.calls is not None for each in found)
+    return opened if all_split or whole.is_regular(opened) else bench
 
 
-def _found(
-    bench: Bench, recognise: Callable[[Any], tuple[Calls, ...]]
-) -> tuple[Departure, ...]:
+def _found(bench: Bench, recognise: Recognise) -> tuple[Departure, ...]:
     x = bench.inputs()
     runner = bench.runner(warm_up=x)
-    heard = Leavings(flow=runner.layer)
     try:
-        with heard.listening():
+        with Leavings(flow=runner.layer).listening() as heard:
             outcome = runner.run("forward", x, Frozen())
     except FailedCallError:
         return ()
@@ -75,8 +70,7 @@ def _found(
     for left in heard.heard:
         if left.path not in found and (each := _departure(runner, left, recognise)):
             found[left.path] = each
-    again = Leavings(flow=runner.layer, wanted=frozenset(found))
-    with again.listening():
+    with Leavings(flow=runner.layer, wanted=found).listening() as again:
         runner.run("forward", x, Frozen())
     lost = x.numel() - outcome.y.numel()
     lost -= sum(left.x.numel() - left.y.numel() for left in again.heard)
@@ -101,20 +95,18 @@ def _is_of(asked: Asked, x: Tensor) -> bool:
     return bool(z.dim() and answer.dim()) and len(z) == len(answer) == len(x)
 
 
-def _departure(
-    runner: Runner, left: Left, recognise: Callable[[Any], tuple[Calls, ...]]
-) -> Departure | None:
+def _departure(runner: Runner, left: Left, recognise: Recognise) -> Departure | None:
     """Return how a split is called, if it hands on what it keeps and reports an ldj."""
     for calls in recognise(left.owner):
         if calls.forward is None:
             continue
-        contexts = {n: left.given[n] for n in calls.context_names if n in left.given}
+        contexts = _contexts(left, calls)
         alone = replace(
             runner, layer=left.owner, calls=calls, kwargs=contexts, layouts={}
         )
         try:
             outcome = alone.run("forward", left.x, Frozen())
-            kept = _kept(left, calls, contexts)
+            kept = _kept(left, calls)
         except (FailedCallError, RuntimeError, ValueError):
             continue
         flat = left.x.detach().flatten(1)
@@ -136,20 +128,27 @@ def _departure(
     return None
 
 
-def _kept(left: Left, calls: Calls, contexts: Mapping[str, Any]) -> list[int] | None:
+def _contexts(left: Left, calls: Calls) -> dict[str, Any]:
+    return {n: left.given[n] for n in calls.context_names if n in left.given}
+
+
+def _returned(left: Left, calls: Calls, x: Tensor) -> Returned:
+    """Return what a split makes of an input by itself."""
+    assert calls.forward is not None
+    start = x.new_zeros((len(x), 1) if calls.column else (len(x),))
+    total = start if calls.accumulates else None
+    return calls.forward.call(left.owner, x, total, _contexts(left, calls))
+
+
+def _kept(left: Left, calls: Calls) -> list[int] | None:
     """Return which entries a split keeps, in its order; None where it does not copy.
 
     Numbers that are their own positions are sent through.
     """
     x = torch.zeros_like(left.x)
     x = x + torch.arange(x[0].numel(), dtype=x.dtype).reshape(x.shape[1:])
-    assert calls.forward is not None
-    start = x.new_zeros((len(x), 1) if calls.column else (len(x),))
     with torch.no_grad():
-        returned = calls.forward.call(
-            left.owner, x, start if calls.accumulates else None, contexts
-        )
-    y, _ = gathered(returned.y)
+        y, _ = gathered(_returned(left, calls, x).y)
     kept = y[0].flatten()
     whole = [int(value) for value in kept.tolist() if float(value).is_integer()]
     inside = len(set(whole)) == kept.numel() and all(
@@ -169,8 +168,8 @@ class _Part:
 class _Whole:
     """Calls a flow so that what leaves on the way is a part of the output."""
 
-    def __init__(self, calls: Calls, found: tuple[Departure, ...]) -> None:
-        self._calls = calls
+    def __init__(self, calls: Calls, there: Way, found: tuple[Departure, ...]) -> None:
+        self._calls, self._there = calls, there
         self._by_path = {d.path: d.calls for d in found if d.calls is not None}
         self._inline = any(each.calls is None for each in found)
         self._silent = False  # the densities are asked, and not added
@@ -202,12 +201,10 @@ class _Whole:
         return True
 
     def forward(
-        self, layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+        self, layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs
     ) -> Returned:
-        assert self._calls.forward is not None
-        heard = Leavings(flow=layer, wanted=self._by_path)
-        with heard.listening():
-            returned = self._calls.forward.call(layer, x, start, kwargs)
+        with self._listening(layer) as heard:
+            returned = self._there.call(layer, x, start, kwargs)
         y, _ = gathered(returned.y)
         parts = self._parts(heard, x)
         whole = torch.cat([y.flatten(1), *(part.rest for part in parts)], dim=1)
@@ -217,19 +214,19 @@ class _Whole:
         return replace(returned, y=whole, ldj=ldj, left=left, taken=_sum(parts))
 
     def inverse(
-        self, layer: Any, y: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+        self, back: Way, layer: Any, y: Tensor, start: Tensor | None, kwargs: Kwargs
     ) -> Returned:
-        assert self._calls.inverse is not None
-        assert self._calls.forward is not None
         shape = self._kept.get(y[0].numel(), tuple(y.shape[1:]))
         kept = y.flatten(1)[:, : torch.Size(shape).numel()].reshape(len(y), *shape)
-        returned = self._calls.inverse.call(layer, kept, start, kwargs)
-        heard = Leavings(flow=layer, wanted=self._by_path)
-        with heard.listening():
-            self._calls.forward.call(layer, returned.y, start, kwargs)
+        returned = back.call(layer, kept, start, kwargs)
+        with self._listening(layer) as heard:
+            self._there.call(layer, returned.y, start, kwargs)
         parts = self._parts(heard, returned.y)
         ldj = self._less(returned.ldj, parts, start, back=True)
         return replace(returned, ldj=ldj, taken=_sum(parts))
+
+    def _listening(self, layer: Any) -> AbstractContextManager[Leavings]:
+        return Leavings(flow=layer, wanted=self._by_path).listening()
 
     def _less(
         self, ldj: Any, parts: list[_Part], start: Tensor | None, *, back: bool = False
@@ -258,17 +255,12 @@ class _Whole:
 
     def _part(self, left: Left) -> _Part:
         calls = self._by_path[left.path]
-        contexts = {n: left.given[n] for n in calls.context_names if n in left.given}
-        kept = set(_kept(left, calls, contexts) or ())
+        kept = set(_kept(left, calls) or ())
         rest = [i for i in range(left.x[0].numel()) if i not in kept]
-        assert calls.forward is not None
-        start = left.x.new_zeros((len(left.x), 1) if calls.column else (len(left.x),))
-        said = calls.forward.call(
-            left.owner, left.x, start if calls.accumulates else None, contexts
-        )
+        said = _returned(left, calls, left.x)
         claimed = torch.as_tensor(said.ldj, dtype=left.x.dtype)
-        if claimed.dim():
-            claimed = claimed.flatten(1).sum(1) if claimed.dim() > 1 else claimed
+        if claimed.dim() > 1:
+            claimed = claimed.flatten(1).sum(1)
         claimed = (calls.sign * claimed).expand(len(left.x))
         return _Part(rest=left.x.flatten(1)[:, rest], claimed=claimed)
 

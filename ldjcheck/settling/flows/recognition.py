@@ -6,16 +6,14 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
-from ldjcheck.holdings import module_of
+import torch
+
+from ldjcheck.conventions import recognise_conventions
+from ldjcheck.holdings import module_of, reachable
 
 
 def is_flow(layer: Any) -> bool:
     """Return whether a layer holds a list of layers that each have a way back."""
-    import torch
-
-    from ldjcheck.conventions import recognise_conventions
-    from ldjcheck.holdings import reachable
-
     lists = (list, tuple, torch.nn.ModuleList, torch.nn.Sequential)
 
     def is_layer(item: Any) -> bool:

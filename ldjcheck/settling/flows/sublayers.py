@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,10 +16,9 @@ from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.oracle.sides import measured_side
 from ldjcheck.oracle.way_back.preimage import way_back
 from ldjcheck.records import Calls, Direction, Probe, Side
+from ldjcheck.records.called import Recognise
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.sublayer_calls import Watcher
 from ldjcheck.running.runner import Runner
@@ -32,7 +31,7 @@ def record_parts(
     bench: Bench,
     probe: Probe,
     side: Side,
-    recognise: Callable[[Any], tuple[Calls, ...]],
+    recognise: Recognise,
     like: FlowParts | None = None,
 ) -> FlowParts | None:
     """Return the sublayers that the flow calls in this direction, in their order.
@@ -112,19 +111,17 @@ class _Found:
         if any(_encloses(outer, call) for outer in self._calls):
             return  # it hands on to a method of its own
         self._calls.append(call)
-        self.counted = self.counted + _counted(trace, call, self.own.accumulates)
+        self.counted = self.counted + _counted(trace, call, self.own.calls.accumulates)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _Own:
     """What a sublayer does and says by itself."""
 
-    def __init__(self, side: Side, calls: Calls) -> None:
-        assert side.exact.ldj is not None
-        assert side.said.ldj is not None
-        self.direction: Direction = side.direction
-        self.exact, self.claimed = side.exact.ldj, side.said.ldj
-        self.accumulates = calls.accumulates
-        self.context_names = calls.context_names
+    direction: Direction
+    exact: Tensor
+    claimed: Tensor
+    calls: Calls
 
     def is_right(self) -> bool:
         """Return whether the sublayer says what it does."""
@@ -134,7 +131,7 @@ class _Own:
 def _own_numbers(
     runner: Runner,
     call: Call,
-    recognise: Callable[[Any], tuple[Calls, ...]],
+    recognise: Recognise,
     bench: Bench,
 ) -> _Own | None:
     if _is_ready_made(call.owner) or call.x.value.dim() < 1:
@@ -156,23 +153,20 @@ def _own_numbers(
         )
         directions: tuple[Direction, ...] = ("forward", "inverse")
         for direction in directions:
-            if (calls.forward if direction == "forward" else calls.inverse) is None:
-                continue
-            side = _measured(alone, direction, call, bench)
-            if side is not None:
-                return _Own(side, calls)
+            if calls.way(direction) is not None:
+                own = _measured(alone, direction, call, bench)
+                if own is not None:
+                    return own
     return None
 
 
+@on_failure(None)
 def _measured(
     alone: Runner, direction: Direction, call: Call, bench: Bench
-) -> Side | None:
-    """Return the sublayer's own measurement, if it does by itself what it did there."""
+) -> _Own | None:
+    """Return the sublayer's own numbers, if it does by itself what it did there."""
     x = call.x.value
-    try:
-        outcome = alone.run(direction, x, Frozen())
-    except FailedCallError:
-        return None
+    outcome = alone.run(direction, x, Frozen())
     if outcome.reported is None or not same(outcome.y, call.y.value):
         return None
     numbers = replace(bench, behaviour=False)
@@ -181,12 +175,12 @@ def _measured(
         side = way_back(alone, x, there, numbers)
     else:
         side = measured_side(alone, direction, x, numbers)
-    if side.exact.ldj is None or side.said.ldj is None:
+    exact, claimed = side.exact.ldj, side.said.ldj
+    if exact is None or claimed is None:
         return None
-    finite = (
-        torch.isfinite(side.exact.ldj).all() and torch.isfinite(side.said.ldj).all()
-    )
-    return side if finite else None
+    if not (exact.isfinite().all() and claimed.isfinite().all()):
+        return None
+    return _Own(direction, exact, claimed, alone.calls)
 
 
 def _is_ready_made(owner: Any) -> bool:
@@ -257,7 +251,7 @@ def _as_parts(names: dict[int, str], found: Sequence[_Found]) -> tuple[Part, ...
                 contexts=tuple(
                     (name, tuple(node.value.shape[1:]))
                     for name, node in call.named.items()
-                    if name in own.context_names
+                    if name in own.calls.context_names
                 ),
             )
         )

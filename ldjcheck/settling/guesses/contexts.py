@@ -19,9 +19,11 @@ from torch import nn
 from ldjcheck.calling.parameter_names import is_time, speaks_of_context
 from ldjcheck.holdings import attributes, looked_up, reachable
 from ldjcheck.records import Calls, Context, Shape
-from ldjcheck.settling.guesses.shapes import LENGTH
+from ldjcheck.settling.guesses.shapes import LENGTH, Shapes
 
 Named = tuple[tuple[str, Shape], ...]
+Choices = Iterable[tuple[str, ...]]
+"""Which parameters are given a tensor, one way after the other."""
 
 _TRIES = (
     120  # calls that may be made in search of a context; each is a few milliseconds
@@ -54,10 +56,7 @@ class ContextGuess:
 
 
 def guess_contexts(
-    layer: Any,
-    candidates: tuple[Calls, ...],
-    shapes: tuple[tuple[Shape, str], ...],
-    known: set[str],
+    layer: Any, candidates: tuple[Calls, ...], shapes: Shapes, known: set[str]
 ) -> Iterator[ContextGuess]:
     """Yield event shapes with the contexts to feed beside them, and why those.
 
@@ -82,9 +81,7 @@ def guess_contexts(
 
 
 def _declared(
-    candidates: tuple[Calls, ...],
-    shapes: tuple[tuple[Shape, str], ...],
-    known: set[str],
+    candidates: tuple[Calls, ...], shapes: Shapes, known: set[str]
 ) -> Iterator[ContextGuess]:
     """Yield the contexts whose shapes the layer itself declares."""
     for declared in dict.fromkeys(calls.context_shapes for calls in candidates):
@@ -98,9 +95,7 @@ def _declared(
             )
 
 
-def _times(
-    choices: Iterable[tuple[str, ...]], shapes: tuple[tuple[Shape, str], ...]
-) -> Iterator[ContextGuess]:
+def _times(choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
     """Yield one time for the whole batch, where no other argument is wanted."""
     for names in choices:
         for shape, why_shape in _likeliest(shapes) if all(map(is_time, names)) else ():
@@ -113,11 +108,7 @@ def _times(
             )
 
 
-def _guesses(
-    layer: Any,
-    choices: Iterable[tuple[str, ...]],
-    shapes: tuple[tuple[Shape, str], ...],
-) -> Iterator[ContextGuess]:
+def _guesses(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
     facts = tuple(dict.fromkeys(_sizes(layer)))
     for names in choices:
         masks = tuple(name for name in names if "mask" in name)
@@ -143,9 +134,7 @@ def _guesses(
                 )
 
 
-def _labels(
-    choices: Iterable[tuple[str, ...]], shapes: tuple[tuple[Shape, str], ...]
-) -> Iterator[ContextGuess]:
+def _labels(choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
     """Yield a class label for each sample, beside every event shape.
 
     What embeds labels says nothing of the event, which may be of any of them.
@@ -156,18 +145,14 @@ def _labels(
             yield ContextGuess(
                 shape=shape,
                 why_shape=why_shape,
-                contexts=tuple(
-                    (name, () if name in others else _mask_for(shape)) for name in names
-                ),
+                contexts=_sized(names, others, (), shape),
                 why="a class label",
                 labels=others,
                 founded=False,
             )
 
 
-def _numbers(
-    choices: Iterable[tuple[str, ...]], shapes: tuple[tuple[Shape, str], ...]
-) -> Iterator[ContextGuess]:
+def _numbers(choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
     """Yield contexts that are one number for each sample: a class label, or a time."""
     for names in choices:
         others = frozenset(name for name in names if "mask" not in name)
@@ -175,14 +160,11 @@ def _numbers(
             continue
         vectors = [each for each in shapes if len(each[0]) == 1]
         for shape, why_shape in dict([*_likeliest(shapes), *vectors]).items():
-            contexts = tuple(
-                (name, () if name in others else _mask_for(shape)) for name in names
-            )
             for labels in (others, frozenset[str]()):
                 yield ContextGuess(
                     shape=shape,
                     why_shape=why_shape,
-                    contexts=contexts,
+                    contexts=_sized(names, others, (), shape),
                     why="a class label" if labels else "a number for each sample",
                     labels=labels,
                     founded=False,
@@ -191,18 +173,20 @@ def _numbers(
             yield ContextGuess(
                 shape=shape,
                 why_shape=why_shape,
-                contexts=tuple(
-                    (name, (1,) if name in others else _mask_for(shape))
-                    for name in names
-                ),
+                contexts=_sized(names, others, (1,), shape),
                 why="a number for each sample, in a column",
                 founded=False,
             )
 
 
-def _of_vectors(
-    layer: Any, shapes: tuple[tuple[Shape, str], ...]
-) -> Iterator[tuple[Shape, str, Shape, str]]:
+def _sized(
+    names: Iterable[str], others: frozenset[str], size: Shape, shape: Shape
+) -> Named:
+    """Return the shapes of what is fed beside an event: of masks, and of the others."""
+    return tuple((n, size if n in others else _mask_for(shape)) for n in names)
+
+
+def _of_vectors(layer: Any, shapes: Shapes) -> Iterator[tuple[Shape, str, Shape, str]]:
     """Yield contexts of what a net takes more than half of a vector, or all of it."""
     for width, why in list(_widths(layer).items())[:_WIDTHS]:
         for shape, why_shape in _likeliest(shapes):
@@ -224,9 +208,7 @@ def _widths(layer: Any) -> dict[int, str]:
     return widths
 
 
-def _of_images(
-    layer: Any, shapes: tuple[tuple[Shape, str], ...]
-) -> Iterator[tuple[Shape, str, Shape, str]]:
+def _of_images(layer: Any, shapes: Shapes) -> Iterator[tuple[Shape, str, Shape, str]]:
     """Yield contexts of an image's size, as many channels as a convolution has left.
 
     Scales that have fewer channels than what they scale would be spread over it: what the
@@ -256,11 +238,7 @@ def _of_images(
                 yield (channels, *half), why, event, why_event
 
 
-def _looked_at(
-    layer: Any,
-    choices: Iterable[tuple[str, ...]],
-    shapes: tuple[tuple[Shape, str], ...],
-) -> Iterator[ContextGuess]:
+def _looked_at(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
     """Yield images beside a vector, as an encoder looks at them."""
     nets = [item for item in reachable(layer) if isinstance(item, nn.Conv2d)]
     vectors = dict(each for each in _likeliest(shapes) if len(each[0]) == 1)
@@ -277,9 +255,7 @@ def _looked_at(
             )
 
 
-def _likeliest(
-    shapes: tuple[tuple[Shape, str], ...],
-) -> tuple[tuple[Shape, str], ...]:
+def _likeliest(shapes: Shapes) -> Shapes:
     """Return the best founded event shapes, and vectors of all usual sizes."""
     vectors = [
         (shape, why)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,12 +28,8 @@ from ldjcheck.holdings import (
     module_of,
     reachable,
 )
+from ldjcheck.records import Shape
 from ldjcheck.settling.guesses.written import filled, fits, written_patterns
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Shape
 
 
 class _Free(int):
@@ -49,6 +46,9 @@ HEIGHT, WIDTH, LENGTH = _Free(4), _Free(6), _Free(8)
 FRAMES = _Free(2)  # of a video
 _OPEN = HEIGHT, WIDTH, LENGTH, FRAMES  # for what words leave open
 SMALL = 512  # dims; a first guess must be cheap to prove
+_CONVOLUTIONS = {
+    nn.Conv2d: (HEIGHT, WIDTH), nn.Conv1d: (LENGTH,), nn.Conv3d: (FRAMES, HEIGHT, WIDTH)
+}  # fmt: skip
 
 _FEATURE_NAMES = (
     "features", "n_features", "num_features", "in_features", "dim", "dims", "d", "D",
@@ -78,6 +78,10 @@ _FEW = 16  # entries of an axis beside others of our own choice
 _SHAPE_WORDS = ("shape", "size", "dims")
 
 
+Shapes = tuple[tuple[Shape, str], ...]
+"""Shapes that are tried in their order, each with what suggests it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeGuess:
     """An event shape to try, and the fact of the layer that suggests it."""
@@ -85,6 +89,9 @@ class ShapeGuess:
     shape: Shape
     why: str
     free: frozenset[int]  # the axes whose sizes are of our own choice
+
+
+Guesses = tuple[ShapeGuess, ...]
 
 
 def sizes_held(layer: Any) -> frozenset[int]:
@@ -134,7 +141,7 @@ def guess_shapes(
     *,
     over: int = 0,
     limit: int = SMALL,
-) -> tuple[ShapeGuess, ...]:
+) -> Guesses:
     """Return the event shapes worth trying, the best founded first, each once.
 
     They have more than `over` dims, and at most `limit`. What the layer was taken out of,
@@ -406,24 +413,17 @@ def _first_network(item: Any) -> Iterator[tuple[Shape, str]]:
         for size in halves:
             yield (LENGTH, size), why
     elif isinstance(item, nn.RNNBase):
-        n, why = (
-            item.input_size,
-            f"a recurrent layer ({item.mode}) takes {item.input_size}",
-        )
-        for size in (n, 2 * n):
+        why = f"a recurrent layer ({item.mode}) takes {item.input_size}"
+        for size in (item.input_size, 2 * item.input_size):
             yield (LENGTH, size), why
-    elif isinstance(item, nn.Conv2d):
-        n, why = item.in_channels, f"a Conv2d takes {item.in_channels} channels"
-        yield (n, HEIGHT, WIDTH), why
-        yield (2 * n, HEIGHT, WIDTH), why
-    elif isinstance(item, nn.Conv1d):
-        n, why = item.in_channels, f"a Conv1d takes {item.in_channels} channels"
-        yield (n, LENGTH), why
-        yield (2 * n, LENGTH), why
-    elif isinstance(item, nn.Conv3d):
-        n, why = item.in_channels, f"a Conv3d takes {item.in_channels} channels"
-        yield (n, FRAMES, HEIGHT, WIDTH), why
-        yield (2 * n, FRAMES, HEIGHT, WIDTH), why
+    elif isinstance(item, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+        kind = next(each for each in _CONVOLUTIONS if isinstance(item, each))
+        n, why = (
+            item.in_channels,
+            f"a {kind.__name__} takes {item.in_channels} channels",
+        )
+        yield (n, *_CONVOLUTIONS[kind]), why
+        yield (2 * n, *_CONVOLUTIONS[kind]), why
     elif isinstance(item, nn.Module):
         features = looked_up(item, "num_features")
         if isinstance(features, int):
@@ -437,18 +437,14 @@ def _like_mask(
     shape = tuple(mask.shape)
     if len(shape) == 4:
         held, height, width = shape[1:]
+        sides = height if height > 1 else HEIGHT, width if width > 1 else WIDTH
         for c in (held,) if held > 1 else (*channels, 1, 2, 4):
-            yield (
-                (c, height if height > 1 else HEIGHT, width if width > 1 else WIDTH),
-                why,
-            )
-    elif len(shape) == 3:
-        yield shape, why
+            yield (c, *sides), why
     elif len(shape) == 2:
         yield (shape[1],), why
         yield (1, *shape), why
         yield (2, *shape), why
-    elif len(shape) == 1:
+    elif len(shape) in (1, 3):
         yield shape, why
 
 

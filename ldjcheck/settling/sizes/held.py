@@ -15,9 +15,7 @@ from ldjcheck.holdings import by_name, module_of, reachable
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.records import Calls, Direction
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.held_sizes import Axes, Counted, hold
 from ldjcheck.running.snapshot.isolation import copied
@@ -49,10 +47,11 @@ def _counted_by(
     """Return the numbers that the ldj of one direction depends on, and its output does not."""
     before = _outcome(bench, direction)
     found: set[Counted] = set()
-    for number in numbers if before is not None else ():
+    if before is None:
+        return found
+    for number in numbers:
         other = _with_number(bench, number, number.value + 1)
         after = None if other is None else _outcome(other, direction)
-        assert before is not None
         if after is None or not is_once_more(before[0], after[0]):
             continue
         if not is_once_more(before[1], after[1]):
@@ -96,19 +95,15 @@ def _numbers(layer: Any) -> Iterator[Counted]:
         by_torch = module_of(type(item)).startswith(("torch.", "builtins"))
         if by_torch and not isinstance(item, dict):
             continue
-        for name, value in {**_written(type(item)), **by_name(item)}.items():
+        own = ((n, v) for n, v in vars(type(item)).items() if not n.startswith("__"))
+        in_class = {n: v for n, v in own if type(v) is int}
+        for name, value in {**in_class, **by_name(item)}.items():
             size = _size(value)
             if size is not None:
                 yield Counted(owner, name, None, size)
             elif isinstance(value, tuple | list) and len(value) <= 4:
                 sizes = ((i, _size(each)) for i, each in enumerate(value))
                 yield from (Counted(owner, name, i, n) for i, n in sizes if n)
-
-
-def _written(kind: type) -> dict[str, Any]:
-    """Return the whole numbers that stand in a class's own body, Python's own left out."""
-    own = ((n, v) for n, v in vars(kind).items() if not n.startswith("__"))
-    return {n: v for n, v in own if type(v) is int}
 
 
 def products_held(layer: Any) -> frozenset[int]:
@@ -151,19 +146,14 @@ def _size(value: Any) -> int | None:
     return int(value) if 1 < value < _LARGEST and value == int(value) else None
 
 
+@on_failure(None)
 def _outcome(bench: Bench, direction: Direction) -> tuple[Tensor, Tensor] | None:
     """Return output and ldj of one batch, the same batch each time."""
     bench = replace(bench, batch=_BATCH)
     x, options = bench.inputs(), bench.options
     moved = options.params == "random"  # as built, many a layer is the identity
-    runner = bench.runner(
-        draw=options.seed * 100 + 1 if moved else 0,
-        scale=options.params_scale,
-        seed=options.seed,
-    )
-    try:
-        outcome = runner.run(direction, x, Frozen())
-    except FailedCallError:
-        return None
+    draw = options.seed * 100 + 1 if moved else 0
+    runner = bench.runner(draw=draw, scale=options.params_scale, seed=options.seed)
+    outcome = runner.run(direction, x, Frozen())
     reported = outcome.reported
     return None if reported is None else (outcome.y.detach(), reported.detach())

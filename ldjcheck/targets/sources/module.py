@@ -46,23 +46,16 @@ def load(name: str, _: Sequence[str] = ()) -> Source:
         CannotCheckError: LDJ001, when it is missing or raises.
     """
     sys.path.insert(0, os.getcwd())
-    with users_fault("LDJ001", f"Importing {name}", *_reproduce(name)):
+    reproduce = "The same without ldjcheck:", f'  python -c "import {name}"'
+    with users_fault("LDJ001", f"Importing {name}", *reproduce):
         try:
             module = importlib.import_module(name)
         except ModuleNotFoundError as error:
-            if _is_missing(name, error):
+            is_own = f"{name}.".startswith(f"{error.name}.")  # not what it imports
+            if is_own and not user_frames(error):
                 raise _missing(name, str(error.name)) from None
             raise
     return Source(name=name, namespace=vars(module), module=module.__name__)
-
-
-def _reproduce(name: str) -> tuple[str, ...]:
-    return ("The same without ldjcheck:", f'  python -c "import {name}"')
-
-
-def _is_missing(name: str, error: ModuleNotFoundError) -> bool:
-    """Return whether it is the target that is missing, not something it imports."""
-    return f"{name}.".startswith(f"{error.name}.") and not user_frames(error)
 
 
 def _missing(name: str, missing: str) -> CannotCheckError:
@@ -106,19 +99,15 @@ def explore(name: str) -> Grounds:
     """
     source = load(name)
     home = f"{source.module}."
-    borrowed = [
-        public
-        for public, value in source.namespace.items()
-        if not public.startswith("_")
-        and inspect.isclass(value)
-        and module_of(value).startswith(home)
-    ]
+    classes = {n: v for n, v in source.namespace.items() if inspect.isclass(v)}
+    taken = (name for name, each in classes.items() if module_of(each).startswith(home))
+    borrowed = tuple(name for name in taken if not name.startswith("_"))
     try:
         text = inspect.getsource(sys.modules[str(source.module)])
     except (OSError, TypeError):  # compiled, or empty
         text = ""
     tree = ast.parse(text)
-    return Grounds(source=source, statements=tuple(tree.body), borrowed=tuple(borrowed))
+    return Grounds(source=source, statements=tuple(tree.body), borrowed=borrowed)
 
 
 KIND = SourceKind(name="module", accepts=accepts, load=load, explore=explore)

@@ -20,8 +20,8 @@ from ldjcheck.targets.sources.notebook import telling
 from ldjcheck.targets.sources.notebook.document import Cell, Statement
 from ldjcheck.targets.sources.notebook.running import future_flags, run_in_module
 from ldjcheck.targets.sources.notebook.slicing import (
+    Left,
     Notebook,
-    Part,
     Slice,
     grounds_of,
     layer_classes,
@@ -134,19 +134,13 @@ def _is_imported_by_its_package(opened: _Opened) -> bool:
     return bool(package) and opened.module in sys.modules
 
 
-def _run(opened: _Opened, cut: Slice) -> tuple[Source, list[tuple[Part, str]]]:
+def _run(opened: _Opened, cut: Slice) -> tuple[Source, list[Left]]:
     """Return the source after running the slice, and what raised and was left out."""
     own = file.empty_module(opened.path, opened.module)
     package, _, last = own.__name__.rpartition(".")
     if package:  # as an import leaves it
         setattr(sys.modules[package], last, own)
-    skipped: list[tuple[Part, str]] = []
-    run_in_module(
-        cut.parts,
-        own,
-        future_flags(opened.script.statements),
-        lambda part, why: skipped.append((part, why)),
-    )
+    left = run_in_module(cut.parts, own, future_flags(opened.script.statements))
     source = Source(
         name=opened.name,
         namespace=vars(own),
@@ -155,7 +149,7 @@ def _run(opened: _Opened, cut: Slice) -> tuple[Source, list[tuple[Part, str]]]:
         known=opened.script.bound,
         layers=tuple(layer_classes(opened.script)),
     )
-    return source, skipped
+    return source, left
 
 
 KIND = SourceKind(name="script", accepts=accepts, load=load, explore=explore)

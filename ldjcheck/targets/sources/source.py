@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Target
+from ldjcheck.records.asked import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,28 @@ def command(source: str, expr: str) -> str:
     return f"ldjcheck {shlex.quote(f'{source}:{expr}')}"
 
 
+def bound_by(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a node binds, in whatever scope it stands."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        yield node.name
+    elif isinstance(node, ast.alias):
+        yield node.asname or node.name.partition(".")[0]
+
+
+def own_nodes(function: ast.AST) -> list[ast.AST]:
+    """Return the nodes of a function's body, those of functions inside left out."""
+    found: list[ast.AST] = []
+    queue: list[ast.AST] = [*getattr(function, "body", [])]
+    while queue:
+        node = queue.pop(0)
+        found.append(node)
+        if not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
+            queue.extend(ast.iter_child_nodes(node))
+    return found
+
+
 def own_names(statements: Iterable[ast.stmt]) -> dict[str, ast.stmt]:
     """Return what is defined, not imported, with the last statement that defines it.
 
@@ -144,16 +166,11 @@ def near_misses(name: str, names: Iterable[str]) -> list[str]:
     Upper and lower case count for little, but they decide between `Layer` and `layer`.
     """
     scores = {
-        candidate: (
-            _likeness(name.lower(), candidate.lower()),
-            _likeness(name, candidate),
-        )
-        for candidate in names
+        other: (_likeness(name.lower(), other.lower()), _likeness(name, other))
+        for other in names
     }
-    near = [
-        candidate for candidate in scores if scores[candidate][0] >= _LEAST_LIKENESS
-    ]
-    return sorted(near, key=lambda candidate: scores[candidate], reverse=True)[:3]
+    near = [other for other, score in scores.items() if score[0] >= _LEAST_LIKENESS]
+    return sorted(near, key=scores.__getitem__, reverse=True)[:3]
 
 
 def _likeness(one: str, other: str) -> float:

@@ -29,8 +29,8 @@ from ldjcheck.targets.sources.notebook.running import (
     run_parts,
 )
 from ldjcheck.targets.sources.notebook.slicing import (
+    Left,
     Notebook,
-    Part,
     Slice,
     grounds_of,
     layer_classes,
@@ -140,19 +140,14 @@ def _refuse_unknown(opened: _Opened, wanted: Sequence[str]) -> Names:
     return needs
 
 
-def _run(opened: _Opened, cut: Slice) -> tuple[Source, list[tuple[Part, str]]]:
+def _run(opened: _Opened, cut: Slice) -> tuple[Source, list[Left]]:
     """Return the source after running the slice, and what raised and was left out."""
     sys.path[:0] = dict.fromkeys((str(opened.path.parent), os.getcwd()))
     tree = ast.Module([part.node for part in cut.parts], [])
     sys.path += providers(opened.path, tree)
-    skipped: list[tuple[Part, str]] = []
-    namespace = run_parts(
-        cut.parts,
-        opened.path,
-        future_flags(opened.notebook.statements),
-        lambda part, why: skipped.append((part, why)),
-    )
-    return replace(opened.source, namespace=namespace), skipped
+    flags = future_flags(opened.notebook.statements)
+    namespace, left = run_parts(cut.parts, opened.path, flags)
+    return replace(opened.source, namespace=namespace), left
 
 
 KIND = SourceKind(name="notebook", accepts=accepts, load=load, explore=explore)

@@ -12,6 +12,7 @@ import builtins
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from ldjcheck.targets.sources.notebook.document import MAGIC_CALL
 from ldjcheck.targets.sources.notebook.names import names_in
@@ -225,7 +226,11 @@ class Doings:
             or "download" in last.lower()
             or _is_in(name, _DOWNLOADERS)
             or last.startswith("fetch_")
-            or any(_asks_for_download(keyword) for keyword in call.keywords)
+            or any(
+                keyword.arg in ("download", "pretrained")
+                and (not isinstance(keyword.value, ast.Constant) or keyword.value.value)
+                for keyword in call.keywords
+            )
         ):
             return "downloads"
         if last == "fit" and isinstance(call.func, ast.Attribute):
@@ -246,17 +251,11 @@ def _function(
     arguments = node.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     parameters = tuple(argument.arg for argument in every)
-    stored = {
-        part.id
-        for part in _all_of(node.body)
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-    }
-    is_global = {
-        name
-        for part in _all_of(node.body)
-        if isinstance(part, ast.Global)
-        for name in part.names
-    }
+    inside = [*_all_of(node.body)]
+    names = [part for part in inside if isinstance(part, ast.Name)]
+    stored = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    shared = (part.names for part in inside if isinstance(part, ast.Global))
+    is_global = set(chain.from_iterable(shared))
     extra = {a.arg for a in (arguments.vararg, arguments.kwarg) if a is not None}
     return _Function(
         parameters=parameters,
@@ -346,9 +345,3 @@ def _dotted(node: ast.AST) -> str | None:
 
 def _is_in(name: str, homes: Iterable[str]) -> bool:
     return any(f"{name}.".startswith(f"{home}.") for home in homes)
-
-
-def _asks_for_download(keyword: ast.keyword) -> bool:
-    wished = keyword.arg in ("download", "pretrained")
-    refused = isinstance(keyword.value, ast.Constant) and not keyword.value.value
-    return wished and not refused

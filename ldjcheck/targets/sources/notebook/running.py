@@ -8,14 +8,14 @@ import linecache
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
 from ldjcheck.targets.sources.notebook.document import Cell, Statement
-from ldjcheck.targets.sources.notebook.slicing import Part
+from ldjcheck.targets.sources.notebook.slicing import Left, Part
 
 
 def remember_lines(cells: tuple[Cell, ...]) -> None:
@@ -26,12 +26,11 @@ def remember_lines(cells: tuple[Cell, ...]) -> None:
 
 
 def run_parts(
-    parts: tuple[Part, ...], path: Path, flags: int, skip: Callable[[Part, str], None]
-) -> dict[str, Any]:
-    """Return the names that the parts bind, run from top to bottom.
+    parts: tuple[Part, ...], path: Path, flags: int
+) -> tuple[dict[str, Any], list[Left]]:
+    """Return the names that the parts bind, run from top to bottom, and what is left out.
 
-    What is not vital is left out when it raises: `skip(part, why)` is then called. The
-    notebook's own folder is the current one meanwhile, as in Jupyter.
+    The notebook's own folder is the current one meanwhile, as in Jupyter.
     """
     namespace: dict[str, Any] = {
         "__builtins__": __builtins__,
@@ -39,6 +38,7 @@ def run_parts(
         "get_ipython": _ignore,
     }
     modules: dict[str, ModuleType] = {}
+    left: list[Left] = []
     with _in_folder(path.parent), _without_network():
         for part in parts:
             cell = part.statement.cell
@@ -46,44 +46,37 @@ def run_parts(
             if name not in modules:
                 modules[name] = sys.modules[name] = _module(name, cell.file)
             namespace["__name__"], namespace["__file__"] = name, cell.file
-            _run_part(part, _as_main(part.node), namespace, flags, skip)
+            left += _run_part(part, _as_main(part.node), namespace, flags)
     own = {name: value for name, value in namespace.items() if name[:2] != "__"}
     for module in modules.values():
         vars(module).update(own)  # what looks for a class in its module finds it
-    return namespace
+    return namespace, left
 
 
 def run_in_module(
-    parts: tuple[Part, ...],
-    module: ModuleType,
-    flags: int,
-    skip: Callable[[Part, str], None],
-) -> None:
+    parts: tuple[Part, ...], module: ModuleType, flags: int
+) -> list[Left]:
     """Run the parts of a script in its module, as an import of it would.
 
-    What is not vital is left out when it raises: `skip(part, why)` is then called.
+    Returns what is left out.
     """
     with _without_network():
-        for part in parts:
-            _run_part(part, part.node, vars(module), flags, skip)
+        tried = [_run_part(part, part.node, vars(module), flags) for part in parts]
+    return [each for some in tried for each in some]
 
 
 def _run_part(
-    part: Part,
-    node: ast.stmt,
-    namespace: dict[str, Any],
-    flags: int,
-    skip: Callable[[Part, str], None],
-) -> None:
+    part: Part, node: ast.stmt, namespace: dict[str, Any], flags: int
+) -> list[Left]:
+    """Run a part, or return that it is left out: it raises, and is not vital."""
+    file = part.statement.cell.file
     try:
-        code = compile(
-            ast.Module([node], []), part.statement.cell.file, "exec", flags, True
-        )
-        exec(code, namespace)
+        exec(compile(ast.Module([node], []), file, "exec", flags, True), namespace)
     except (Exception, SystemExit) as error:
         if part.is_vital:
             raise
-        skip(part, f"raised {type(error).__name__}: {error}")
+        return [(part, f"raised {type(error).__name__}: {error}")]
+    return []
 
 
 def future_flags(statements: tuple[Statement, ...]) -> int:

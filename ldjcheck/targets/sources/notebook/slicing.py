@@ -32,6 +32,10 @@ class Part:
     names: frozenset[str]  # what it is run for
 
 
+Left = tuple[Part, str]
+"""A part that was left out, since it raised and is not vital, and why."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
     """A statement that is not run, though names need it."""
@@ -235,11 +239,8 @@ class _Slicer:
         That is at the end, and at every chosen statement below that calls anything.
         """
         size = len(self.asked)
-        calls = [
-            index
-            for index, chosen in self.chosen.items()
-            if chosen.node is not None and _calls(chosen.node)
-        ]
+        nodes = {index: chosen.node for index, chosen in self.chosen.items()}
+        calls = [index for index, node in nodes.items() if node and _calls(node)]
         for name, start in sorted(self.later):
             for moment in [self.count, *(index for index in calls if index > start)]:
                 self.need(name, moment, is_vital=False)
@@ -265,7 +266,8 @@ class _Slicer:
                 return blocked
             for index, source in caught.items():
                 place = self.notebook.statements[source].place
-                blocked[index] = f"needs {place}, which {_last(blocked[source])}"
+                why = blocked[source].rpartition("which ")[2]  # at the end of the chain
+                blocked[index] = f"needs {place}, which {why}"
 
 
 def _calls(node: ast.stmt) -> bool:
@@ -273,11 +275,6 @@ def _calls(node: ast.stmt) -> bool:
         isinstance(part, ast.Call) or getattr(part, "decorator_list", None)
         for part in run_now([node])
     )
-
-
-def _last(why: str) -> str:
-    """Return the reason at the end of a chain of statements."""
-    return why.rpartition("which ")[2]
 
 
 _Statement = TypeVar("_Statement", bound=ast.stmt)
@@ -355,14 +352,12 @@ def _is_risky_loop(node: ast.stmt, doings: Doings) -> bool:
 
 def _touches(node: ast.stmt, needed: frozenset[str], doings: Doings) -> bool:
     names, deeds = names_in(node), doings.of(node)
-    return bool(
-        needed
-        & (names.binds | names.deletes | deeds.changes | deeds.may_change | deeds.binds)
-    )
+    changed = deeds.changes | deeds.may_change | deeds.binds
+    return bool(needed & (names.binds | names.deletes | changed))
 
 
 def grounds_of(
-    notebook: Notebook, run: Callable[[Slice], tuple[Source, list[tuple[Part, str]]]]
+    notebook: Notebook, run: Callable[[Slice], tuple[Source, list[Left]]]
 ) -> Grounds:
     """Return the source after running all that may be a layer, as far as that can be run.
 

@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.sources.notebook.document import MAGIC_CALL, Cell
 from ldjcheck.targets.sources.notebook.names import Names, names_in
-from ldjcheck.targets.sources.notebook.slicing import Blocked, Notebook, Part, Slice
+from ldjcheck.targets.sources.notebook.slicing import (
+    Blocked,
+    Left,
+    Notebook,
+    Part,
+    Slice,
+)
 from ldjcheck.targets.sources.source import Source, command, respelled
 
 _NAMED = 5  # names of statements that are listed
@@ -29,7 +35,9 @@ def refuse_unknown(
         if is_bound or hasattr(builtins, name):
             continue
         message = f"There is no {name} in {source.name}."
-        may_bind = [cell for cell in cells if _may_bind(cell.text, name)]
+        own = re.escape(name)
+        pattern = re.compile(rf"^\s*((class|def)\s+{own}\b|{own}\s*=)", re.MULTILINE)
+        may_bind = [cell for cell in cells if pattern.search(cell.text)]
         broken = [line for cell in may_bind for line in _broken(cell)]
         if index is not None:
             evidence: tuple[str, ...] = (
@@ -73,7 +81,7 @@ def binds_needed(blocked: Blocked, needs: Names) -> bool:
 
 
 def notes(
-    cut: Slice, skipped: Sequence[tuple[Part, str]], count: int, what: str
+    cut: Slice, skipped: Sequence[Left], count: int, what: str
 ) -> tuple[str, ...]:
     """Return what was run of a notebook or a file, and what was tried in vain."""
     ran = [part for part in cut.parts if part not in [each for each, _ in skipped]]
@@ -118,11 +126,6 @@ def _first_line(node: ast.AST) -> str:
     """Return the first line of a statement, a shell command as it was written."""
     line = ast.unparse(node).splitlines()[0]
     return re.sub(rf"{MAGIC_CALL}\(['\"](.*)['\"]\)$", r"!\1", line)
-
-
-def _may_bind(text: str, name: str) -> bool:
-    pattern = rf"^\s*((class|def)\s+{re.escape(name)}\b|{re.escape(name)}\s*=)"
-    return re.search(pattern, text, re.MULTILINE) is not None
 
 
 def _broken(cell: Cell) -> list[str]:
