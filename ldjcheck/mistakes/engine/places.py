@@ -349,10 +349,11 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
     """Return where the source multiplies these terms by a count; None if it never does.
 
     A count that is wrong stands where a number multiplies, or where that number is worked
-    out for nothing else; one that is missing is missing where the term is made, though it
-    may be written wherever the term is used.
+    out for nothing else; one that is missing is missing where the term is made, or where a
+    caller of what makes it adds it to others.
     """
-    for user, position in uses_towards(trace, node):
+    uses = uses_towards(trace, node)
+    for user, position in uses:
         other = other_factor(user, position)
         if (
             user.name in ops.MULTIPLY
@@ -363,7 +364,11 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
             return (
                 _worked_out_at(place, argument_text(user, int(position == 0))) or place
             )
-    return None
+    meeting = [user for user, _ in uses if len(linear_positions(user)) > 1]
+    if not meeting:
+        return None
+    met, made = place_of(trace, meeting[-1]), place_of(trace, uses[-1][0])
+    return met if met and made and met.call != made.call else None
 
 
 def _worked_out_at(place: Place | None, name: str | None) -> Place | None:
