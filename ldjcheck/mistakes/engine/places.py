@@ -367,7 +367,8 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
     meeting = [user for user, _ in uses if len(linear_positions(user)) > 1]
     if not meeting:
         return None
-    met, made = place_of(trace, meeting[-1]), place_of(trace, uses[-1][0])
+    maker = node if node.places else uses[-1][0]
+    met, made = place_of(trace, meeting[-1]), place_of(trace, maker)
     return met if met and made and met.call != made.call else None
 
 

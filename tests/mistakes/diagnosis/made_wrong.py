@@ -235,8 +235,29 @@ HALF_OF_A_GRAM = Written(
 """,
     shape=(2,),
 )
+CALLER_COUNTS = Written(
+    "LDJ102",
+    "who calls what knows of no places counts them",
+    """
+ class Layer(nn.Module):
+     def __init__(self):
+         super().__init__()
+         self.w = nn.Parameter(torch.eye(2) + 0.3 * torch.randn(2, 2))
+
+     def mixed(self, x):
+         return torch.einsum("ij,bjt->bit", self.w, x), torch.slogdet(self.w)[1]
+
+     def forward(self, x):
+         z, lad = self.mixed(x)
+         y = z + 0.4 * torch.sin(z)
+         bends = torch.log(1 + 0.4 * torch.cos(z)).sum((1, 2))
+-        return y, bends + lad
++        return y, bends + lad * x.shape[2]
+""",
+    shape=(2, 5),
+)
 MADE_WRONG = (
-    TERM_WITHOUT_COUNT, COUNT_WORKED_OUT, AXES_OF_A_NAME, LOG_OF_EACH_DIM,
+    CALLER_COUNTS, TERM_WITHOUT_COUNT, COUNT_WORKED_OUT, AXES_OF_A_NAME, LOG_OF_EACH_DIM,
     LOG_IN_ONE_BRANCH, HELD_NUMBER, ONE_ENTRY_MORE, TOTAL_OF_A_LOOP, SIGN_OF_THE_INPUT,
     AS_THE_OTHER_WAY, FUNCTION, HALF_OF_A_GRAM,
 )  # fmt: skip
