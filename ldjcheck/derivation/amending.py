@@ -18,14 +18,14 @@ from ldjcheck.derivation.ways import ways_of
 from ldjcheck.derivation.writing.edits import Said
 from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.places import source_text
-from ldjcheck.mistakes.mending import wants_derived
-from ldjcheck.mistakes.mending.repair import repair
+from ldjcheck.mistakes.mending import changed_at, in_function, wants_derived
+from ldjcheck.mistakes.mending.repair import edits_of, repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting.sites import real_file
 from ldjcheck.mistakes.terms import missing_term
-from ldjcheck.records import Comparison, Diagnosis, Direction, Finding, Fix, Location
+from ldjcheck.records import Comparison, Diagnosis, Direction, Finding
 from ldjcheck.revision import Live, Replacement, SourceText, is_disjoint
 from ldjcheck.revision.text import is_minus, is_sum
 from ldjcheck.running.bench import Bench
@@ -91,22 +91,24 @@ def with_derived_terms(
     every = itertools.product(*cures) if len(ways) == len(wrong) else ()
     found = repair(live, ((each, weighed(each)) for each in every))
     fix, chosen = found or (None, tuple(each[-1] for each in cures))
-    told = {way[0]: cure.told for way, cure in zip(ways, chosen, strict=True)}
+    cured = {way[0]: cure for way, cure in zip(ways, chosen, strict=True)}
     lacking = {way[0]: _left_out(*way[1:]) for way in ways} if fix else {}
 
     def amended(finding: Finding) -> Finding:
         direction = finding.direction or "forward"
-        lines, step = told.get(direction, ()), lacking.get(direction)
+        cure, step = cured.get(direction, _Cure((), ())), lacking.get(direction)
         text = None if step is None else source_text(step.place)
         if step is not None and text is not None and finding.code in _UNNAMED:
             place = location_of(step.place)
-            return replace(missing_term.of_a_step(finding, text, place, lines), fix=fix)
-        return replace(
-            finding,
-            fix=finding.fix if fix is None else fix,
-            location=_where(finding, fix),
-            evidence=(*finding.evidence, *lines),
-        )
+            finding = missing_term.of_a_step(finding, text, place, cure.told)
+        else:
+            place, edits = finding.location, edits_of(live, cure.changes)
+            if place is None or len(edits) == 1:  # several write anew what is right too
+                place = changed_at(live, place, edits)
+            finding = replace(finding, evidence=(*finding.evidence, *cure.told))
+        if fix is None:
+            return finding
+        return replace(finding, fix=fix, location=in_function(live, place))
 
     return tuple(amended(each) if each in asked else each for each in findings)
 
@@ -120,18 +122,6 @@ def _left_out(program: Program, call: Recorded) -> Node | None:
         if fits(trace, trace.reported + amount, trace.exact)
     ]
     return found[0] if len(found) == 1 and len(program.amounts) > 1 else None
-
-
-def _where(finding: Finding, fix: Fix | None) -> Location | None:
-    """Return where the mistake stands: the line that must change, if it is one alone."""
-    if fix is None or finding.code != "LDJ120" or len(fix.edits) != 1:
-        return finding.location
-    (edit,) = fix.edits
-    place = finding.location
-    if place is not None and (place.file, place.line) == (edit.file, edit.line):
-        return place
-    text = edit.before.strip()
-    return Location(file=edit.file, line=edit.line, cell=edit.cell, text=text)
 
 
 def _cures(

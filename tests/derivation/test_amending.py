@@ -188,3 +188,32 @@ def test_a_step_of_a_half_that_is_all_that_is_missing_is_named() -> None:
     assert first.location is not None
     assert first.location.text == "b = torch.tanh(b)"
     assert first.fix is not None
+
+
+class ThroughTheTangent(nn.Module):
+    """Every other angle moves through its tangent, whose own slope is not counted."""
+
+    def __init__(self, angles: int = 6) -> None:
+        super().__init__()
+        self.register_buffer("still", torch.arange(angles) % 2 == 0)
+        held = int(self.still.sum())
+        self.net = nn.Linear(held, 2 * (angles - held))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        held = x[:, self.still]
+        moved = x[:, ~self.still]
+        a, b = self.net(held.cos()).chunk(2, dim=1)
+        t = torch.tan(moved / 2)
+        turned = 2 * torch.atan(a.exp() * t + b)
+        each = a - torch.log1p((a.exp() * t + b) ** 2)
+        y = x.clone()
+        y[:, ~self.still] = turned
+        return y, each.sum(dim=1)
+
+
+def test_of_two_halves_of_one_size_the_one_that_moves_is_counted() -> None:
+    fix = ldjcheck.check(ThroughTheTangent(), shape=(6,)).findings[0].fix
+    assert fix is not None
+    text = "\n".join(edit.after for edit in fix.edits)
+    assert ".shape[1]" in text
+    assert "held.shape" not in text

@@ -13,7 +13,7 @@ from ldjcheck.derivation.calculus.printing import ATOM, PRODUCT, Printer
 from ldjcheck.derivation.calculus.terms import Summation, Term, addends
 from ldjcheck.derivation.reading.execution import Form
 from ldjcheck.derivation.writing.scope import Scope
-from ldjcheck.tape import Node
+from ldjcheck.tape import Node, ancestors
 from ldjcheck.torch_ops import DIVIDE, MULTIPLY, plain_name
 
 _DEEP = 12  # definitions through which a symbol is written out
@@ -187,9 +187,15 @@ def _tensor_of_shape(scope: Scope, term: Term) -> str:
         name = scope.name(node)
         if name is not None:
             return name
-    for name, held in scope.moment.held.items():
-        if isinstance(held, Node) and held.value.shape == term.end.value.shape:
-            return name
+    alike = {
+        held: name
+        for name, held in scope.moment.held.items()
+        if isinstance(held, Node) and held.value.shape == term.end.value.shape
+    }
+    # The last on the way there: what else has this shape may have it by chance.
+    behind = alike.keys() & ancestors(term.end) or alike.keys()
+    if behind:
+        return alike[max(behind, key=lambda held: held.index)]
     for node in (term.begin, term.end):
         word = scope.tensor(node)
         if word is not None and not _is_costly(word):

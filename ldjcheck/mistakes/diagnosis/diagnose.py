@@ -15,7 +15,7 @@ from ldjcheck.mistakes.diagnosis.explain import LAWS, explain, found_again
 from ldjcheck.mistakes.diagnosis.two_mistakes import mistakes_apart
 from ldjcheck.mistakes.engine.case import Case, make_case, terms_add_up
 from ldjcheck.mistakes.engine.closeness import ADDS_UP, fits, is_constant, same
-from ldjcheck.mistakes.engine.kinds import CLEAR
+from ldjcheck.mistakes.engine.kinds import CLEAR, PART_UNACCOUNTED
 from ldjcheck.mistakes.engine.laws import whole_laws, with_law
 from ldjcheck.mistakes.engine.ledger import (
     ledger_fault,
@@ -206,12 +206,13 @@ def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
             and (not whole or parts[0][0].cost < whole[0].cost)
         ):
             return parts
-    if case.finite and not whole:
-        within = repaired_within(case)
-        if within or fault is not None:
-            return [within]
-        return mistakes_apart(case) or [whole]
-    return [whole]
+    if not case.finite or (whole and whole[0].cost < PART_UNACCOUNTED.cost):
+        return [whole]
+    # What is solved for, or holds of some inputs alone, tells no edit as a repair does.
+    within = repaired_within(case)
+    if whole:
+        return [(*whole, *within)]
+    return [within] if within or fault is not None else mistakes_apart(case) or [whole]
 
 
 def _fault(case: Case) -> str | None:

@@ -79,7 +79,7 @@ def _is_swapped(node: Node, expression: ast.BinOp) -> bool:
     """Return whether the source has the number first, where the operation has it second.
 
     `2 * z` and `z * 2` are one call. The tensor is what ends where its own operation does,
-    else what is a mere name beside something longer.
+    or what the layer holds, else what is a mere name beside something longer.
     """
     tensor, place = node.args[0], node.place
     second = node.args[1] if len(node.args) > 1 else None
@@ -97,6 +97,9 @@ def _is_swapped(node: Node, expression: ast.BinOp) -> bool:
                 return sides[1]
     if isinstance(left, ast.Constant) or isinstance(right, ast.Constant):
         return isinstance(left, ast.Constant)
+    held = [isinstance(side, ast.Attribute) for side in (left, right)]
+    if isinstance(tensor, Node) and tensor.learnable and sum(held) == 1:
+        return held[1]
     return isinstance(right, ast.Name) and not isinstance(left, ast.Name)
 
 
@@ -206,29 +209,43 @@ def name_given(node: Node) -> str | None:
     return found if found is not None and names.count(found) == 1 else None
 
 
+def words_for(trace: Trace, node: Node) -> str | None:
+    """Return a value's name, how the source makes it, or what its first user calls it."""
+    uses = ((u, p) for u in trace.nodes for p, used in u.inputs() if used is node)
+    called = (argument_text(user, position) for user, position in uses)
+    return (
+        name_given(node) or source_text(node.place) or next(filter(None, called), None)
+    )
+
+
 def _assignments(place: Place | None, *, after: int = 0) -> list[ast.Assign]:
     """Return the assignments of a function up to a place in it, the last one first.
 
     Those of some lines `after` it are among them.
     """
-    if place is None:
-        return []
+    line = 0 if place is None else place.line
+    found = [
+        node
+        for node in ast.walk(_home(place))
+        if isinstance(node, ast.Assign) and node.lineno < line + after
+    ]
+    return sorted(found, key=lambda node: -node.lineno)
+
+
+def _home(place: Place | None) -> ast.AST:
+    """Return the function around a place, or the file; an empty one where none is read."""
     try:
-        tree = ast.parse("".join(linecache.getlines(place.file)))
+        tree = ast.parse("".join(linecache.getlines(place.file)) if place else "")
     except (SyntaxError, ValueError):
-        return []
+        return ast.Module([], [])
     homes = [
         node
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
+        if place is not None
+        and isinstance(node, ast.FunctionDef)
         and node.lineno <= place.line <= (node.end_lineno or node.lineno)
     ]
-    found = [
-        node
-        for node in ast.walk(homes[-1] if homes else tree)
-        if isinstance(node, ast.Assign) and node.lineno < place.line + after
-    ]
-    return sorted(found, key=lambda node: -node.lineno)
+    return homes[-1] if homes else tree
 
 
 def own_place(places: Sequence[Place]) -> Place | None:
@@ -329,10 +346,11 @@ def is_times(trace: Trace, count: int) -> bool:
 
 
 def counting_statement(trace: Trace, node: Node) -> Place | None:
-    """Return where the source multiplies these terms by a count, or adds them to others.
+    """Return where the source multiplies these terms by a count; None if it never does.
 
-    A count that is wrong stands where a number multiplies; one that is missing is missing
-    where the term, which needs it, meets the rest of the ldj.
+    A count that is wrong stands where a number multiplies, or where that number is worked
+    out for nothing else; one that is missing is missing where the term is made, or where a
+    caller of what makes it adds it to others.
     """
     uses = uses_towards(trace, node)
     for user, position in uses:
@@ -342,9 +360,28 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
             and other is not None
             and not isinstance(other, Node)
         ):
-            return place_of(trace, user)
+            place = place_of(trace, user)
+            return (
+                _worked_out_at(place, argument_text(user, int(position == 0))) or place
+            )
     meeting = [user for user, _ in uses if len(linear_positions(user)) > 1]
-    return place_of(trace, meeting[-1]) if meeting else None
+    if not meeting:
+        return None
+    maker = node if node.places else uses[-1][0]
+    met, made = place_of(trace, meeting[-1]), place_of(trace, maker)
+    return met if met and made and met.call != made.call else None
+
+
+def _worked_out_at(place: Place | None, name: str | None) -> Place | None:
+    """Return where a number is computed that is used by its name once, at a place."""
+    names = (n for n in ast.walk(_home(place)) if isinstance(n, ast.Name))
+    if sum(n.id == name and isinstance(n.ctx, ast.Load) for n in names) != 1:
+        return None
+    for statement in _assignments(place):
+        made = any(isinstance(n, ast.BinOp | ast.Call) for n in ast.walk(statement))
+        if made and list(map(ast.unparse, targets_of(statement))) == [name]:
+            return _at(place, statement) if place is not None else None
+    return None
 
 
 def reducing_statement(trace: Trace) -> Place | None:

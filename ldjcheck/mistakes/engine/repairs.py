@@ -81,7 +81,18 @@ _OF_ONE: tuple[tuple[float, str, Form], ...] = (
     (0.1, "{first}**2", torch.square),
     *(
         (0.1, f"torch.{name}({{first}})", getattr(torch, name))
-        for name in ("sin", "cos", "tanh", "sigmoid", "exp", "log", "sqrt", "abs")
+        for name in (
+            "sin",
+            "cos",
+            "sinh",
+            "cosh",
+            "tanh",
+            "sigmoid",
+            "exp",
+            "log",
+            "sqrt",
+            "abs",
+        )
     ),
 )
 

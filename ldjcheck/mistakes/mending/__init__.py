@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from ldjcheck.mistakes.mending.fixes import wants_derived, with_fixes
+from ldjcheck.mistakes.mending.fixes import (
+    changed_at,
+    in_function,
+    wants_derived,
+    with_fixes,
+)
 from ldjcheck.mistakes.mending.verify import Plans, Whole
 
-__all__ = ["Plans", "Whole", "wants_derived", "with_fixes"]
+__all__ = ["Plans", "Whole", "changed_at", "in_function", "wants_derived", "with_fixes"]

@@ -9,6 +9,7 @@ was concluded from. Nothing is written.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -25,7 +26,11 @@ from ldjcheck.mistakes.mending.search import (
 )
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting.sites import Change, real_file
-from ldjcheck.mistakes.terms import unexplained_mismatch, wrong_derivative
+from ldjcheck.mistakes.terms import (
+    missing_term,
+    unexplained_mismatch,
+    wrong_derivative,
+)
 from ldjcheck.records import (
     Comparison,
     Diagnosis,
@@ -78,7 +83,7 @@ def with_fixes(
         id(q.finding): replace(
             _named(live, q, changes) if fix.applicability == "verified" else q.finding,
             fix=fix,
-            location=_in_function(live, _where(live, q, changes, alone=alone)),
+            location=in_function(live, _where(live, q, changes, alone=alone)),
         )
         for q in questions
     }
@@ -99,8 +104,11 @@ def _named(live: Live, question: Question, found: Found) -> Finding:
         return _renamed(finding, wrong_dims_factor.RULE, told)
     is_regional = any(map(kinds.REGION.holds, question.explanations[:1]))
     is_named = finding.code not in _UNNAMED and not is_regional
-    if is_named or change.meant is None or more:
+    if is_named or more or not (change.meant or change.lacked):
         return finding
+    if change.lacked is not None:
+        told = kinds.PART_UNACCOUNTED.explanation(operand=change.lacked)
+        return _renamed(finding, missing_term.RULE, told)
     first = change.replacements[0]
     text = live.sources[first.file].at(
         first.line, first.column, first.end_line, first.end_column
@@ -121,31 +129,41 @@ def _renamed(finding: Finding, rule: Rule, told: Explanation) -> Finding:
 def _where(
     live: Live, question: Question, found: Found, *, alone: bool
 ) -> Location | None:
-    """Return where a mistake stands: on a line that the edit which mends it changes.
-
-    An edit that only adds lines leaves it where it was told: at the step that lacks a term.
-    Torch's own lines hold no mistake.
-    """
+    """Return where a mistake stands: on a line that the edit which mends it changes."""
     place, best = question.finding.location, question.explanations[:1]
     own = [change for q, change in found if q is question]
-    changes = own or [change for _, change in found]
-    lines = [
-        line
-        for edit in edits_of(live, _replacements_of(changes))
-        if (line := _line_of(edit)) is not None
-    ]
-    if place is not None and not lines:
-        return _beside(live, place, edits_of(live, _replacements_of(changes)))
+    edits = edits_of(live, _replacements_of(own or [change for _, change in found]))
+    there = changed_at(live, place, edits)
+    if place is None or is_torchs(real_file(place)):
+        return there
+    if any(kinds.OVERWRITTEN.holds(e) for e in best):
+        return (changed_at(live, None, edits) or there) if alone else place
+    # What a library does wrong is told where it is called.
+    return place if any(e.within and not e.spans for e in best) else there
+
+
+def changed_at(
+    live: Live, place: Location | None, edits: Sequence[Edit]
+) -> Location | None:
+    """Return a place that edits change: where a mistake was told, or the first of them.
+
+    Those of the same function go first. Edits that only add lines leave it where it was
+    told: at the step that lacks a term. Torch's own lines hold no mistake.
+    """
+    home = _homes(live, place)
+    near = [edit for edit in edits if home & _homes(live, _spot(edit))] or edits
+    lines = [line for edit in near if (line := _line_of(edit)) is not None]
     if place is None:
         return next(iter(lines), None)
+    if not lines and home and edits and near is edits:
+        return replace(_spot(edits[0]), text=edits[0].before.strip())
+    if not lines:
+        return place
     if is_torchs(real_file(place)):
         return lines[0]
-    if any(kinds.OVERWRITTEN.holds(e) for e in best):
-        return lines[0] if alone else place
-    starts = [_start(live, line) for line in lines]
-    if _start(live, place) in starts or any(e.within and not e.spans for e in best):
-        return place  # what a library does wrong is told where it is called
-    file, begin = starts[0]
+    if _start(live, place) in [_start(live, _spot(edit)) for edit in near]:
+        return place
+    file, begin = _start(live, lines[0])
     source = live.sources.get(file)
     if source is None:  # a cell of a notebook is told by its number
         return lines[0]
@@ -153,28 +171,18 @@ def _where(
     return replace(lines[0], line=begin, text=text)
 
 
-def _in_function(live: Live, place: Location | None) -> Location | None:
+def in_function(live: Live, place: Location | None) -> Location | None:
     """Return a place with the name of the function that it stands in."""
     if place is None or place.function is not None:
         return place
-    around = live.statements(real_file(place), place.line)
-    homes = [source.function_of(node) for source, node in around]
-    return replace(place, function=getattr(next(iter(homes), None), "name", None))
+    home = next(iter(_homes(live, place)), None)
+    return replace(place, function=getattr(home, "name", None))
 
 
-def _beside(live: Live, place: Location, edits: Sequence[Edit]) -> Location:
-    """Return the line that edits add to, if that is in another function than was told."""
-    spots = [Location(file=e.file, line=e.line, cell=e.cell) for e in edits]
-    homes = [
-        {
-            source.function_of(node)
-            for source, node in live.statements(real_file(at), at.line)
-        }
-        for at in (place, *spots)
-    ]
-    if not spots or not homes[0] or homes[0] & homes[1]:
-        return place
-    return replace(spots[0], text=edits[0].before.strip())
+def _homes(live: Live, place: Location | None) -> set[ast.AST]:
+    """Return the functions that a line is of."""
+    around = [] if place is None else live.statements(real_file(place), place.line)
+    return {source.function_of(node) for source, node in around}
 
 
 def _start(live: Live, place: Location) -> tuple[str, int]:
@@ -184,9 +192,13 @@ def _start(live: Live, place: Location) -> tuple[str, int]:
     return file, around[0] if around else place.line
 
 
+def _spot(edit: Edit) -> Location:
+    return Location(file=edit.file, line=edit.line, cell=edit.cell)
+
+
 def _line_of(edit: Edit) -> Location | None:
     """Return the line that an edit changes; None where it only adds, or is torch's own."""
-    here = Location(file=edit.file, line=edit.line, cell=edit.cell)
+    here = _spot(edit)
     is_kept = edit.before in edit.after.split("\n")
     if is_kept or not edit.before.strip() or is_torchs(real_file(here)):
         return None

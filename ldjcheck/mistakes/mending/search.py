@@ -39,6 +39,8 @@ ANYTHING: tuple[Way, ...] = (
     points.other_names,
     points.other_order,
     points.masked,
+    terms.of_other_way,
+    terms.held_numbers,
 )
 """What is tried where the diagnosis cannot say more, or what it said did not help."""
 
@@ -148,8 +150,11 @@ def _may_be_a_count(question: Question) -> bool:
     return (
         not explanations
         or any(map(is_counting, explanations))
-        # A count times a number is far-fetched.
-        or any(m.family in _COUNTS and not m.is_scaled for m in multipliers)
+        # A count times a number, or over another count, is far-fetched.
+        or any(
+            m.family in _COUNTS and m.above and not (m.below or m.is_scaled)
+            for m in multipliers
+        )
     )
 
 

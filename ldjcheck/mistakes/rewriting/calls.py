@@ -77,12 +77,20 @@ def with_log(site: Site) -> Iterator[Change]:
 
 
 def without_slice(site: Site) -> Iterator[Change]:
-    """Yield edits that take all entries of what is sliced."""
+    """Yield edits that take all entries of what is sliced, or one more of them."""
     for node in site.expressions:
-        if isinstance(node, ast.Subscript) and any(
-            isinstance(part, ast.Slice) for part in ast.walk(node.slice)
-        ):
+        slices = [
+            part
+            for part in ast.walk(getattr(node, "slice", ast.Pass()))
+            if isinstance(part, ast.Slice)
+        ]
+        if isinstance(node, ast.Subscript) and slices:
             yield site.put(node, site.text(node.value), 0.0)
+        for bound in (b for part in slices for b in (part.lower, part.upper)):
+            number = bound.operand if isinstance(bound, ast.UnaryOp) else bound
+            cut = number.value if isinstance(number, ast.Constant) else None
+            if number is not None and isinstance(cut, int) and cut > 1:
+                yield site.put(number, str(cut - 1), 0.05)
 
 
 def summed(site: Site) -> Iterator[Change]:

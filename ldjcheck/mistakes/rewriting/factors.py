@@ -11,7 +11,7 @@ from ldjcheck.mistakes.rewriting import calls, points, reductions, signs
 from ldjcheck.mistakes.rewriting.sites import COUNTING, Change, Kind, Site
 from ldjcheck.records import Multiplier
 from ldjcheck.revision import Replacement, call_name
-from ldjcheck.revision.text import is_product, is_sum
+from ldjcheck.revision.text import is_minus, is_product, is_sum
 
 _ONE = Multiplier(family="number")
 _TENSORS = 3  # names of tensors that are tried
@@ -117,16 +117,8 @@ def _of_other_axes(site: Site) -> Iterator[Change]:
 
 def _times_held(site: Site) -> Iterator[Change]:
     """Yield the blamed term times what the layer holds, or a size: a number may be one."""
-    home: ast.AST = site.function
-    while home in site.source.parents and not isinstance(home, ast.ClassDef):
-        home = site.source.parents[home]
-    held = dict.fromkeys(
-        ast.unparse(node)
-        for node in ast.walk(home)
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self"
-    )
     for node in filter(site.is_operand, site.terms):
-        for index, count in enumerate([*held, *counts_for(site, None)][:_HELD]):
+        for index, count in enumerate([*site.held, *counts_for(site, None)][:_HELD]):
             text = site.in_place(node, f"{site.as_factor(node)} * {count}")
             change = site.put(node, text, 0.12 + index / 1000, "count")
             told = Multiplier(family="shape", above=(count,))
@@ -295,6 +287,8 @@ def _times(site: Site, text: str, number: Fraction | None) -> Iterator[Change]:
         parent = site.parent(node)
         if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow | ast.Mod):
             continue
+        if text.startswith("-") and is_minus(parent):
+            continue  # the minus around it takes the number as well
         cost = 0.5
         if isinstance(parent, ast.Attribute | ast.Call):
             cost = 0.55  # what is made of it may be multiplied as well

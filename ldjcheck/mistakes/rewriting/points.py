@@ -75,6 +75,7 @@ def _other_axes(site: Site, node: ast.expr) -> Iterator[Change]:
     axis: ast.expr | None = None  # in x.shape[axis], x.shape[axis:], x.size(axis)
     if isinstance(node, ast.Subscript):
         of_shape = getattr(node.value, "attr", "") == "shape"
+        of_shape = of_shape or is_product(site.parent(node))
         if isinstance(node.slice, ast.Slice):
             of_shape = of_shape or isinstance(node.value, ast.Name)
             axis = node.slice.lower if of_shape else None
@@ -130,6 +131,15 @@ def masked(site: Site) -> Iterator[Change]:
                 body = f"{site.as_factor(node)} * {text}"
                 cost = 0.2 + index / 50 + 0.1 * (other != factor)
                 yield site.put(node, site.in_place(node, body), cost)
+
+
+def signed(site: Site) -> Iterator[Change]:
+    """Yield every term of an absolute value times the sign of what that is taken of."""
+    for node, inner in site.calls("abs"):
+        around = [each for each in site.terms if node in ast.walk(each)]
+        for index, each in enumerate(around):
+            text = f"torch.sign({site.text(inner)}) * {site.as_factor(each)}"
+            yield site.put(each, site.in_place(each, text), 0.3 + index / 50)
 
 
 def _comparing(site: Site) -> Iterator[str]:

@@ -24,7 +24,10 @@ def turned(site: Site) -> Iterator[Change]:
         inside_sum = is_sum(parent) and parent.left is not node
         if inside_sum or isinstance(node, ast.UnaryOp):
             continue  # there the operator is what turns the sign
-        if isinstance(parent, ast.Assign) and added_to(parent) is not None:
+        total = added_to(site.statement)
+        if total is not None and (
+            isinstance(parent, ast.Assign) or site.text(node) == total
+        ):
             continue  # the total of all rounds before would turn as well
         text = f"-{site.as_factor(node)}"
         if isinstance(parent, ast.BinOp) and parent.right is node:

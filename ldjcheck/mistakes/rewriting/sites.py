@@ -44,6 +44,7 @@ class Change:
     kind: Kind = ""
     multiplier: Multiplier | None = None
     meant: str | None = None  # the kind of explanation that it mends, of those of one
+    lacked: str | None = None  # what it adds, and what was missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +120,28 @@ class Site:
         """The names of what the function is given, the layer itself apart."""
         given = [node.arg for node in self.inside if isinstance(node, ast.arg)]
         return [name for name in given if name not in ("self", "cls")]
+
+    @property
+    def home(self) -> ast.AST:
+        """The class of the function, or the file where it is of none."""
+        node: ast.AST = self.function
+        while node in self.source.parents and not isinstance(node, ast.ClassDef):
+            node = self.source.parents[node]
+        return node
+
+    @property
+    def held(self) -> list[str]:
+        """What the class names of its object, such as `self.scale`, each once."""
+        named = (n for n in ast.walk(self.home) if isinstance(n, ast.Attribute))
+        own = (n for n in named if ast.unparse(n.value) == "self")
+        return list(dict.fromkeys(map(ast.unparse, own)))
+
+    @property
+    def computed_with(self) -> list[str]:
+        """The names of the function, and what the class reads of its object."""
+        nodes = [n for n in ast.walk(self.home) if isinstance(n, ast.Attribute)]
+        read = {ast.unparse(n) for n in nodes if isinstance(n.ctx, ast.Load)}
+        return [*self.names, *(name for name in self.held if name in read)]
 
     @property
     def unused(self) -> list[str]:

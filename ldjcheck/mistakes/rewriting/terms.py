@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ldjcheck.mistakes.rewriting.factors import counts_for
 from ldjcheck.mistakes.rewriting.signs import added_to
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision import call_name
-from ldjcheck.revision.text import is_sum, names_in
+from ldjcheck.revision.text import is_minus, is_sum, names_in
 
 _ZEROS = ("zeros", "new_zeros", "zeros_like")
 _MOST = 12  # terms that are tried at one place
+_HELD = 24  # names whose logarithm is
+_OF_NUMBERS, _OF_TENSORS = ("math", "numpy", "torch"), ("torch", "math", "numpy")
 
 
 def taken_away(site: Site) -> Iterator[Change]:
@@ -103,6 +106,7 @@ def _plus(site: Site, total: str, node: ast.expr) -> str:
 def added(site: Site) -> Iterator[Change]:
     """Yield edits that add a term after a step, before it, or where the ldj is returned."""
     yield from _kept_of_sublayer(site)
+    yield from _logged_beside(site, _logged(site.operand or ""))
     terms = list(dict.fromkeys(_terms(site)))[:_MOST]
     total = total_of(site)
     for index, term in enumerate(terms):
@@ -117,6 +121,50 @@ def added(site: Site) -> Iterator[Change]:
                 if value is not None:
                     text = f"{site.text(value)} {sign} {_operand(term)}"
                     yield site.put(value, text, cost)
+
+
+def held_numbers(site: Site) -> Iterator[Change]:
+    """Yield the logarithm of each number that has a name, where a logarithm is summed.
+
+    It is written beside the term, or its number inside the logarithm.
+    """
+    for index, name in enumerate(site.computed_with[:_HELD]):
+        for change in _logged_beside(site, name):
+            cost = 1 + change.cost + index / 1000
+            yield replace(change, cost=cost, lacked=f"log({name})")
+        for _, inner in site.calls("log"):
+            text = site.in_place(inner, f"{site.as_factor(inner)} * {name}")
+            change = site.put(inner, text, 1.5 + index / 1000)
+            yield replace(change, lacked=f"log({name})")
+
+
+def of_other_way(site: Site) -> Iterator[Change]:
+    """Yield the ldj that the class hands back elsewhere, or its negative, in its place."""
+    value = _returned(site.statement)
+    for node in ast.walk(site.home) if value is not None else ():
+        other = _returned(node)
+        if value is None or other is None or node is site.statement:
+            continue
+        if names_in(other) <= {*site.names, *site.modules.values()}:
+            bare = other.operand if is_minus(other) else other
+            for index, text in enumerate((f"-{site.as_factor(bare)}", site.text(bare))):
+                yield site.put(value, text, 0.4 + index / 50)
+
+
+def _logged_beside(site: Site, inner: str | None) -> Iterator[Change]:
+    """Yield a logarithm in the sum that a statement makes for each dim, or sample."""
+    statement = site.statement
+    value = getattr(statement, "value", None)
+    if isinstance(statement, ast.Return):
+        value = _returned(statement)
+    if inner is None or not isinstance(value, ast.BinOp | ast.Call | ast.Name):
+        return
+    is_number = names_in(ast.parse(inner, mode="eval")) <= {"math"}
+    others = _OF_NUMBERS if is_number else _OF_TENSORS
+    for index, logarithm in enumerate(_logarithms(site, inner, others)):
+        for sign in ("+", "-"):
+            text = f"{site.text(value)} {sign} {logarithm}"
+            yield site.put(value, text, 0.3 + index / 50 + 0.01 * (sign == "-"))
 
 
 def instead(site: Site) -> Iterator[Change]:
@@ -153,11 +201,17 @@ def _terms(site: Site) -> Iterator[str]:
     """
     yield from site.unused
     yield from _of_constant(site, site.operand)
-    block = site.source.block(site.statement)
-    for statement in (site.statement, *(s for s in block if s is not site.statement)):
+    block, blamed = site.source.block(site.statement), _blamed_line(site)
+    near = sorted(block, key=lambda s: abs(s.lineno - blamed))
+    for statement in (site.statement, *(s for s in near if s is not site.statement)):
         if isinstance(statement, ast.Assign):
             yield from _of_step(site, statement.value)
     yield from _elsewhere(site)
+
+
+def _blamed_line(site: Site) -> int:
+    place = None if site.explanation is None else site.explanation.location
+    return site.statement.lineno if place is None else place.line
 
 
 def _of_constant(site: Site, operand: str | None) -> Iterator[str]:
@@ -165,29 +219,27 @@ def _of_constant(site: Site, operand: str | None) -> Iterator[str]:
     inner = _logged(operand or "")
     if inner is None:
         return
-    logarithm = _logarithm(site, inner)
+    logarithm = next(_logarithms(site, inner, _OF_NUMBERS))
     for count in list(dict.fromkeys(counts_for(site, ("dims",))))[:3]:
         yield f"{logarithm} * {count}"
     yield logarithm
 
 
-def _logarithm(site: Site, number: str) -> str:
-    """Return how the source at hand would write the log of a number: by what it imports."""
+def _logarithms(site: Site, number: str, modules: Sequence[str]) -> Iterator[str]:
+    """Yield how the source at hand would write the log of a number: by what it imports."""
     tree = ast.parse(number, mode="eval").body
     half = ""
     if call_name(tree) == "sqrt" and isinstance(tree, ast.Call):
         half, tree = "0.5 * ", tree.args[0]
     names = names_in(tree)
-    inner = ast.unparse(tree)
-    for module in ("math", "numpy", "torch"):
-        name = site.modules.get(module)
+    for module in modules:
+        name = site.modules.get(module, "torch" if module == "torch" else None)
         if name is None:
             continue
-        inner = re.sub(r"\bmath\.", f"{name}.", inner)
+        inner = re.sub(r"\bmath\.", f"{name}.", ast.unparse(tree))
         if module == "torch" and names <= {"math"}:
             inner = f"{name}.tensor({inner})"
-        return f"{half}{name}.log({inner})"
-    return f"{half}torch.log({inner})"
+        yield f"{half}{name}.log({inner})"
 
 
 def _logged(operand: str) -> str | None:
@@ -243,11 +295,8 @@ def _of_step(site: Site, value: ast.expr) -> Iterator[str]:
 
 def _elsewhere(site: Site) -> Iterator[str]:
     """Yield the terms that the same class adds to its total elsewhere."""
-    home: ast.AST = site.function
-    while home in site.source.parents and not isinstance(home, ast.ClassDef):
-        home = site.source.parents[home]
     total = total_of(site)
-    for node in ast.walk(home):
+    for node in ast.walk(site.home):
         if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == total:
             yield site.text(node.value)
         made = node.value if isinstance(node, ast.Assign) else node

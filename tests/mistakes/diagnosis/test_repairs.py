@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import ldjcheck
+from mistakes.diagnosis.made_wrong import MADE_WRONG
 from mistakes.diagnosis.written import Written
 from mistakes.mending.layers import loaded, mended
 
@@ -270,7 +271,7 @@ BLAMED = (
 
 @pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", [0, 5])
-@pytest.mark.parametrize("written", BLAMED, ids=lambda w: w.title)
+@pytest.mark.parametrize("written", [*BLAMED, *MADE_WRONG], ids=lambda w: w.title)
 def test_the_line_that_was_written_wrong_is_told_and_is_what_is_edited(
     written: Written, seed: int, tmp_path: Path
 ) -> None:

@@ -97,7 +97,12 @@ RULE = Rule(
     claims=(
         Claim(
             kinds.STEP_UNACCOUNTED,
-            mend=(terms.added, terms.added_to_total, calls.with_log),
+            mend=(
+                terms.added,
+                terms.added_to_total,
+                calls.with_log,
+                calls.without_slice,
+            ),
             difference="-(log|det| of that step)",
         ),
         Claim(kinds.OVERWRITTEN, mend=(terms.added, terms.added_to_total)),

@@ -23,11 +23,11 @@ from ldjcheck.mistakes.engine.places import (
     ldj_statement,
     logged,
     missing_statement,
-    name_given,
     operand_of_step,
     returned_name,
     source_text,
     statement_of,
+    words_for,
 )
 from ldjcheck.mistakes.terms.missing_term.left_out import left_out
 from ldjcheck.mistakes.terms.missing_term.normaliser import normaliser_left_out
@@ -197,7 +197,7 @@ def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
             )
             yield kinds.PART_UNACCOUNTED.explanation(
                 location=location_of(place),
-                operand=_written(key[1], name_given(node) or source_text(node.place)),
+                operand=_written(key[1], words_for(traces[0], node)),
                 detail=None if abs(quotient) == 1.0 else f"{quotient:+g}",
             )
             return

@@ -99,6 +99,7 @@ RULE = Rule(
                 points.masked,
                 calls.with_abs,
                 points.other_conditions,
+                points.signed,
             ),
         ),
     ),
