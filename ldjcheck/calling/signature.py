@@ -6,12 +6,13 @@ import dis
 import functools
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ldjcheck.calling.parameter_names import (
     FORWARD_FLAGS,
+    METHODS_OF_WAYS,
     REVERSE_FLAGS,
     SIGNS,
     is_about_context,
@@ -241,11 +242,21 @@ def caller(layer: Any, method: str | None = None) -> Callable[..., Any]:
 
 
 def inverse_method(layer: Any) -> str | None:
-    """Return the name of the layer's method for the way back, or None."""
-    for name in INVERSE_METHODS:
-        if callable(looked_up(layer, name)):
-            return name
-    return None
+    """Return the name of the layer's method for the way back, or None.
+
+    The call may hand on to a method that has a partner, as `encode` has `decode`.
+    """
+    names = (*INVERSE_METHODS, *_partners(layer))
+    return next((name for name in names if callable(looked_up(layer, name))), None)
+
+
+def _partners(layer: Any) -> Iterator[str]:
+    """Yield the partners of methods that a layer's call asks for, and does not ask itself."""
+    signature = call_signature(layer)
+    code = getattr(signature and signature.function, "__code__", None)
+    asked = () if code is None else code.co_names
+    for name in asked:
+        yield from (p for p in METHODS_OF_WAYS.get(name, ()) if p not in asked)
 
 
 def ways_back(layer: Any, signature: Signature) -> tuple[WayFlag | None, str | None]:

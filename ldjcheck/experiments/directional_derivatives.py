@@ -17,7 +17,8 @@ from ldjcheck.oracle.derivatives.jacobian import (
     exact_jacobian,
     log_abs_det,
 )
-from ldjcheck.records import Side
+from ldjcheck.oracle.direction import measure_direction
+from ldjcheck.records import Options, Side
 from ldjcheck.records.observed import GradientPart
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
@@ -89,9 +90,12 @@ class Slopes:
     The layer runs as it is written: nothing is seen through. All noise is held fixed.
     """
 
-    def __init__(self, runner: Runner, side: Side, *, moves_x: bool) -> None:
+    def __init__(
+        self, runner: Runner, side: Side, options: Options, *, moves_x: bool
+    ) -> None:
         self._runner = runner
         self._side = side
+        self._options = options
         self._frozen = Frozen()
         runner.run(side.direction, side.x, self._frozen)
         self._tensors = dict(_named(runner.layer))
@@ -284,7 +288,18 @@ class Slopes:
         return float((told.y.double() * self._output_weights).sum())
 
     def _exact(self, x: Tensor) -> float:
+        exact = self._exact_ldj(x)
+        if exact is None:
+            raise UndefinedSlopeError("no Jacobian a step aside")
+        return float((exact * self._weights).sum())
+
+    def _exact_ldj(self, x: Tensor) -> Tensor | None:
         side, seen = self._side, self._side.exact
+        if seen.structure is not None:  # of many dims, a dense Jacobian takes seconds
+            return measure_direction(
+                self._runner, side.direction, x, self._options,
+                behaviour=False, noise=self._frozen.copied(),
+            ).exact.ldj  # fmt: skip
         manner = Manner(see_detach=seen.detach_seen, see_rounding=seen.rounding_seen)
         map_ = FrozenMap(
             runner=self._runner, direction=side.direction, x=x, frozen=self._frozen,
@@ -298,9 +313,8 @@ class Slopes:
             try:
                 jacobian, _, _ = exact_jacobian(map_, map_.origin)
             except NoJacobianError:
-                raise UndefinedSlopeError("no Jacobian a step aside") from None
-        exact = log_abs_det(jacobian.double())[1]
-        return float((exact * self._weights).sum())
+                return None
+        return log_abs_det(jacobian.double())[1]
 
     def _noise(self) -> int | None:
         if self._side.exact.wrt != "noise":

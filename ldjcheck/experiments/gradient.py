@@ -137,7 +137,7 @@ def _slopes(bench: Bench, probe: Probe, side: Side) -> Slopes:
     # Nothing is differentiated by whole numbers.
     is_whole = probe.domain.kind == "int" and side.direction == "forward"
     moves_x = not is_whole and side.exact.wrt == "input"
-    return Slopes(runner, side, moves_x=moves_x)
+    return Slopes(runner, side, bench.options, moves_x=moves_x)
 
 
 def _judged(

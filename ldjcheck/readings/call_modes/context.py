@@ -1,6 +1,7 @@
 """The layer with a context that it may be given, and does not need.
 
-It brings in terms of its own.
+It brings in terms of its own. The noise that a layer draws where nobody gives it is no
+context: given, it is no draw any more, and its density nobody's to count.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ldjcheck.readings.reading import Outcome, Reading, fails_by_value
+from ldjcheck.running.failed_calls import on_failure
+from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.contexts import with_optional_context
 from ldjcheck.settling.subject import called_otherwise, settle_layer
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.records import Result
+    from ldjcheck.running.bench import Bench
 
 
 def propose(outcome: Outcome) -> Iterator[Reading]:
@@ -32,9 +36,10 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         return
     fed = settled.bench.options
     told = ", ".join(f"{each.name}={each.shape}" for each in fed.context)
-    if is_the_same_map(subject.bench, settled.bench):
-        said = f"right without it; {told} changes nothing"
-        yield outcome.known(_saying(said, result))
+    keeps = is_the_same_map(subject.bench, settled.bench)
+    if keeps or _count_of_draws(settled.bench) < _count_of_draws(subject.bench):
+        what = "changes nothing" if keeps else "stands for what it draws"
+        yield outcome.known(_saying(f"right without it; {told} {what}", result))
         return
 
     adopt = partial(_adopted, told)
@@ -47,6 +52,13 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         return
     first = replace(called_otherwise(subject, settled), asked=fed)
     yield from outcome.values_first(Reading(subject=first, adopt=adopt), whole)
+
+
+@on_failure(0)
+def _count_of_draws(bench: Bench) -> int:
+    frozen = Frozen()
+    bench.runner(seed=bench.options.seed).run("forward", bench.inputs(), frozen)
+    return len(frozen.draws)
 
 
 def _adopted(told: str, before: Result, again: Result | None) -> Result:
