@@ -49,3 +49,43 @@ def test_a_method_that_returns_a_log_det_is_the_way_forward_of_what_has_no_call(
 def test_a_wrong_one_is_found_as_behind_a_call() -> None:
     report = ldjcheck.check(Flipped(), shape=(4,))
     assert report.findings[0].code == "LDJ104"
+
+
+class HandsOn(nn.Module):
+    """Is called to encode; what decodes is undone by that, and counts half or all of it."""
+
+    def __init__(self, share: float = 1.0) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor([0.3, -0.2, 0.5, 0.1]))
+        self.share = share
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x * self.a.exp(), self.a.sum().expand(len(x))
+
+    def decode(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        return z * (-self.a).exp(), -self.share * self.a.sum().expand(len(z))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.encode(x)
+
+
+class Reconstructs(HandsOn):
+    """Asks both itself: neither is its way back."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z, ldj = self.encode(x)
+        return self.decode(z)[0] + z, ldj
+
+
+def test_a_call_that_hands_on_to_encode_is_undone_by_decode() -> None:
+    right = ldjcheck.check(HandsOn()).result
+    assert right.status == "pass"
+    assert {check.direction for check in right.checks} >= {"forward", "inverse"}
+    wrong = ldjcheck.check(HandsOn(share=0.5)).result
+    assert [f.direction for f in wrong.findings][:1] == ["inverse"]
+
+
+def test_what_a_call_asks_itself_does_not_undo_it() -> None:
+    checks = ldjcheck.check(Reconstructs()).result.checks
+    back = [check for check in checks if check.direction == "inverse"]
+    assert all(check.status == "not-available" for check in back)

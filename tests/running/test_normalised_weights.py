@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 import ldjcheck
+from ldjcheck.running.spectral_norm import keep_up
 
 Pair = tuple[Tensor, Tensor]
 BY_A_HOOK = torch.nn.utils.spectral_norm
@@ -57,3 +59,24 @@ def test_a_contraction_is_undone_by_iterating_it_wherever_its_weights_are(
 def test_iterating_with_the_wrong_sign_undoes_nothing() -> None:
     report = ldjcheck.check(Residual(BY_PARAMETRIZATION, sign=-1.0))
     assert "LDJ301" in {f.code for f in report.findings}
+
+
+class Refusing(nn.Module):
+    """Divides by an estimate that it keeps, and raises in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("estimate", torch.tensor(2.0))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        if self.training:
+            raise RuntimeError("the estimate is of another size")
+        return weight / self.estimate
+
+
+def test_a_weight_that_cannot_be_asked_in_training_is_left_as_it_was() -> None:
+    linear = nn.Linear(2, 2)
+    parametrize.register_parametrization(linear.eval(), "weight", Refusing().eval())
+    linear.eval()
+    keep_up(linear)
+    assert not any(part.training for part in linear.modules())

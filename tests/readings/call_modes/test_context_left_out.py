@@ -213,3 +213,29 @@ def test_what_a_mask_leaves_out_is_not_counted(
     torch.manual_seed(0)
     report = ldjcheck.check(kind(counts))
     assert [finding.name for finding in report.findings] == found
+
+
+class Dequantized(nn.Module):
+    """Adds learned noise, which may be given, and counts its density."""
+
+    def __init__(self, share: float = 1.0) -> None:
+        super().__init__()
+        self.share = share  # of the sigmoid's part that is counted
+        self.net = nn.Linear(4, 8)
+
+    def forward(self, x: Tensor, eps: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        eps = torch.randn_like(x) if eps is None else eps
+        shift, log_scale = torch.tanh(self.net(x)).chunk(2, -1)
+        z = shift + log_scale.exp() * eps
+        slope = nn.functional.logsigmoid(z) + nn.functional.logsigmoid(-z)
+        log_p = -0.5 * (eps**2 + torch.tensor(2 * torch.pi).log())
+        log_q = log_p - log_scale - self.share * slope
+        return x + torch.sigmoid(z), -log_q.sum(-1)
+
+
+@pytest.mark.parametrize(("share", "status"), [(1.0, "pass"), (0.5, "fail")])
+def test_noise_that_may_be_given_is_a_draw_and_no_context(
+    share: float, status: str
+) -> None:
+    report = ldjcheck.check(Dequantized(share), shape=(4,))
+    assert report.status == status
