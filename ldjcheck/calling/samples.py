@@ -81,7 +81,10 @@ def places_of_sample(
     rest = [key for key in parts if key not in found]
     likely = [key for key in rest if _SAMPLE.match(parts[key][0])]
     others = [key for key in rest if key not in likely]
-    return Places(found[0], (*reversed(likely), *others), times)
+    # a flow starts at z0, wherever that is returned
+    ends = likely[::-1]
+    ends.sort(key=lambda key: parts[key][0].endswith("0"))
+    return Places(found[0], (*ends, *others), times)
 
 
 def item_of(results: Any, key: Key) -> Any:

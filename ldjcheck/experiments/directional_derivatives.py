@@ -295,7 +295,7 @@ class Slopes:
 
     def _exact_ldj(self, x: Tensor) -> Tensor | None:
         side, seen = self._side, self._side.exact
-        if seen.structure is not None:  # of many dims, a dense Jacobian takes seconds
+        if seen.jacobian is None:  # it was known without one, which takes seconds
             return measure_direction(
                 self._runner, side.direction, x, self._options,
                 behaviour=False, noise=self._frozen.copied(),

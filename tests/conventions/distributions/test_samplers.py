@@ -195,6 +195,23 @@ class AtTheEnd(Encoder):
         return self.decode(z), z, mu, log_var, log_q
 
 
+class WithItsStart(Encoder):
+    """Hands back where the flow started as well, behind all else."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        mu, log_var = self.encode(x).chunk(2, 1)
+        q0 = Normal(mu, (0.5 * log_var).exp())
+        z0 = q0.rsample()
+        z, ldj = self.flow(z0)
+        log_q = q0.log_prob(z0).sum(1) - ldj
+        return z, log_q, z0
+
+
+def test_where_a_flow_starts_is_not_its_sample() -> None:
+    report = ldjcheck.check(WithItsStart())
+    assert report.status == "pass", report
+
+
 def test_an_encoder_is_a_sampler_of_what_it_encodes() -> None:
     report = ldjcheck.check(Encoder())
     assert report.status == "pass", report
