@@ -197,12 +197,18 @@ def _returned(node: ast.AST) -> ast.expr | None:
 def _terms(site: Site) -> Iterator[str]:
     """Yield the terms that may be missing: of the step itself, or as written elsewhere.
 
-    What is worked out and then not used comes first.
+    What is worked out and then not used comes first, then the step that was blamed.
     """
     yield from site.unused
     yield from _of_constant(site, site.operand)
     block, blamed = site.source.block(site.statement), _blamed_line(site)
-    near = sorted(block, key=lambda s: abs(s.lineno - blamed))
+    step = site.operand
+
+    def how_far(statement: ast.stmt) -> tuple[bool, int]:
+        is_step = step is not None and step in ast.unparse(statement)
+        return not is_step, abs(statement.lineno - blamed)
+
+    near = sorted(block, key=how_far)
     for statement in (site.statement, *(s for s in near if s is not site.statement)):
         if isinstance(statement, ast.Assign):
             yield from _of_step(site, statement.value)
