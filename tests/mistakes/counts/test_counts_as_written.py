@@ -133,7 +133,7 @@ def test_a_mean_over_batch_and_dims_has_its_name_and_its_mend():
 
 
 class OverSteps(nn.Module):
-    """Of `(batch, steps, features)`, which a vector is not: its `size(1)` counts features."""
+    """Of steps with features, which a vector is not: its `size(1)` counts features."""
 
     def __init__(self) -> None:
         super().__init__()
