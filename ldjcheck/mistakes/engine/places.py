@@ -47,6 +47,14 @@ def source_text(place: Place | None) -> str | None:
     return " ".join(text.split()) or None
 
 
+_REFLECTED = (
+    "__radd__",
+    "__rmul__",
+    "__rsub__",
+    "__rtruediv__",
+)  # the tensor is second
+
+
 def argument_text(node: Node, position: object) -> str | None:
     """Return the source of one argument of an operation, where it can be told."""
     text = source_text(node.place)
@@ -63,15 +71,13 @@ def argument_text(node: Node, position: object) -> str | None:
         expression = statement.value
         if isinstance(expression, ast.BinOp):
             found = [expression.left, expression.right]
-            if _is_swapped(node, expression):
+            if node.name in _REFLECTED or _is_swapped(node, expression):
                 found = found[::-1]
         elif isinstance(expression, ast.Call):
             owner = expression.func
             found = list(expression.args)
             if isinstance(owner, ast.Attribute) and _is_method(node):
                 found = [owner.value, *found]
-    if node.name in ("__radd__", "__rmul__", "__rsub__", "__rtruediv__"):
-        found = found[::-1]
     return ast.unparse(found[position]) if position < len(found) else None
 
 

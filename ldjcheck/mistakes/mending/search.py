@@ -29,6 +29,7 @@ ANYTHING: tuple[Way, ...] = (
     terms.shorter_sums,
     factors.dropped,
     factors.exponents,
+    factors.squares,
     factors.by_rounds,
     calls.without_abs,
     calls.with_log,

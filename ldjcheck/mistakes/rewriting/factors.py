@@ -63,6 +63,21 @@ def exponents(site: Site) -> Iterator[Change]:
                     yield site.put(node, f"{number} * {site.as_factor(node)}", 0.09)
 
 
+def squares(site: Site) -> Iterator[Change]:
+    """Yield sums with a square where the plain value stands, or the other way round.
+
+    So the derivatives of tanh and its like are slipped: `1 - a` for `1 - a ** 2`.
+    """
+    for node in site.expressions:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+            if getattr(node.right, "value", None) == 2:
+                yield site.put(node, site.text(node.left), 0.35)
+        elif is_sum(site.parent(node)) and not isinstance(
+            node, ast.BinOp | ast.UnaryOp | ast.Constant
+        ):
+            yield site.put(node, f"{site.as_factor(node)} ** 2", 0.35)
+
+
 def by_rounds(site: Site) -> Iterator[Change]:
     """Yield terms of a loop divided, or multiplied, by the number of the round."""
     around: ast.AST = site.statement

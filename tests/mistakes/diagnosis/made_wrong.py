@@ -256,8 +256,27 @@ CALLER_COUNTS = Written(
 """,
     shape=(2, 5),
 )
+SQUARE = Written(
+    "LDJ120",
+    "the derivative of tanh takes its square, on the line that makes it",
+    """
+ class Layer(nn.Module):
+     def __init__(self):
+         super().__init__()
+         self.u = nn.Parameter(0.3 * torch.randn(4))
+         self.w = nn.Parameter(0.3 * torch.randn(4))
+
+     def forward(self, x):
+         a = torch.tanh(x @ self.w)
+         z = x + a[:, None] * self.u
+-        psi = (1 - a)[:, None] * self.w
++        psi = (1 - a ** 2)[:, None] * self.w
+         return z, torch.log(torch.abs(1 + psi @ self.u))
+""",
+    shape=(4,),
+)
 MADE_WRONG = (
-    CALLER_COUNTS, TERM_WITHOUT_COUNT, COUNT_WORKED_OUT, AXES_OF_A_NAME, LOG_OF_EACH_DIM,
-    LOG_IN_ONE_BRANCH, HELD_NUMBER, ONE_ENTRY_MORE, TOTAL_OF_A_LOOP, SIGN_OF_THE_INPUT,
-    AS_THE_OTHER_WAY, FUNCTION, HALF_OF_A_GRAM,
+    SQUARE, CALLER_COUNTS, TERM_WITHOUT_COUNT, COUNT_WORKED_OUT, AXES_OF_A_NAME,
+    LOG_OF_EACH_DIM, LOG_IN_ONE_BRANCH, HELD_NUMBER, ONE_ENTRY_MORE, TOTAL_OF_A_LOOP,
+    SIGN_OF_THE_INPUT, AS_THE_OTHER_WAY, FUNCTION, HALF_OF_A_GRAM,
 )  # fmt: skip
