@@ -74,3 +74,9 @@ def test_a_shape_that_raises_is_left_for_one_that_runs() -> None:
 
     result = ldjcheck.check(Misdescribed()).result
     assert (result.status, result.checks[0].shape) == ("pass", (5,))
+
+
+def test_words_that_are_none_are_left_alone() -> None:
+    odd = type("Odd", (_Scaled,), {"__doc__": 3, "forward": _Scaled.scaled})
+    result = ldjcheck.check(odd(factor=1)).result  # which is right for vectors of three
+    assert (result.status, result.checks[0].shape) == ("pass", (3,))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ldjcheck.holdings import functions_of, is_of_the_user
+from ldjcheck.holdings import functions_of, is_of_the_user, looked_up
 from ldjcheck.records import Shape
 
 Pattern = tuple[int | None, ...]
@@ -59,10 +59,13 @@ def _size_of(sizes: Mapping[str, int]) -> Callable[[str], int | None]:
 
 def _words(layer: Any) -> Iterator[str]:
     """Yield docstrings, and comments above a definition or at the end of its line."""
-    own = getattr(layer, "__func__", layer)
-    yield from (cls.__doc__ or "" for cls in filter(is_of_the_user, type(own).__mro__))
-    for function in functions_of(own):
-        yield function.__doc__ or ""
+    bound = looked_up(layer, "__func__")
+    own = layer if bound is None else bound
+    classes = filter(is_of_the_user, type(own).__mro__)
+    functions = list(functions_of(own))
+    docs = (looked_up(item, "__doc__") for item in (*classes, *functions))
+    yield from (doc for doc in docs if isinstance(doc, str))
+    for function in functions:
         lines = linecache.getlines(function.__code__.co_filename)
         start = min(function.__code__.co_firstlineno, len(lines))
         above = lines[:start]
