@@ -18,9 +18,11 @@ from ldjcheck.records import CallFunction, Calls, Domain, Kwargs, Returned, Way
 def _recognise(layer: Any) -> Iterator[Calls]:
     if not _is_plain_row(layer):
         return
-    ways = [_ways(part) for part in layer]
-    if not all(ways):
-        return
+    ways: list[tuple[Calls, ...]] = []
+    for part in layer:
+        ways.append(_ways(part))
+        if not ways[-1]:
+            return
     invertible = all(any(calls.inverse for calls in each) for each in ways)
     names = dict.fromkeys(each[0].convention for each in ways)
     yield Calls(
@@ -47,7 +49,10 @@ def _domain(way: Way | None) -> Domain | None:
 def _ways(part: Any) -> tuple[Calls, ...]:
     from ldjcheck.conventions import recognise_conventions
 
-    return recognise_conventions(part)
+    try:
+        return recognise_conventions(part)
+    except RecursionError:  # it holds itself, and so is no row
+        return ()
 
 
 def _call(*, back: bool) -> CallFunction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -206,3 +207,20 @@ def test_complex_numbers_are_refused_in_so_many_words() -> None:
     report = ldjcheck.check(Fourier(), shape=(4,))
     assert report.status == "error"
     assert "complex" in report.findings[0].message
+
+
+class Endless(nn.ModuleList):
+    """A row whose parts are the row."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter((self, self))
+
+
+def test_what_holds_itself_is_no_row() -> None:
+    listed: list[object] = []
+    listed.append(listed)
+    for row in (Endless(), listed):
+        assert [f.code for f in ldjcheck.check(row).findings] == ["LDJ004"]
