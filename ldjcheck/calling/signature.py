@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
+import itertools
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -246,7 +247,7 @@ def inverse_method(layer: Any) -> str | None:
 
     The call may hand on to a method that has a partner, as `encode` has `decode`.
     """
-    names = (*INVERSE_METHODS, *_partners(layer))
+    names = itertools.chain(INVERSE_METHODS, _partners(layer))
     return next((name for name in names if callable(looked_up(layer, name))), None)
 
 
