@@ -72,9 +72,9 @@ class SoftplusByTheOutput(nn.Module):
 
 
 MENDED = {
-    TanhByItsSize: "is 1 - h ** 2, not 1 - h.abs()",
-    BendAtTheInput: "is 0.5 * (3 - torch.tanh(z) ** 2), not 1 + 0.5 * (1 - z**2)",
-    CubeWithoutItsSlope: "is 1 + 3 * x ** 2, not 3 * x**2",
+    TanhByItsSize: "all numbers agree with `h**2` for `h.abs()`",
+    BendAtTheInput: "all numbers agree with the term taken at `torch.tanh(z)`",
+    CubeWithoutItsSlope: "all numbers agree with `1 + (3 * x**2)` for `3 * x**2`",
     PlanarByTheOutput: "",
     ForgottenGate: "is F.logsigmoid(2 + s).sum(dim=1), not torch.zeros(len(x))",
     SoftplusByTheOutput: "is F.logsigmoid(x).flatten(1).sum(dim=1), not -y.sum(1)",
@@ -131,7 +131,9 @@ def test_a_slip_is_pointed_at_where_it_stands_and_mended_there_alone() -> None:
     assert found.fix is not None
     (edit,) = found.fix.edits
     assert edit.before.strip() == "slope = 1 + 2 * x**2"
-    assert "3 * x" in edit.after
+    name, written = edit.after.split("=")
+    assert name.strip() == "slope"
+    assert eval(written, {"x": 2.0}) == 1 + 3 * 2.0**2
     assert found.location is not None
     assert found.location.line == edit.line
 
