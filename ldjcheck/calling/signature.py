@@ -252,12 +252,16 @@ def inverse_method(layer: Any) -> str | None:
 
 
 def _partners(layer: Any) -> Iterator[str]:
-    """Yield the partners of methods that a layer's call asks for, and does not ask itself."""
+    """Yield the partners of methods that a layer's call asks for, and does not ask itself.
+
+    A network that is called `f`, or a partner that is one, is no method.
+    """
     signature = call_signature(layer)
     code = getattr(signature and signature.function, "__code__", None)
     asked = () if code is None else code.co_names
-    for name in asked:
-        yield from (p for p in METHODS_OF_WAYS.get(name, ()) if p not in asked)
+    for name in (n for n in asked if inspect.isroutine(looked_up(layer, n))):
+        partners = (p for p in METHODS_OF_WAYS.get(name, ()) if p not in asked)
+        yield from (p for p in partners if inspect.isroutine(looked_up(layer, p)))
 
 
 def ways_back(layer: Any, signature: Signature) -> tuple[WayFlag | None, str | None]:

@@ -160,10 +160,11 @@ class Antisymmetric(Triangular):
         return y - y.mT, self.factor * logs.sum(-1)
 
 
+@pytest.mark.parametrize("width", [2, 3])
 @pytest.mark.parametrize("kind", [Triangular, Symmetric, Antisymmetric])
 def test_of_a_matrix_what_is_constant_or_repeats_an_entry_is_left_out(
-    kind: type[Triangular],
+    kind: type[Triangular], width: int
 ) -> None:
-    assert ldjcheck.check(kind()).result.status == "pass"
+    assert ldjcheck.check(kind(width)).result.status == "pass"
     twin = type("Twin", (kind,), {"factor": 0.7})
-    assert ldjcheck.check(twin()).result.status == "fail"
+    assert ldjcheck.check(twin(width)).result.status == "fail"

@@ -80,3 +80,22 @@ def test_words_that_are_none_are_left_alone() -> None:
     odd = type("Odd", (_Scaled,), {"__doc__": 3, "forward": _Scaled.scaled})
     result = ldjcheck.check(odd(factor=1)).result  # which is right for vectors of three
     assert (result.status, result.checks[0].shape) == ("pass", (3,))
+
+
+class Alike(nn.Module):
+    """Scales all dims alike. Returns y, and the log-det of a batch [batch, 1]."""
+
+    def __init__(self, *, counts: bool) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor([0.4]))
+        self.counts = counts
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        dims = x[0].numel() if self.counts else 1
+        return x * self.log_scale.exp(), (dims * self.log_scale).expand(len(x))
+
+
+def test_a_column_is_no_event_of_one_dim() -> None:
+    assert ldjcheck.check(Alike(counts=True)).result.status == "pass"
+    wrong = ldjcheck.check(Alike(counts=False)).result  # which one dim does not show
+    assert [finding.code for finding in wrong.findings] == ["LDJ101"]

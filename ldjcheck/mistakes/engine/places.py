@@ -47,12 +47,8 @@ def source_text(place: Place | None) -> str | None:
     return " ".join(text.split()) or None
 
 
-_REFLECTED = (
-    "__radd__",
-    "__rmul__",
-    "__rsub__",
-    "__rtruediv__",
-)  # the tensor is second
+# The tensor is second in the source.
+_REFLECTED = "__radd__", "__rmul__", "__rsub__", "__rtruediv__"
 
 
 def argument_text(node: Node, position: object) -> str | None:

@@ -76,24 +76,23 @@ _OF_TWO: tuple[tuple[float, str, Form], ...] = (
     (0.1, "{second} / {first}", lambda first, second: second / first),
 )
 
+_FUNCTIONS = (
+    "sin",
+    "cos",
+    "sinh",
+    "cosh",
+    "tanh",
+    "sigmoid",
+    "exp",
+    "log",
+    "sqrt",
+    "abs",
+)
+
 # What may be meant instead of a function of one value.
 _OF_ONE: tuple[tuple[float, str, Form], ...] = (
     (0.1, "{first}**2", torch.square),
-    *(
-        (0.1, f"torch.{name}({{first}})", getattr(torch, name))
-        for name in (
-            "sin",
-            "cos",
-            "sinh",
-            "cosh",
-            "tanh",
-            "sigmoid",
-            "exp",
-            "log",
-            "sqrt",
-            "abs",
-        )
-    ),
+    *((0.1, f"torch.{name}({{first}})", getattr(torch, name)) for name in _FUNCTIONS),
 )
 
 # What may have been left out around a value.

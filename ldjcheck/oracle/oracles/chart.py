@@ -14,14 +14,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.derivatives.jacobian import log_abs_det
+from ldjcheck.oracle.derivatives.jacobian import log_abs_det, random_direction
 from ldjcheck.oracle.oracle import Question
 from ldjcheck.oracle.sides import judged_by
 from ldjcheck.records import Side
 
 _EXACT = 1e-9  # of sums and lengths that are one
 _ROUNDING = 1e-9
-_PLAIN = "donot_use_mm_for_euclid_dist"  # which loses digits of small distances
 
 
 def known(asked: Question) -> Side | None:
@@ -74,15 +73,17 @@ def _chart(y: Tensor) -> Tensor | None:
 
 
 def _entries_of_their_own(jacobian: Tensor) -> Tensor:
-    """Return which entries are neither constant nor plus or minus an earlier one."""
+    """Return which entries are neither constant nor plus or minus an earlier one.
+
+    Rows of all samples that are alike have one product with a random vector, up to sign.
+    """
     rows = jacobian.transpose(0, 1).flatten(1)
-    sizes: Tensor = rows.norm(dim=1)
-    apart = torch.minimum(
-        *(torch.cdist(rows, each, compute_mode=_PLAIN) for each in (rows, -rows))
-    )
+    v = random_direction(rows.shape[1:], torch.Generator().manual_seed(0)).to(rows)
+    sizes, products = rows.norm(dim=1), (rows @ v).abs()
+    apart = (products[:, None] - products).abs()
     repeated = (apart <= _EXACT * sizes[:, None]).tril(-1).any(1)
-    of_its_own: Tensor = (sizes > 0.0) & ~repeated
-    return of_its_own
+    kept: Tensor = (sizes > 0.0) & ~repeated
+    return kept
 
 
 def _is_one(values: Tensor) -> bool:

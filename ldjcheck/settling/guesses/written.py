@@ -37,7 +37,8 @@ def written_patterns(layer: Any, sizes: Mapping[str, int]) -> tuple[Pattern, ...
                 continue
             if all(map(_ENTRY.fullmatch, entries)):
                 found[tuple(map(_size_of(sizes), entries))] = None
-    return tuple(found)
+    # Of one dim is an ldj, in a column, and no event: there all counts are alike.
+    return tuple(pattern for pattern in found if {*pattern} != {1})
 
 
 def fits(shape: Shape, pattern: Pattern) -> bool:

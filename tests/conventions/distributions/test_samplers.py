@@ -195,15 +195,16 @@ class AtTheEnd(Encoder):
         return self.decode(z), z, mu, log_var, log_q
 
 
-class WithItsStart(Encoder):
+class WithItsStart(Posterior):
     """Hands back where the flow started as well, behind all else."""
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        mu, log_var = self.encode(x).chunk(2, 1)
-        q0 = Normal(mu, (0.5 * log_var).exp())
-        z0 = q0.rsample()
-        z, ldj = self.flow(z0)
-        log_q = q0.log_prob(z0).sum(1) - ldj
+    def sample(self, n: int) -> tuple[Tensor, ...]:  # type: ignore[override]
+        q0 = Normal(self.mean, self.log_std.exp())
+        z0 = z = q0.rsample((n,))
+        log_q = q0.log_prob(z0).sum(1)
+        for flow in self.flows:
+            z, ldj = flow(z)
+            log_q = log_q - ldj
         return z, log_q, z0
 
 
