@@ -68,6 +68,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
 
 BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("named-total", named_total.propose),
+    ("time-major", time_major.propose_beside),
     ("exact-form", exact_form.propose),
     ("density", density.propose),
     ("mode", mode.propose),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
+from ldjcheck.mistakes.proof import reading_ambiguous
+from ldjcheck.records import Result
 from ldjcheck.records.result import STRONGEST_FIRST, Basis
 from ldjcheck.records.words import Status
 
@@ -24,3 +27,22 @@ def decide(first: tuple[Status, Basis], other: tuple[Status, Basis]) -> Told:
         stronger = STRONGEST_FIRST.index(basis_of_other) <= STRONGEST_FIRST.index(basis)
         return "other" if stronger else "first"
     return "neither" if basis_of_other == "named" else "other"
+
+
+def told_of(
+    before: Result, again: Result | None, first: tuple[str, str], other: tuple[str, str]
+) -> Result:
+    """Return what was told of a layer, or both readings where neither is to be told alone.
+
+    Of each it is given what the number is said to be then, and what to type for it; what
+    is empty stays as the reading has it.
+    """
+    if again is None or not (before.readings and again.readings):
+        return before
+    (one, *_), (another, *_) = before.readings, again.readings
+    if decide((before.status, one.basis), (again.status, another.basis)) != "neither":
+        return before
+    (claim, meant), (other_claim, other_meant) = first, other
+    one = replace(one, claim=claim, type=meant or one.type)
+    another = replace(another, claim=other_claim, type=other_meant or another.type)
+    return reading_ambiguous.between(before, one, another)

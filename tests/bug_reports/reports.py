@@ -58,8 +58,7 @@ REPORTS = (
     Report(
         "danielward27/flowjax#208",
         "an inverse found numerically lacks the minus",
-        S.BisectedInverse, "LDJ302", "1 - torch.tanh(x) ** 2", mended=True,
-        note="the line is that of the forward map, which made the number",
+        S.BisectedInverse, "LDJ302", "self.forward(x)[1]", mended=True,
     ),
     Report(
         "bayesflow-org/bayesflow#471",
@@ -110,7 +109,8 @@ REPORTS = (
     Report(
         "sbi-benchmark/sbibm#10",
         "the library has come to sum over the event, and the caller still does",
-        C.SummedAgain, "LDJ106", "dim=0", mended=True, is_pull=True,
+        C.SummedAgain, "LDJ106", "dim=0", mended=True, is_pull=True, flags={"shape": 3},
+        note="LDJ405 without `--shape`: with the batch second it would be right",
     ),
     Report(
         "pytorch/pytorch#121220",
@@ -192,7 +192,7 @@ REPORTS = (
     Report(
         "danielward27/flowjax#170",
         "a planar flow with a leaky ReLU is right on one side only",
-        F.PlanarWithLeakyReLU, "LDJ116", "* psi", mended=True, is_pull=True,
+        F.PlanarWithLeakyReLU, "LDJ116", "psi =", mended=True, is_pull=True,
     ),
     Report(
         "MachineLearningLifeScience/stochman#10",
@@ -217,7 +217,7 @@ REPORTS = (
     Report(
         "pyro-ppl/pyro#2384",
         "the log-det of another input, from a cache",
-        F.RememberedLogDet, "LDJ211", "self.cached =", mended=True, is_pull=True,
+        F.RememberedLogDet, "LDJ211", "return self.cached", mended=True, is_pull=True,
     ),
     Report(
         "rtqichen/residual-flows#4",
@@ -243,7 +243,7 @@ REPORTS = (
     Report(
         "MokkeMeguru/glow-realnvp-tutorial#2",
         "the log-det of the preprocessing, -log(256) a dim, is forgotten",
-        F.PixelsToHalves, "LDJ110", "ldj = self.log_scale.sum()", mended=True,
+        F.PixelsToHalves, "LDJ110", "ldj.expand", mended=True,
     ),
     Report(
         "TuringLang/Bijectors.jl#375",

@@ -18,7 +18,7 @@ def between(result: Result, *readings: ReadAs) -> Result:
         evidence += [f"{read.status} as {read.claim}:", f"  {read.type}"]
     finding = replace(
         RULE.finding(
-            "Two readings fit, and only a name tells them apart.",
+            "Two readings fit, and no more than a name tells them apart.",
             evidence=tuple(evidence),
         ),
         location=place,
@@ -58,7 +58,7 @@ PAGE = Page(
             """,
         command="ldjcheck flow.py:Scale",
         prints="""
-            Two readings fit, and only a name tells them apart.
+            Two readings fit, and no more than a name tells them apart.
             ...
               fail as a log-density, which is reduced by the ldj:
                 --convention accumulator

@@ -11,16 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ldjcheck.calling.signature import call_signature
-from ldjcheck.mistakes.proof import reading_ambiguous
-from ldjcheck.readings.policy import decide
+from ldjcheck.readings.policy import told_of
 from ldjcheck.readings.reading import Outcome, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Result
-
-_REDUCED = "a log-density, which is reduced by the ldj"
+_REDUCED = "a log-density, which is reduced by the ldj", "--convention accumulator"
 _RAISED = "a total, which the ldj is added to"
 
 
@@ -33,21 +30,11 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
     signature = call_signature(subject.layer.obj)
     flag = None if signature is None else signature.way_flag()
     arguments = "z, ldj" if flag is None else f"z, ldj, {flag.name}"
-    reading = Reading(subject=subject, adopt=partial(_adopted, arguments))
+    other = _RAISED, f"--convention 'f({arguments}) -> z, ldj'"
+    adopt = partial(told_of, first=_REDUCED, other=other)
+    reading = Reading(subject=subject, adopt=adopt)
     for column in dict.fromkeys((False, calls.column)):
         if outcome.result.status == "fail":
             total = replace(calls, sign=1, column=column)
             bench = replace(subject.bench, calls=total)
             yield reading.assuming("total", _RAISED, "named", _RAISED, bench=bench)
-
-
-def _adopted(arguments: str, before: Result, again: Result | None) -> Result:
-    if again is None or not (before.readings and again.readings):
-        return before
-    (first, *_), (other, *_) = before.readings, again.readings
-    if decide((before.status, first.basis), (again.status, other.basis)) != "neither":
-        return before
-    first = replace(first, claim=_REDUCED, type="--convention accumulator")
-    meant = f"--convention 'f({arguments}) -> z, ldj'"
-    other = replace(other, claim=_RAISED, type=meant)
-    return reading_ambiguous.between(before, first, other)

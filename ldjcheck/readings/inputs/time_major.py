@@ -7,46 +7,67 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
+from ldjcheck.readings.policy import told_of
+from ldjcheck.readings.reading import Measured, Outcome, Reading, look_at, read_anew
 from ldjcheck.settling.guesses.shapes import LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import CallFunction, Calls, Returned, Way
+    from ldjcheck.records import CallFunction, Calls, Result, Returned, Way
+    from ldjcheck.records.result import Basis
 
 _STEPS = int(LENGTH), 5
 _WHY = "its batch is the second axis, (time, batch, channels)"
+_BATCH_FIRST = "one number of all samples, with the batch first"
+_BATCH_SECOND = "one of each sample, with the batch second, (time, batch, channels)"
+_ADAPTER = "adapter=, which exchanges the first two axes"
 
 
 def propose(seen: Measured) -> Iterator[Reading]:
     """Yield the layer with the batch as the second axis, where it is right so.
 
-    Only of what is wrong with the batch first, or whose samples meet then, and of no shape
-    or context that was given.
+    Only of what is wrong with the batch first, or whose samples meet then. One that adds
+    up all its samples is either: both are told, by its result.
     """
-    subject = seen.subject
-    bench, asked = subject.bench, subject.asked
     odd = any(v.form or v.behaviour.coupling for v in seen.comparison.verdicts)
-    if (
-        not (seen.is_wrong or odd)
-        or bench.calls.parts
-        or seen.reading.claim == "density"
-        or not 0 < len(bench.shape) < 3
-    ):
+    forward = seen.comparison.measurement.measured[0].forward
+    adds_up = forward.answered and forward.said.ldj_shape == ()
+    if (seen.is_wrong or odd) and not adds_up:
+        yield from _right_ones(seen.reading, "observed")
+
+
+def propose_beside(outcome: Outcome) -> Iterator[Reading]:
+    """Yield the same of a layer whose number is one for all samples, with the batch first."""
+    if any(f.code == "LDJ106" for f in outcome.result.findings):
+        reading = Reading(subject=outcome.subject, adopt=_told_beside)
+        yield from _right_ones(reading, "named")
+
+
+def _told_beside(before: Result, again: Result | None) -> Result:
+    return told_of(before, again, (_BATCH_FIRST, ""), (_BATCH_SECOND, _ADAPTER))
+
+
+def _right_ones(first: Reading, basis: Basis) -> Iterator[Reading]:
+    """Yield a reading with the batch second where it is right so at two lengths.
+
+    Of no shape or context that was given.
+    """
+    bench, asked = first.subject.bench, first.subject.asked
+    given = asked.shape or asked.inputs is not None or bench.options.context
+    if given or bench.calls.parts or first.claim == "density":
         return
-    if asked.shape or asked.inputs is not None or bench.options.context:
+    if not 0 < len(bench.shape) < 3:
         return
     right: list[Reading] = []
     for steps in _STEPS:
         shape = steps, bench.shape[-1]
-        if not _is_right(look_at(_turned_reading(seen.reading), shape)):
+        if not _is_right(look_at(_turned_reading(first), shape)):
             return  # found by a few calls, where settling it anew takes many
         for there in read_anew(bench.layer, replace(asked, shape=((None, shape),))):
             told = f"{shape}: {_WHY}"
-            there = _turned_reading(there).assuming(
-                "shape", shape, "observed", told, asked=asked
-            )
+            there = replace(_turned_reading(there), adopt=first.adopt)
+            there = there.assuming("shape", shape, basis, told, asked=asked)
             if _is_right(look_at(there)):
                 right.append(there)
     if len(right) == len(_STEPS):

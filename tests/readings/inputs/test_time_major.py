@@ -70,3 +70,39 @@ def test_right_ones_pass(layer: type[nn.Module]) -> None:
 @pytest.mark.parametrize("layer", [Averaged, SummedOverTheBatch])
 def test_wrong_ones_fail(layer: type[nn.Module]) -> None:
     assert ldjcheck.check(layer()).status == "fail"
+
+
+class SumOfSums(nn.Module):
+    """Sums over the last axis, then over the first: steps, or samples."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__()
+        self.times = times
+        self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.5]))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = torch.sinh(x * self.log_scale.exp())
+        each = self.log_scale + 0.5 * torch.log1p(y**2)
+        return y, self.times * each.sum(-1).sum(0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_that_adds_up_either_axis_is_told_both_ways(seed: int) -> None:
+    report = ldjcheck.check(SumOfSums(), seed=seed)
+    assert report.status == "unproven", report
+    assert [f.code for f in report.findings] == ["LDJ405"]
+    assert report.findings[0].evidence == (
+        "fail as one number of all samples, with the batch first:",
+        "  --shape 3",
+        "pass as one of each sample, with the batch second, (time, batch, channels):",
+        "  adapter=, which exchanges the first two axes",
+    )
+
+
+def test_one_that_adds_up_its_samples_fails_at_the_shape_that_is_typed() -> None:
+    report = ldjcheck.check(SumOfSums(), shape=3)
+    assert report.findings[0].code == "LDJ106", report
+
+
+def test_one_that_is_wrong_either_way_fails() -> None:
+    assert ldjcheck.check(SumOfSums(0.5)).status == "fail"
