@@ -43,7 +43,7 @@ OPERATIONS: tuple[Op, ...] = (
     Op("pow float_power"),
     Op("square", "even", inverse="sqrt"),
     Op("sqrt", inverse="square"),
-    Op("abs __abs__ absolute", "even"),
+    Op("abs __abs__ absolute", "even abs"),
     Op("sign sgn", "flat"),
     # products: what each list of them is for, its view says
     Op(
@@ -222,6 +222,7 @@ CLIPS = named("clip")
 COMPARES = named("compare")
 EXTREMES = named("extreme")
 """Take the larger, or the smaller, of two."""
+ABSOLUTE = named("abs")
 MAGNITUDES = named("even")
 """Are the same of a number and of minus it."""
 

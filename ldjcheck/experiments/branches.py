@@ -26,7 +26,7 @@ from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place, is_torchs
-from ldjcheck.torch_ops import CLAMPS, COMPARES, EXTREMES, MAGNITUDES
+from ldjcheck.torch_ops import ABSOLUTE, CLAMPS, COMPARES, EXTREMES, MAGNITUDES
 from ldjcheck.tracing import Args, Named, Operation, Operations
 
 Bound = tuple[Place | None, str, str]
@@ -39,6 +39,7 @@ _MANY, _ELSEWHERE = (13, 17, 19, 23, 29, 31), 900
 _GUARD, _LARGEST = 1e-3, 100.0  # other bounds guard against zero, or overflow
 _STEEPEST = 20.0  # nats a dim: beyond, a layer is no longer what anybody uses
 _RETURNS = 1e-6  # a way back that misses by more is at another point
+_AS_IT_IS, _TURNED = "above zero", "below zero"  # many a number has one sign for good
 _ASKED = 3  # places where bounds are met, each costs Jacobians
 
 
@@ -101,7 +102,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
             yield Further(by=EXPERIMENT.name, sides=wrong)
             return
     places = [place for place, *_ in seen.samples if place is not None]
-    never = {place for place, *_ in unmet}
+    never = {place for place, _, word in unmet if word not in (_AS_IT_IS, _TURNED)}
     own = (each for each in places if each in never and not is_torchs(each.file))
     if lines := tuple(dict.fromkeys(own)):
         yield Unmet(lines=lines)
@@ -237,6 +238,9 @@ class _Bounds(Operations):
             self._note(name, "the first", args[0].detach() > args[1].detach())
             self._note(name, "the second", args[0].detach() < args[1].detach())
         result = func(*args, **named)
+        if name in ABSOLUTE and isinstance(args[0], Tensor):
+            self._note(name, _AS_IT_IS, args[0].detach() > 0)
+            self._note(name, _TURNED, args[0].detach() < 0)
         if name in MAGNITUDES and isinstance(result, Tensor) and args:
             self._sizes.append((result, args[0].detach()))
         if name in COMPARES and isinstance(result, Tensor) and _is_bound(args):

@@ -244,3 +244,47 @@ def test_a_tail_is_met_far_out_though_a_sample_lies_on_its_bound() -> None:
     assert report.status == "fail", report
     worst = max(abs(s.difference or 0.0) for s in report.checks[0].samples)
     assert worst > 0.1
+
+
+class ScaleOfOneSign(nn.Module):
+    """Scales by what is larger than one as it is built, or smaller by its making."""
+
+    def __init__(self, claimed: str) -> None:
+        super().__init__()
+        self.claimed = claimed
+        self.scale = nn.Parameter(1.5 + torch.rand(3))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        log_scale = self.scale.abs().log()
+        if self.claimed == "size":
+            log_scale = torch.abs(log_scale)
+        return x * self.scale, log_scale.sum().expand(len(x))
+
+
+class CouplingOfOneSign(ScaleOfOneSign):
+    """A coupling whose log-scale starts out positive for each sample."""
+
+    def __init__(self, claimed: str) -> None:
+        super().__init__(claimed)
+        self.net = nn.Linear(2, 2)
+        nn.init.constant_(self.net.bias, 2.0)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        kept, other = x.chunk(2, -1)
+        log_scale = torch.tanh(self.net(kept))
+        y = torch.cat([kept, other * log_scale.exp()], -1)
+        claimed = log_scale.abs() if self.claimed == "size" else log_scale
+        return y, claimed.sum(-1)
+
+
+@pytest.mark.parametrize("layer", [ScaleOfOneSign, CouplingOfOneSign])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_other_sign_of_what_an_absolute_value_is_taken_of_is_looked_for(
+    layer: type[ScaleOfOneSign], seed: int
+) -> None:
+    torch.manual_seed(seed)
+    right, wrong = layer("log"), layer("size")
+    report = ldjcheck.check(wrong, seed=seed)
+    assert [f.code for f in report.findings] == ["LDJ115"], report
+    report = ldjcheck.check(right, seed=seed)
+    assert (report.status, report.findings) == ("pass", ()), report
