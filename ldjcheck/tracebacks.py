@@ -185,15 +185,16 @@ def is_by_flags(error: BaseException) -> bool:
     last = _last_of(error)
     if last is None or not is_by_statement(error):
         return False
-    frame = last.tb_frame
-    test = _test_before(frame.f_code.co_filename, last.tb_lineno)
-    nodes = [] if test is None else list(ast.walk(test))
-    names = [node.id for node in nodes if isinstance(node, ast.Name)]
-    code, held = frame.f_code, frame.f_locals
+    code, held = last.tb_frame.f_code, last.tb_frame.f_locals
     given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    flags = [name in given and isinstance(held.get(name), bool) for name in names]
+    flags = {name for name in given if isinstance(held.get(name), bool)}
+    if not flags:
+        return False  # without its file being read, which may be a long one of torch
+    test = _test_before(code.co_filename, last.tb_lineno)
+    nodes = [] if test is None else list(ast.walk(test))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
     plain = all(isinstance(node, _OF_FLAGS) for node in nodes)
-    return plain and bool(flags) and all(flags)
+    return plain and bool(names) and names <= flags
 
 
 def _test_before(file: str, line: int) -> ast.expr | None:

@@ -120,9 +120,10 @@ def test_readings_without_end_are_measured_up_to_a_number(
     assert next(asked) == 6
 
 
-def test_every_kind_of_reading_stands_once_in_a_register() -> None:
-    kinds = [*readings.BY_NUMBERS, *(propose for _, propose in readings.BY_RESULT)]
-    assert sorted(kind.__module__ for kind in kinds) == sorted(proposing())
+def test_every_kind_of_reading_stands_in_a_register() -> None:
+    kinds = (*readings.BY_NUMBERS, *(propose for _, propose in readings.BY_RESULT))
+    assert len(kinds) == len({*kinds})
+    assert {kind.__module__ for kind in kinds} == {*proposing()}
 
 
 def proposing() -> Iterator[str]:
