@@ -156,11 +156,19 @@ class Memory:
         self.masses = Masses()  # of bases that are asked
 
     def recalled(self, sum_: DensityTerms) -> list[Base] | None:
-        """Return the parts of z that were found, where they still are what they were."""
+        """Return the parts of z that were found, where they still are what they were.
+
+        What is computed as before up to them, as in code that is edited after them, is
+        asked for the same parts.
+        """
         form = self._forms.get(_operations(sum_))
-        if form is None:
-            return None
         nodes = sum_.order
+        if form is None:
+            like = self._begun_alike(_operations(sum_))
+            if like is None:
+                return None
+            again = [replace(base, z=nodes[z]) for z, _, base in like.bases]
+            return self._found_again(sum_, again) or []
         bases = [
             replace(base, z=nodes[z], terms=tuple(nodes[i] for i in terms))
             for z, terms, base in form.bases
@@ -171,6 +179,14 @@ class Memory:
         if same and all(map(torch.equal, beside, form.beside)):
             return bases
         return self._found_again(sum_, bases)
+
+    def _begun_alike(self, operations: tuple[str, ...]) -> _Form | None:
+        """Return a form that is computed alike up to the last of its parts."""
+        for known, form in self._forms.items():
+            upto = 1 + max(z for z, _, _ in form.bases)
+            if known[:upto] == operations[:upto]:
+                return form
+        return None
 
     def _found_again(
         self, sum_: DensityTerms, bases: Sequence[Base]

@@ -104,7 +104,7 @@ def _settled(
         # What a layer returns in an odd form is a mistake by the convention that it
         # follows, and none of another convention's business.
         for _, variants in itertools.groupby(candidates, key=lambda c: c.convention):
-            for calls, (shape, why) in itertools.product(variants, shapes):
+            for (shape, why), calls in itertools.product(shapes, tuple(variants)):
                 if not shape and best is not None and _tells_more(*best):
                     continue
                 if failures.is_no_way(calls):

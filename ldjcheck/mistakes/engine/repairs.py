@@ -239,12 +239,18 @@ def _with_others(
         tried += 1
         later = _LATER * (other.index > user_node(target.items[0][0]).index)
         for cost, text, form in _WITH:
-            if text != _INSTEAD or (
-                other.value.shape == shape and not other.value.equal(now.value)
-            ):
+            if text != _INSTEAD or _differ(other.value, now.value):
                 yield _Repair(cost + later, text, target, _with(form), nodes)
         for cost, text, form in _STEP if _log_slope(other) is not None else ():
             yield _Repair(cost + later, text, target, _with(form), nodes, is_slope=True)
+
+
+def _differ(one: Tensor, other: Tensor) -> bool:
+    """Return whether one of two values of one shape may stand for the other, and is another."""
+    try:
+        return one.shape == other.shape and not one.equal(other)
+    except RuntimeError:  # within a `vmap`, where values have no numbers
+        return False
 
 
 def _fits_into(shape: torch.Size, whole: torch.Size) -> bool:

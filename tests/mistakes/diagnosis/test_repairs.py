@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import jacrev, vmap
 
 import ldjcheck
 from mistakes.diagnosis.made_wrong import MADE_WRONG
@@ -340,3 +343,27 @@ def test_who_calls_parts_that_are_right_loses_what_they_made(
     assert first.location is not None
     assert (first.code, first.location.text) == ("LDJ110", KEPT_BY_EACH.blamed)
     assert ldjcheck.check(KEPT_BY_EACH.right(tmp_path), shape=(4,)).status == "pass"
+
+
+class JacobianByVmap(nn.Module):
+    """Has the Jacobian of its step made by `vmap`, at a point that may be the wrong one."""
+
+    def __init__(self, at_y: bool) -> None:
+        super().__init__()
+        self.at_y = at_y
+        self.weight = nn.Parameter(0.3 * torch.randn(2, 2))
+
+    def moved(self, x: Tensor) -> Tensor:
+        return 0.5 * torch.tanh(x @ self.weight)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = x + self.moved(x)
+        jacobian = vmap(jacrev(self.moved))(y if self.at_y else x)
+        return y, torch.linalg.slogdet(torch.eye(2).to(x) + jacobian)[1]
+
+
+def test_values_within_a_vmap_are_left_as_they_are() -> None:
+    assert ldjcheck.check(JacobianByVmap(at_y=False)).status == "pass"
+    report = ldjcheck.check(JacobianByVmap(at_y=True))
+    assert report.findings[0].code == "LDJ120", report
+    assert report.findings[0].fix is not None
