@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Sides, Wrt
-    from ldjcheck.running.snapshot.namespace import Namespace
+    from ldjcheck.running.snapshot.state import Namespace
     from ldjcheck.settling.subject import Subject
 
     Tell = Callable[[Result | str], None]
@@ -98,7 +98,7 @@ def check_layer(
     when it is known why: whoever cannot wait for the end has a result all the same.
     """
     from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
-    from ldjcheck.running.snapshot.namespace import Namespace
+    from ldjcheck.running.snapshot.state import Namespace
 
     started = perf_counter() if started is None else started
     torch_before = Namespace()
@@ -138,7 +138,7 @@ def glance_at(layer: Layer, options: Options, subject: Subject | None = None) ->
     """
     from ldjcheck.oracle.condition import measure_condition
     from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
-    from ldjcheck.running.snapshot.namespace import Namespace
+    from ldjcheck.running.snapshot.state import Namespace
 
     torch_before, options, course = Namespace(), options.started(), _Course(None)
     try:

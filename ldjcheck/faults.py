@@ -13,7 +13,7 @@ from ldjcheck.tracebacks import advice_on, is_of_users, message_of, user_traceba
 
 if TYPE_CHECKING:
     from ldjcheck.records import Layer
-    from ldjcheck.running.snapshot.namespace import Namespace
+    from ldjcheck.running.snapshot.state import Namespace
 
 
 def failed_result(

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ldjcheck.calling.convention import answer_of, only_call
 from ldjcheck.calling.signature import Signature, call_signature, inverse_method
-from ldjcheck.calling.ways import answer_of, only_call
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 Says = Callable[[Any, Any], Returned]

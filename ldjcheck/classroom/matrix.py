@@ -12,7 +12,7 @@ from ldjcheck.report.blocks.layout import (
     shorten_middle,
     wrap,
 )
-from ldjcheck.tape.where import shown_file
+from ldjcheck.tape.frames import shown_file
 
 _WIDTH = 80
 _TEXT = 22

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ldjcheck.cli.commands.check import check, ignored_by, options_of
-from ldjcheck.cli.settings import silences_of
+from ldjcheck.cli.options import silences_of
 from ldjcheck.records import Layer
 
 if TYPE_CHECKING:

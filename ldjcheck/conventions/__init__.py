@@ -12,10 +12,9 @@ from typing import Any
 
 from torch.distributions import constraints
 
-from ldjcheck.calling.adapter import adapted_calls
-from ldjcheck.calling.arguments import not_taken, untaken
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.described import describe_calls, parse_description
+from ldjcheck.calling.described import adapted_calls, describe_calls, parse_description
+from ldjcheck.calling.signature import not_taken, untaken
 from ldjcheck.conventions import (
     accumulator,
     and_log_det,

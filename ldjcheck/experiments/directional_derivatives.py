@@ -22,7 +22,7 @@ from ldjcheck.records import Options, Side
 from ldjcheck.records.observed import GradientPart
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.gradient_cuts import Cuts, place_of_code
+from ldjcheck.running.observers.side_effects import Cuts, place_of_code
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import learnable
 from ldjcheck.tape import Place

@@ -19,7 +19,7 @@ from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import condition
 from ldjcheck.numerics.tolerance import CLEARLY, MACHINE_EPSILON, SQUEEZES
 from ldjcheck.records import Direction, Evidence, Side
-from ldjcheck.records.behaved import Behaviour
+from ldjcheck.records.called import Behaviour
 from ldjcheck.records.observed import Noticed, Observation
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.judging.checks import ldj_check
-from ldjcheck.judging.contract import behaviour_seen
-from ldjcheck.judging.dims_changed import resized_verdict
-from ldjcheck.judging.invertibility import changes_orientation, is_singular_everywhere
+from ldjcheck.judging.checks import behaviour_seen, ldj_check
+from ldjcheck.judging.invertibility import (
+    changes_orientation,
+    is_singular_everywhere,
+    resized_verdict,
+)
 from ldjcheck.judging.vacuous import vacuous
 from ldjcheck.numerics.tolerance import (
     CHANCE,

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ldjcheck.calling.adapter import adapted_calls
+from ldjcheck.calling.described import adapted_calls
 from ldjcheck.calling.domain_text import parse_domain
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.errors import CannotCheckError

@@ -19,13 +19,13 @@ from ldjcheck.oracle.error_model import Value
 from ldjcheck.oracle.single_precision import known_in_float32
 from ldjcheck.oracle.structured import by_structure
 from ldjcheck.records import Direction, Options, Side, Sides
-from ldjcheck.records.behaved import Behaviour, Coupling
+from ldjcheck.records.called import Behaviour, Coupling
 from ldjcheck.records.side import Said
 from ldjcheck.running.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Runner
 
 _LONG = 5000  # operations of a way back that goes dim by dim: one call takes seconds

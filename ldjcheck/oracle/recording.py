@@ -19,7 +19,7 @@ from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.tape import Node, Step, Trace, ancestors, dependents, in_order, rerun
-from ldjcheck.tape.dominance import chain, dominators
+from ldjcheck.tape.node import chain, dominators
 from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import FACTORIES
 

@@ -23,7 +23,7 @@ from ldjcheck.numerics.tolerance import MACHINE_EPSILON, OPEN, SQUEEZES, lost_be
 from ldjcheck.oracle.derivatives.autograd import Truth
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.running.failed_calls import LayerRaisedError
-from ldjcheck.running.precision import is_inexact
+from ldjcheck.running.placement import is_inexact
 
 _MOVES = 3  # of what float32 has rounded: one may leave a determinant where it is
 _MADE_BY_ROUNDING = 2.0 * OPEN  # nats for each singular value that is lost

@@ -40,7 +40,7 @@ from ldjcheck.oracle.structures.determinant import Determinant
 from ldjcheck.records import Deadline, Shape, Side, TimeIsUpError
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.passages import Passages
+from ldjcheck.running.observers.submodule_calls import Passages
 
 LARGE = 128
 """Dims from which a proof of structure is always cheaper than a whole Jacobian."""

@@ -60,7 +60,7 @@ class Summary:
     def _run(self) -> Run:
         """Return all results as one run, the same however tests were distributed."""
         from ldjcheck.records import Result, Run
-        from ldjcheck.records.plain import from_plain
+        from ldjcheck.records.result import from_plain
 
         results = tuple(from_plain(Result, told["result"]) for _, told in self._once())
         statuses = {result.status for result in results}

@@ -18,10 +18,18 @@ from ldjcheck.records.called import (
 )
 from ldjcheck.records.deadline import Deadline, TimeIsUpError
 from ldjcheck.records.edit import Derived, DerivedStep, Edit, Location, Obstacle
-from ldjcheck.records.explained import Diagnosis, Explanation, Family, Multiplier, Span
-from ldjcheck.records.measured import Comparison, Measurement, SizeBound, Verdict
+from ldjcheck.records.measured import (
+    Comparison,
+    Diagnosis,
+    Explanation,
+    Family,
+    Measurement,
+    Multiplier,
+    SizeBound,
+    Span,
+    Verdict,
+)
 from ldjcheck.records.observed import Approximated, Evidence, Further, GradientMeasured
-from ldjcheck.records.probe import Probe
 from ldjcheck.records.result import (
     Check,
     Finding,
@@ -34,7 +42,7 @@ from ldjcheck.records.result import (
     Sample,
     SublayerLine,
 )
-from ldjcheck.records.side import Side, Sides
+from ldjcheck.records.side import Probe, Side, Sides
 from ldjcheck.records.words import (
     Direction,
     Kind,

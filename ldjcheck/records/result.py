@@ -1,10 +1,11 @@
-"""Results: plain data that can be pickled, and what the JSON shows, field by field."""
+"""Results: plain data that can be pickled, what the JSON shows, and back from there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, is_dataclass
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ldjcheck.records.edit import Derived, Edit, Location
 from ldjcheck.records.portrait import Portrait
@@ -243,3 +244,23 @@ class Run:
     def is_typed(self) -> bool:
         """Whether the command was typed in a shell, where options can be added to it."""
         return self.command.startswith("ldjcheck ")
+
+
+def from_plain(kind: Any, plain: Any) -> Any:
+    """Return a value of a kind from what JSON has for it: lists are tuples, words numbers.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none of this kind.
+    """
+    kinds = (kind, *get_args(kind))  # what may be None has another beside it
+    record: Any = next(filter(is_dataclass, kinds), None)
+    if record is not None and isinstance(plain, dict):
+        types = _types(record)
+        return record(**{key: from_plain(types[key], plain[key]) for key in plain})
+    if isinstance(plain, list | tuple):
+        (of, *_) = next(get_args(each) for each in kinds if get_origin(each) is tuple)
+        return tuple(from_plain(of, each) for each in plain)
+    return float(plain) if float in kinds and isinstance(plain, str) else plain
+
+
+_types = cache(get_type_hints)

@@ -4,17 +4,51 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ldjcheck.numerics.tolerance import CLEARLY
-from ldjcheck.records.behaved import Behaviour
-from ldjcheck.records.called import BaseMass
+from ldjcheck.records.asked import Domain
+from ldjcheck.records.called import BaseMass, Behaviour
 from ldjcheck.records.edit import Location
-from ldjcheck.records.probe import Probe
-from ldjcheck.records.words import Direction, Instead, Method, Shape, Structure, Wrt
+from ldjcheck.records.words import (
+    Direction,
+    Instead,
+    Method,
+    Region,
+    Shape,
+    Structure,
+    Wrt,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+Turned = Literal["scales", "all"]
+"""`scales`: the first entry of each vector of one sign; `all`: numbers and matrices too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One set of circumstances under which the layer is measured.
+
+    `draw` numbers the draw of parameters (0: as built), `region` says which part of the
+    domain the inputs come from.
+    """
+
+    shape: Shape
+    batch: int
+    domain: Domain
+    region: Region = "usual"
+    draw: int = 0
+    scale: float = 0.3
+    shrunk: float = 1.0  # how many times as large the moved parameters are
+    seed: int = 0
+    nudged: bool = False  # the layer's own numbers are moved as well
+    reflected: bool = False  # one row of every parameter is turned around as well
+    turned: Turned | None = None  # what is turned around although it has one sign
+    same_context: bool = False  # of all samples, which each have their own otherwise
+    reach: float = 1.0  # how many times as far as the region inputs reach
 
 
 # of the largest slope: from there on a map squeezes alike in all directions

@@ -20,9 +20,8 @@ from ldjcheck.holdings import attributes, reachable
 from ldjcheck.records import Calls, Domain, Layer, Options, Probe, Shape
 from ldjcheck.records.asked import Given
 from ldjcheck.records.deadline import Stage
-from ldjcheck.records.probe import Turned
+from ldjcheck.records.side import Turned
 from ldjcheck.records.words import Region
-from ldjcheck.running.devices import moved, usable
 from ldjcheck.running.failed_calls import (
     LayerRaisedError,
     OtherSizeError,
@@ -30,7 +29,7 @@ from ldjcheck.running.failed_calls import (
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.held_sizes import Axes, Counted, hold, sizes_at
-from ldjcheck.running.precision import dtype_of
+from ldjcheck.running.placement import dtype_of, moved, usable
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.blueprint import Blueprint, NoBlueprintError, Still
 from ldjcheck.running.snapshot.isolation import (

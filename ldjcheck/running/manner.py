@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.running.observers.gradient_cuts import Cuts
-from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.observers.side_effects import Cuts, Watch
 from ldjcheck.tape.recorder import Recorder
 
 

@@ -27,7 +27,6 @@ from ldjcheck.records import (
     Way,
 )
 from ldjcheck.records.asked import Oracle
-from ldjcheck.running.devices import CPU, placed
 from ldjcheck.running.failed_calls import (
     AbsentWayError,
     FailedCallError,
@@ -37,6 +36,7 @@ from ldjcheck.running.failed_calls import (
 from ldjcheck.running.guard import Frozen, Guard
 from ldjcheck.running.manner import PLAIN, Manner
 from ldjcheck.running.packing import Layout, gathered
+from ldjcheck.running.placement import CPU, placed
 from ldjcheck.running.reported import reported_of
 from ldjcheck.running.snapshot.isolation import reseed
 from ldjcheck.tracebacks import message_of

@@ -28,7 +28,7 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import held_transform, is_lazy, module_of, unwrapped
 from ldjcheck.records import Calls, Layer, Options, Probe, Shape
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.devices import said_of_device
+from ldjcheck.running.placement import said_of_device
 from ldjcheck.running.snapshot.isolation import learnable
 from ldjcheck.settling.attempts import Lessons
 from ldjcheck.settling.contexts import settled_with_context

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.convention import Convention, run
 from ldjcheck.calling.parameter_names import (
     SAMPLERS,
     asks_for_density,
@@ -32,7 +32,6 @@ from ldjcheck.calling.signature import (
     signature_of,
     total_name,
 )
-from ldjcheck.calling.ways import run
 from ldjcheck.densities.drawn import Draw, Draws
 from ldjcheck.errors import NoBaseError, NoOneNoiseError
 from ldjcheck.holdings import looked_up

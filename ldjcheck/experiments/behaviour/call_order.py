@@ -12,13 +12,13 @@ from dataclasses import replace
 
 from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Direction, Probe, Side
-from ldjcheck.records.behaved import Stale, StaleFrom
+from ldjcheck.records.called import Stale, StaleFrom
 from ldjcheck.running.behaviour import VISIBLE, stale_ldj
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import set_mode
 

@@ -13,14 +13,14 @@ from ldjcheck.experiments.behaviour.stochasticity import reseeded
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Direction, Evidence, Location, Options, Probe, Side
-from ldjcheck.records.behaved import Behaviour, Coupling, StateChange
+from ldjcheck.records.called import Behaviour, Coupling, StateChange
 from ldjcheck.records.observed import Noticed, Observation
 from ldjcheck.running.behaviour import changes_between_calls, coupling_of, difference
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import set_mode
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name

@@ -26,7 +26,7 @@ from ldjcheck.mistakes.engine.places import (
 )
 from ldjcheck.records import Deadline, Location
 from ldjcheck.tape import Edge, Node, Trace, ancestors, evaluate, location_of
-from ldjcheck.tape.linear import ONES, linear_positions
+from ldjcheck.tape.node import ONES, linear_positions
 from ldjcheck.torch_ops import MULTIPLY
 
 _NUMBER = "number"

@@ -44,7 +44,7 @@ from ldjcheck.mistakes.engine.places import (
 from ldjcheck.mistakes.engine.proposals import Term
 from ldjcheck.records import Explanation, Location
 from ldjcheck.tape import Node, Trace, ancestors, location_of
-from ldjcheck.tape.linear import linear_positions
+from ldjcheck.tape.node import linear_positions
 from ldjcheck.torch_ops import ADD, DIVIDE, MULTIPLY, SUBTRACT
 
 _COUNTS = ("dims", "spatial", "active", "shape")

@@ -35,7 +35,7 @@ from ldjcheck.oracle.structures.by_structure import (
 )
 from ldjcheck.oracle.structures.determinant import Determinant
 from ldjcheck.oracle.structures.permutation import parities
-from ldjcheck.running.observers.passages import Passage, Passages, Point
+from ldjcheck.running.observers.submodule_calls import Passage, Passages, Point
 
 _PROBES = 2
 _ROUNDING = 2.0**10  # units that the rounding of products explains, per part

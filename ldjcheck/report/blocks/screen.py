@@ -13,14 +13,11 @@ from dataclasses import dataclass
 from ldjcheck.records import Check, Finding, Law, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
-from ldjcheck.report.blocks.again import again
-from ldjcheck.report.blocks.excerpt import excerpt
-from ldjcheck.report.blocks.finding import Block
+from ldjcheck.report.blocks.finding import Block, again
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten, wrap
-from ldjcheck.report.blocks.ledger import by_sublayer
-from ldjcheck.report.blocks.mistakes import Mistake, told_once
+from ldjcheck.report.blocks.ledger import by_sublayer, excerpt
 from ldjcheck.report.blocks.tables import label, outcome, outcome_in
-from ldjcheck.report.blocks.title import left_out, title
+from ldjcheck.report.blocks.title import Mistake, left_out, title, told_once
 from ldjcheck.report.style import Style
 
 _GIVEN = (

@@ -14,7 +14,7 @@ from ldjcheck.mistakes import rule_for
 from ldjcheck.mistakes.catalogue.page import sections
 from ldjcheck.records import Check, Finding, Fix, Location, Result
 from ldjcheck.report.blocks import figures
-from ldjcheck.report.blocks.again import python
+from ldjcheck.report.blocks.finding import python
 from ldjcheck.report.blocks.layout import lines_of, one_line, outdented
 from ldjcheck.report.blocks.tables import heading, label, outcome
 from ldjcheck.report.blocks.title import left_open

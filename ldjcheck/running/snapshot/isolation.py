@@ -19,7 +19,7 @@ from torch.distributions.transforms import _InverseTransform
 
 from ldjcheck.holdings import attributes, module_level, module_of, reachable
 from ldjcheck.records.asked import LARGEST_SEED
-from ldjcheck.running.precision import LOW_PRECISION, is_rounded
+from ldjcheck.running.placement import LOW_PRECISION, is_rounded
 from ldjcheck.tracing import Args, Named, Operation, Operations
 
 

@@ -20,7 +20,7 @@ from ldjcheck.records.called import Recognise
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.observers.sublayer_calls import Watcher
+from ldjcheck.running.observers.submodule_calls import Watcher
 from ldjcheck.running.runner import Runner
 from ldjcheck.tape import Call, FlowParts, Node, Part, Trace
 
