@@ -65,7 +65,7 @@ from ldjcheck.records.deadline import (
     Stage,
 )
 from ldjcheck.settling.design import choose_batch
-from ldjcheck.settling.flows.recognition import is_flow
+from ldjcheck.settling.flows.sublayers import is_flow
 from ldjcheck.settling.subject import settle_layer
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def glance_at(layer: Layer, options: Options, subject: Subject | None = None) ->
     Nothing is explained. A `subject` that was settled at inputs of the same sizes is called
     as it was then, with the parameters that the layer has by now.
     """
-    from ldjcheck.oracle.condition import measure_condition
+    from ldjcheck.oracle.structure import measure_condition
     from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
     from ldjcheck.running.snapshot.state import Namespace
 
@@ -581,7 +581,7 @@ def _fixed(
     from ldjcheck.derivation.undoing import with_steps_not_undone
     from ldjcheck.mistakes.mending import Plans, Whole, wants_derived, with_fixes
     from ldjcheck.mistakes.mending.outputs import with_densities, with_outputs
-    from ldjcheck.settling.ranks import at_all_ranks, at_other_sizes
+    from ldjcheck.settling.other_sizes import at_all_ranks, at_other_sizes
 
     bench, options = subject.bench, comparison.measurement.options
     fresh = replace(options, seed=options.seed + _FRESH)

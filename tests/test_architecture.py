@@ -24,7 +24,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"numerics"}),
     frozenset(
         {
-            "cells", "errors", "holdings", "records", "torch_ops",
+            "errors", "holdings", "records", "torch_ops",
             "tracebacks", "tracing",
         }
     ),

@@ -7,7 +7,6 @@ way back; other names are contexts, or fixed where a value stands beside them. O
 results, `_` and a density beside the ldj are dropped, and a name such as `ldj` or `-ldj` is
 the log-determinant. A call may give it alone: `f(x) -> y; f.log_det(x, y) -> ldj`.
 
-Adapters: how to call a layer, said in Python, for what no convention covers.
 An adapter is an object with `forward(layer, x) -> (y, ldj)` and, where there is a way back,
 `inverse(layer, y) -> (x, ldj)`; or a pair of such functions; or the forward one alone.
 Either may take further keyword arguments, and return None for an ldj that is not reported.

@@ -15,8 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ldjcheck.densities.drawn_mass import drawn_log_mass
-from ldjcheck.densities.mass import log_mass, near
+from ldjcheck.densities.mass import drawn_log_mass, log_mass, near
 from ldjcheck.densities.terms import DensityTerms
 from ldjcheck.tape import Node, Place, in_order
 from ldjcheck.tape.recorder import Recorder

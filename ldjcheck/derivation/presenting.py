@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import torch
 
-from ldjcheck.cells import split_cell
 from ldjcheck.derivation.program import Program, Refusal
 from ldjcheck.derivation.ways import Way, ways_of
 from ldjcheck.mistakes.mending.repair import edits_of
@@ -24,8 +23,9 @@ from ldjcheck.records import (
 )
 from ldjcheck.revision import Live
 from ldjcheck.settling.map_alone import MapSubject
-from ldjcheck.settling.ranks import at_all_ranks
+from ldjcheck.settling.other_sizes import at_all_ranks
 from ldjcheck.tape import location_of, shown_file
+from ldjcheck.tracebacks import split_cell
 
 _FRESH = 9001  # how far the seeds of a verification are from those of the derivation
 _BY_CHANCE = "it is off for events of other ranks, or with other numbers held"

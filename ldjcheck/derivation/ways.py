@@ -19,7 +19,7 @@ from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Calls, Direction, Probe, Side
 from ldjcheck.revision import Replacement
 from ldjcheck.running.bench import Bench
-from ldjcheck.settling.ranks import at_all_ranks
+from ldjcheck.settling.other_sizes import at_all_ranks
 from ldjcheck.settling.settle import runs
 
 _WHY = "undoes the map: its ldj is minus that of the way there, at the x that it found"

@@ -11,9 +11,8 @@ from ldjcheck.experiments.approximation import convergence
 from ldjcheck.experiments.behaviour import conduct, uninitialised_memory
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.experiments.perturbation import Borne, as_far_as_borne, is_wrong
-from ldjcheck.oracle.direction import are_all_apart
+from ldjcheck.oracle.direction import approximated, are_all_apart
 from ldjcheck.oracle.oracles.other_dims import with_stand_ins
-from ldjcheck.oracle.sides import approximated
 from ldjcheck.records import Approximated, Evidence, Probe, Sides, TimeIsUpError
 from ldjcheck.records.deadline import OBSERVING
 from ldjcheck.records.observed import Observation, OneSided

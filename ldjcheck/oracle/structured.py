@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import is_once_more
-from ldjcheck.oracle.call import Call, with_value
 from ldjcheck.oracle.derivatives.autograd import is_the_number
 from ldjcheck.oracle.derivatives.flat_map import (
     FrozenMap,
@@ -33,14 +32,14 @@ from ldjcheck.oracle.derivatives.products import (
     UnequalDimsError,
 )
 from ldjcheck.oracle.error_model import Value
+from ldjcheck.oracle.question import Call, with_value
 from ldjcheck.oracle.structures.by_structure import Wanted, determinant
 from ldjcheck.oracle.structures.composition import determined
-from ldjcheck.oracle.structures.cost import Cost
-from ldjcheck.oracle.structures.determinant import Determinant
+from ldjcheck.oracle.structures.determinant import Cost, Determinant
 from ldjcheck.records import Deadline, Shape, Side, TimeIsUpError
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.submodule_calls import Passages
+from ldjcheck.running.observers.calls import Passages
 
 LARGE = 128
 """Dims from which a proof of structure is always cheaper than a whole Jacobian."""

@@ -15,11 +15,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ldjcheck.cells import cell_file
 from ldjcheck.records import Check, Comparison, Measurement, Probe, Result, Side
 from ldjcheck.records.portrait import Excerpt, GridImage, JacobianMatrix, Portrait
 from ldjcheck.revision import first_line
 from ldjcheck.running.bench import Bench
+from ldjcheck.tracebacks import cell_file
 
 _MOST = 200  # lines of one function; of a longer one, those around what is spoken of
 _AROUND = 8

@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     import pluggy
 
-    from ldjcheck.pytest_plugin.fixture import Ldj
+    from ldjcheck.pytest_plugin.settings import Ldj
     from ldjcheck.pytest_plugin.summary import Summary
 
 
@@ -172,8 +172,8 @@ def pytest_collect_file(
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Hear of every check that the test makes, from generators that start alike."""
-    from ldjcheck.pytest_plugin.recording import hearing
     from ldjcheck.pytest_plugin.settings import seed_for, seeded
+    from ldjcheck.pytest_plugin.summary import hearing
 
     seed = seed_for(item)
     with nullcontext() if seed is None else seeded(seed), hearing(item):
@@ -189,7 +189,7 @@ def pytest_runtest_makereport(
     A test that fails after a look at a wrong layer shows what is wrong with it. One that
     fails by a mistake has its code first in the line of the short summary.
     """
-    from ldjcheck.pytest_plugin.recording import hand_on, in_short
+    from ldjcheck.pytest_plugin.summary import hand_on, in_short
 
     screens, line = hand_on(item), in_short(call)
     outcome = yield
@@ -208,7 +208,7 @@ def ldj(request: pytest.FixtureRequest) -> Ldj:
 
     `ldj.check(layer)` returns a report, `ldj.assert_ok(layer)` raises a mistake.
     """
-    from ldjcheck.pytest_plugin.fixture import Ldj
+    from ldjcheck.pytest_plugin.settings import Ldj
     from ldjcheck.testing.parametrizing import marked, session_options
 
     options: dict[str, Any] = {**session_options(request.node), **marked(request.node)}

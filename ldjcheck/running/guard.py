@@ -1,14 +1,13 @@
 """What stands between a layer and torch while it runs, and counts what it computes.
 
-How much work a call is: the multiplications of its convolutions and matrix products.
-Seconds would tell as well, but differ from machine to machine, and what is concluded from
-them would differ too.
-
 Flow layers hard-code float32, draw noise, round, detach and switch gradients off. Each of
 these hides the truth about the map: precision, repeatability, derivatives. `Guard` takes
 them out of the way for the length of one call, one by one, as it is told to. It never
 changes what an exact real-number evaluation of the layer would give, `see_rounding` apart,
 which is for maps whose very output is rounded.
+
+Work is counted in multiplications of convolutions and matrix products. Seconds would tell
+as well, but differ from machine to machine, and what is concluded from them would too.
 """
 
 from __future__ import annotations

@@ -33,9 +33,7 @@ from ldjcheck.running.snapshot.isolation import learnable
 from ldjcheck.settling.attempts import Lessons
 from ldjcheck.settling.contexts import settled_with_context
 from ldjcheck.settling.design import MEASURED, plan_investigation, plan_probes
-from ldjcheck.settling.first_call_back import with_started_way_back
 from ldjcheck.settling.flows.multiscale import with_departures
-from ldjcheck.settling.given import as_whole_numbers, with_sizes_of
 from ldjcheck.settling.guesses.shapes import (
     SMALL,
     Guesses,
@@ -44,8 +42,15 @@ from ldjcheck.settling.guesses.shapes import (
     guess_shapes,
     sizes_held,
 )
-from ldjcheck.settling.guesses.sizes import resized
+from ldjcheck.settling.initialisation import started, with_started_way_back
+from ldjcheck.settling.inputs import (
+    as_whole_numbers,
+    guessed_parts,
+    of_several,
+    with_sizes_of,
+)
 from ldjcheck.settling.inverse_call import with_way_back
+from ldjcheck.settling.other_sizes import resized
 from ldjcheck.settling.settle import (
     Settled,
     asks_elsewhere,
@@ -53,8 +58,6 @@ from ldjcheck.settling.settle import (
     runs,
     with_telling_masks,
 )
-from ldjcheck.settling.several_inputs import guessed_parts, of_several
-from ldjcheck.settling.started import started
 from ldjcheck.settling.uncalled import made_by_users, uncallable, with_parts
 
 _BEYOND = 2  # shapes beyond the limit that are tried, to say that they are

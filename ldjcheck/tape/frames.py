@@ -14,10 +14,9 @@ from typing import Any
 
 import torch
 
-from ldjcheck.cells import running_cell, split_cell
 from ldjcheck.records import Location
 from ldjcheck.tape.node import Place
-from ldjcheck.tracebacks import is_ours, nearest_own
+from ldjcheck.tracebacks import is_ours, nearest_own, running_cell, split_cell
 
 _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 _TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep

@@ -11,7 +11,7 @@ from typing import Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
-from ldjcheck.targets.signature import lack, misfit, needs_arguments
+from ldjcheck.targets.expression import lack, misfit, needs_arguments
 from ldjcheck.targets.sources.source import Source, command, likely_layers, own_nodes
 
 _NUMBERS = (int, float, bool, str, "int", "float", "bool", "str")

@@ -21,7 +21,7 @@ from ldjcheck.calling.parameter_names import (
 from ldjcheck.holdings import module_of
 from ldjcheck.records.result import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
-from ldjcheck.targets.signature import misfit, typed_with_blanks
+from ldjcheck.targets.expression import misfit, typed_with_blanks
 from ldjcheck.targets.sources.notebook.deeds import Doings
 from ldjcheck.targets.sources.source import (
     Grounds,

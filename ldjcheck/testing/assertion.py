@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.listening import announce, unheard
 from ldjcheck.records.asked import Oracle
-from ldjcheck.testing.exceptions import failure_of
 from ldjcheck.testing.keywords import has_words
 
 if TYPE_CHECKING:
@@ -16,6 +15,50 @@ if TYPE_CHECKING:
     from torch.distributions.constraints import Constraint
 
     from ldjcheck.report import Report
+
+
+class LdjMismatch(AssertionError):  # noqa: N818  # it is what the test found, like pytest.Failed
+    """The layer's log-determinant is wrong. `report` holds all that is known."""
+
+    __module__ = "ldjcheck"  # where users find it, and what test runners print
+
+    def __init__(self, message: str, report: Report) -> None:
+        super().__init__(message)
+        self.report = report
+
+    def __reduce__(self) -> tuple[type[LdjMismatch], tuple[str, Report]]:
+        return type(self), (str(self), self.report)
+
+
+class LdjUnproven(LdjMismatch):
+    """Nothing wrong was found, but the probe could not have shown it."""
+
+    __module__ = "ldjcheck"
+
+
+class LdjError(Exception):
+    """The layer could not be loaded, built or called. No assertion was made."""
+
+    __module__ = "ldjcheck"
+
+    def __init__(self, message: str, report: Report) -> None:
+        super().__init__(message)
+        self.report = report
+
+    def __reduce__(self) -> tuple[type[LdjError], tuple[str, Report]]:
+        return type(self), (str(self), self.report)
+
+
+def failure_of(report: Report) -> LdjMismatch | LdjError | None:
+    """Return what to raise for a report; None for a pass."""
+    if report.status == "pass":
+        return None
+    from ldjcheck.report import failure
+
+    text = failure.render(report.run)
+    if report.status == "error":
+        return LdjError(text, report)
+    return (LdjUnproven if report.status == "unproven" else LdjMismatch)(text, report)
 
 
 def assert_ldj(

@@ -150,7 +150,7 @@ def judge(case: Case, target: str) -> None:
     import pytest
 
     from ldjcheck.listening import announce
-    from ldjcheck.testing.exceptions import failure_of
+    from ldjcheck.testing.assertion import failure_of
 
     codes = frozenset(code for code, _ in case.expected.reasons)
     announce(case.report, asserted=True, struck=codes, target=target)

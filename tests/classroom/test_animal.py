@@ -10,7 +10,7 @@ import pytest
 from ldjcheck.classroom.zoo import ANIMALS, animal_called
 
 if TYPE_CHECKING:
-    from ldjcheck.classroom.animal import Animal
+    from ldjcheck.classroom.zoo import Animal
 
 NOT_ONE_CLASS = {
     "Stretch", "StretchOnce", "StretchOneLess", "StretchedExponential",

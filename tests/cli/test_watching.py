@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ldjcheck.cli.commands.check import rounds
-from ldjcheck.targets.touched import files_of
+from ldjcheck.targets.static_check import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import ldjcheck
 from ldjcheck.oracle.structures.by_structure import Wanted
 from ldjcheck.oracle.structures.composition import determined
-from ldjcheck.running.observers.submodule_calls import Passages
+from ldjcheck.running.observers.calls import Passages
 from oracle.custom_functions import NoBackward
 
 from .maps import (

@@ -14,7 +14,7 @@ from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.structured import is_afforded
 from ldjcheck.oracle.structures.by_structure import Wanted
 from ldjcheck.oracle.structures.composition import determined
-from ldjcheck.running.observers.submodule_calls import Passages
+from ldjcheck.running.observers.calls import Passages
 
 from .image_flows import (
     ActNorm,

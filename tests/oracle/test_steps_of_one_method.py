@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ldjcheck.oracle.structures.by_structure import Wanted
 from ldjcheck.oracle.structures.composition import determined
-from ldjcheck.running.observers.submodule_calls import Passages
+from ldjcheck.running.observers.calls import Passages
 
 from .maps import (
     Map,

@@ -10,11 +10,10 @@ import ast
 import random
 from collections.abc import Iterator
 
-from ldjcheck.classroom.animal import Animal, load
 from ldjcheck.classroom.lessons import codes_about
 from ldjcheck.classroom.quiz.question import FILE, NAME, Question, differing, examine
 from ldjcheck.classroom.slips import Slip, slips
-from ldjcheck.classroom.zoo import ANIMALS
+from ldjcheck.classroom.zoo import ANIMALS, Animal, load
 from ldjcheck.mistakes.rewriting.sites import Site
 from ldjcheck.report import Report
 from ldjcheck.revision import read_source

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ldjcheck.api import check
 from ldjcheck.checking import measure_layer
-from ldjcheck.classroom.animal import load
 from ldjcheck.classroom.lessons import hint_for
+from ldjcheck.classroom.zoo import load
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes import rule_for
 from ldjcheck.numerics.closeness import same

@@ -24,7 +24,7 @@ from ldjcheck.cli.options import (
 from ldjcheck.cli.output import leave_session, refuse_without_library
 from ldjcheck.records import Deadline, Options, Suppression
 from ldjcheck.targets import as_targets
-from ldjcheck.targets.touched import files_of
+from ldjcheck.targets.static_check import files_of
 
 if TYPE_CHECKING:
     from ldjcheck.report import Format

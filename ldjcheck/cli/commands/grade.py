@@ -111,9 +111,8 @@ def _graded(
 ) -> Overview:
     from ldjcheck.grading.cluster import NoClusterError
     from ldjcheck.grading.confined.confinement import Warden
-    from ldjcheck.grading.course import mark_class
+    from ldjcheck.grading.course import mark_class, prepared
     from ldjcheck.grading.overview import overview
-    from ldjcheck.grading.reference import prepared
     from ldjcheck.grading.rubric import RubricError
 
     with Warden() as warden:

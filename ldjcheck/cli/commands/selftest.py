@@ -65,8 +65,7 @@ def _planted(target: str | None, options: Options) -> tuple[int, str]:
     """Return exit status and matrix; it runs in a process of its own."""
     import torch
 
-    from ldjcheck.classroom.matrix import draw
-    from ldjcheck.classroom.selftest import bundled_tests, plant_all
+    from ldjcheck.classroom.selftest import bundled_tests, draw, plant_all
     from ldjcheck.errors import CannotCheckError
     from ldjcheck.targets import load_layer, parse_target
 

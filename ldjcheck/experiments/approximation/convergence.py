@@ -27,9 +27,8 @@ from ldjcheck.numerics.tolerance import (
     is_once_more,
     tells_a_mistake,
 )
-from ldjcheck.oracle.direction import measure_direction
+from ldjcheck.oracle.direction import approximated, measure_direction
 from ldjcheck.oracle.recording import UntraceableError, record
-from ldjcheck.oracle.sides import approximated
 from ldjcheck.records import (
     Approximated,
     Direction,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.mistakes import RULES, rule_for
-from ldjcheck.mistakes.catalogue.claim import Claim, Way
+from ldjcheck.mistakes.catalogue.rule import Claim, Way
 from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.rewriting import calls, factors, points, signs, terms

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ldjcheck.mistakes import RULES
-from ldjcheck.mistakes.catalogue.claim import Circumstances
-from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.catalogue.rule import Circumstances, Rule
 from ldjcheck.mistakes.contract import non_finite
 from ldjcheck.mistakes.engine.closeness import SOMETHING
 from ldjcheck.mistakes.engine.kinds import REGION, TIE, TIMES

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch.autograd.graph import GradientEdge, Node
 
-from ldjcheck.running.observers.submodule_calls import Point
+from ldjcheck.running.observers.calls import Point
 from ldjcheck.tape.node import chain, dominators
 
 

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON, round_trip_allowed
-from ldjcheck.oracle.direction import measure_direction
-from ldjcheck.oracle.noise.slopes import steepest
-from ldjcheck.oracle.oracle import Question
-from ldjcheck.oracle.sides import judged_by
+from ldjcheck.oracle.direction import judged_by, measure_direction
+from ldjcheck.oracle.noise import steepest
+from ldjcheck.oracle.question import Question
 from ldjcheck.oracle.way_back.departed import miss
 from ldjcheck.oracle.way_back.preimage import residual_allowed
 from ldjcheck.records import Side

@@ -18,7 +18,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.derivatives.directional_derivative import followed
+from ldjcheck.oracle.derivatives.anchor import followed
 from ldjcheck.oracle.derivatives.jacobian import random_direction
 from ldjcheck.oracle.derivatives.products import (
     EventMap,
@@ -35,7 +35,7 @@ from ldjcheck.oracle.structures.by_structure import (
 )
 from ldjcheck.oracle.structures.determinant import Determinant
 from ldjcheck.oracle.structures.permutation import parities
-from ldjcheck.running.observers.submodule_calls import Passage, Passages, Point
+from ldjcheck.running.observers.calls import Passage, Passages, Point
 
 _PROBES = 2
 _ROUNDING = 2.0**10  # units that the rounding of products explains, per part

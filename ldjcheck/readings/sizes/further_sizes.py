@@ -22,7 +22,7 @@ from ldjcheck.records import Further
 from ldjcheck.records.deadline import while_time_lasts
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.shapes import HEIGHT, LENGTH, SMALL, WIDTH
-from ldjcheck.settling.guesses.sizes import resized
+from ldjcheck.settling.other_sizes import resized
 from ldjcheck.settling.settle import runs
 
 if TYPE_CHECKING:

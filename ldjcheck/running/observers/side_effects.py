@@ -1,8 +1,8 @@
 """What a call does to tensors beside its result: writes, casts, derivatives that end.
 
-Where a call keeps derivatives from passing: `detach`, `no_grad`, plain numbers.
-Values are not touched by any of these, so the place is found by letting derivatives pass
-at one statement at a time and looking at the gradient again.
+Values are not touched by what keeps derivatives from passing (`detach`, `no_grad`, plain
+numbers), so its place is found by letting derivatives pass at one statement at a time and
+looking at the gradient again.
 """
 
 from __future__ import annotations

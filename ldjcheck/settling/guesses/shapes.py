@@ -29,7 +29,7 @@ from ldjcheck.holdings import (
     reachable,
 )
 from ldjcheck.records import Shape
-from ldjcheck.settling.guesses.written import filled, fits, written_patterns
+from ldjcheck.settling.guesses.stated_shapes import filled, fits, written_patterns
 
 
 class _Free(int):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.sources import file, module
-from ldjcheck.targets.sources.notebook import telling
+from ldjcheck.targets.sources.notebook import running
 from ldjcheck.targets.sources.notebook.document import Cell, Statement
 from ldjcheck.targets.sources.notebook.running import future_flags, run_in_module
 from ldjcheck.targets.sources.notebook.slicing import (
@@ -51,14 +51,14 @@ def load(name: str, wanted: Sequence[str] = ()) -> Source:
     opened = _open(name)
     script, needs = opened.script, needs_of(wanted)
     cut = slice_for(script, needs)
-    if any(telling.binds_needed(blocked, needs) for blocked in cut.blocked):
+    if any(running.binds_needed(blocked, needs) for blocked in cut.blocked):
         return opened.whole.load(name, wanted)
     expr = " ".join(wanted)
     with users_fault("LDJ001", f"{name}, as far as {expr} needs it,"):
         if _is_imported_by_its_package(opened):
             return opened.whole.load(name, wanted)
         source, skipped = _run(opened, cut)
-    notes = telling.notes(cut, skipped, len(script.statements), "file")
+    notes = running.notes(cut, skipped, len(script.statements), "file")
     return replace(source, notes=notes)
 
 

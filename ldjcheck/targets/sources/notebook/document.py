@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ldjcheck.cells import cell_file
+from ldjcheck.tracebacks import cell_file
 
 
 class NotANotebookError(Exception):

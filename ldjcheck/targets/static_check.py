@@ -1,4 +1,4 @@
-"""What is wrong with a target that its text alone tells, before anything is run.
+"""What the text of a target tells before it is run: what is wrong, and what it imports.
 
 A misspelt name is told at once: nobody waits for torch to learn of it.
 """
@@ -10,7 +10,7 @@ import builtins
 import importlib.machinery
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,3 +122,76 @@ def _unbound(expr: str, source: Source) -> Iterable[str]:
         is_known = node.id in own or node.id in source.known
         if not is_known and not hasattr(builtins, node.id) and node.id not in _GIVEN:
             yield node.id
+
+
+def files_of(target: str) -> frozenset[Path]:
+    """Return the files whose change may change what comes of a target.
+
+    Imports are followed by their text, as far as they lead to files beside the source, in
+    a folder above it, or in the current one.
+    """
+    try:
+        source = parse_target(target).source
+    except CannotCheckError:
+        return frozenset()
+    start: Path | None = None
+    if file.accepts(source) or notebook.accepts(source):
+        start = Path(os.path.expanduser(source))
+    elif source.replace(".", "_").isidentifier():
+        start = file_of_module(source)
+    seen: set[Path] = set()
+    waiting = [] if start is None else [start.absolute()]
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            waiting += _imported(path)
+    return frozenset(seen)
+
+
+def source_file(target: str) -> Path | None:
+    """Return the Python file that a target's source is; None where the user has none.
+
+    What is installed is its authors', and a notebook is no Python.
+    """
+    try:
+        source = parse_target(target).source
+    except CannotCheckError:
+        return None
+    named = file.accepts(source)
+    found = Path(os.path.expanduser(source)) if named else module.file_of(source)
+    return None if found is None or not os.path.isfile(found) else found.absolute()
+
+
+def _imported(path: Path) -> Iterator[Path]:
+    here = Path.cwd()
+    folders = [path.parent, *(up for up in path.parents if here in (up, *up.parents))]
+    for name, level in _names(path):
+        up = min(level, len(path.parents)) - 1
+        base = folders if level == 0 else [path.parents[up]]
+        for folder in dict.fromkeys((*base, *([here] if level == 0 else ()))):
+            stem = folder.joinpath(*name.split(".")) if name else folder
+            for found in (stem.with_suffix(".py"), stem / "__init__.py"):
+                if os.path.isfile(found):
+                    yield found.absolute()
+
+
+def _names(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield what a file imports: dotted names, and how many packages up they begin."""
+    for node in _nodes(path):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, 0) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            yield module, node.level
+            for alias in node.names:  # which may be modules of it
+                yield f"{module}.{alias.name}".strip("."), node.level
+
+
+def _nodes(path: Path) -> Iterable[ast.AST]:
+    try:
+        if notebook.accepts(path.name):
+            return [n for each in notebook.statements(path) for n in ast.walk(each)]
+        return list(ast.walk(ast.parse(path.read_bytes())))
+    except (OSError, SyntaxError, ValueError, CannotCheckError):
+        return []  # it tells so itself when it is checked

@@ -1,7 +1,9 @@
-"""The ranks of events that a map of single entries takes: vectors, sequences and images."""
+"""Other ranks and sizes of an event that a layer takes, by what it takes already."""
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -13,7 +15,7 @@ from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.design import choose_batch
-from ldjcheck.settling.guesses.sizes import resized
+from ldjcheck.settling.guesses.shapes import SMALL
 from ldjcheck.settling.settle import runs
 
 _SIZES = (3, 4, 2, 5, 6, 7)
@@ -82,3 +84,45 @@ def _maps_entries(bench: Bench, probe: Probe) -> bool:
     if y.shape != x.shape or not bool(y.isfinite().all()):
         return False
     return same(z[~some], y[~some]) and not same(z[some], y[some])
+
+
+# Odd ones too, for halves of an odd number are two numbers; then ones that halve again.
+_OTHERS = (2, 4, 8), (5, 7, 3), (5, 8, 2), (1, 2, 4), (7, 6, 6)
+_HALVED_TWICE = (3, 12, 4), (2, 8, 16)  # for what takes none of these
+
+
+def resized(
+    shape: Shape, held: frozenset[int], free: frozenset[int] = frozenset()
+) -> tuple[Shape, ...]:
+    """Return shapes of the same kind and other sizes, axes that the layer fixes kept.
+
+    An axis whose size the layer holds somewhere is taken to be fixed by it, unless we chose
+    that size, as `free` says. Of axes of one size, which the layer holds, any may be the one
+    that it fixes: what runs decides. Shapes that part them come first, and last those that
+    keep one more axis: the layer may fix its size by a number that is a multiple of it.
+    """
+    loose = frozenset(i for i, size in enumerate(shape) if size not in held) | free
+    known = {shape[i] for i in loose}
+    twins = [i for i, n in enumerate(shape) if shape.count(n) > 1 and n not in known]
+    others: list[Shape] = []
+    freed = (
+        frozenset(some)
+        for count in range(max(1, len(twins)))
+        for some in itertools.combinations(twins, count)
+    )
+    fewer = (loose - {axis} for axis in sorted(loose) if len(loose) > 1)
+    varied = (*(loose | some for some in freed), *fewer)
+    for choices, axes in itertools.product((_OTHERS, _HALVED_TWICE), varied):
+        for choice in choices:
+            fitting = (choice * len(shape))[: len(shape)]
+            new = tuple(fitting[i] if i in axes else n for i, n in enumerate(shape))
+            # no dearer than what is asked anyway
+            largest = max(SMALL, math.prod(shape))
+            if new != shape and new not in others and math.prod(new) <= largest:
+                others.append(new)
+
+    def twins_kept(other: Shape) -> int:
+        pairs = itertools.combinations(range(len(shape)), 2)
+        return sum(shape[i] == shape[j] and other[i] == other[j] for i, j in pairs)
+
+    return tuple(sorted(others, key=twins_kept))

@@ -1,21 +1,42 @@
-"""Dequantization noise, and whether x + u stays in the cell that rounding undoes."""
+"""Layers that draw: dequantization, stochastic estimators, and how steep a map is.
+
+A trace or a power series is often estimated with random vectors (Hutchinson, Chen et al.
+2019). Then y is the same at every call and r is not: r is judged by its mean.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import round_trip_allowed
-from ldjcheck.oracle.noise.slopes import steepest
-from ldjcheck.records import Side
+from ldjcheck.records import Direction, Side
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
-from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Outcome, Runner
+
+
+def steepest(jacobians: Tensor) -> float:
+    """Return the largest slope of all samples along any direction, and 1 at least.
+
+    What cannot be told magnifies nothing.
+    """
+    if not bool(torch.isfinite(jacobians).all()):
+        return 1.0
+    return max(1.0, *(float(torch.linalg.matrix_norm(j, ord=2)) for j in jacobians))
+
+
+def flattest(jacobians: Tensor) -> float:
+    """Return the smallest slope of all samples along any direction, where it is known."""
+    finite = (j for j in jacobians if bool(torch.isfinite(j).all()))
+    slopes = (float(torch.linalg.matrix_norm(j, ord=-2)) for j in finite)
+    return min(slopes, default=1.0)
+
 
 _RARELY = 0.25  # the share of entries at which learned noise may be off by one cell
 _BEYOND = 0.25  # learned noise that is stretched a little leaves by less
@@ -118,3 +139,51 @@ def _shift(u: Tensor, draws: Sequence[Tensor]) -> float | None:
     return (
         float(found[-1]) if fits and float(found[:-1].abs().max()) > _LINEAR else None
     )
+
+
+_LEAST, _MOST = 32, 384  # calls at one configuration
+_OPERATIONS = 100_000  # of torch, over all calls at one configuration
+_SHARP = 24.0  # standard errors that the largest value should be worth
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Mean and its standard error, `(batch,)` in nats, over so many calls."""
+
+    mean: Tensor
+    error: Tensor
+    calls: int
+
+
+def estimate_of(
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
+) -> Estimate | None:
+    """Return the mean of an ldj that is random while y is not; None for all others."""
+    if not frozen.draws or base.reported is None:
+        return None
+    again = replace(runner, seed=runner.seed + 1).run(direction, x, Frozen())
+    if again.reported is None or again.y.shape != base.y.shape:
+        return None
+    if not torch.allclose(base.y, again.y, rtol=1e-12, atol=1e-12):
+        return None
+    if torch.allclose(base.reported, again.reported, rtol=1e-9, atol=1e-9):
+        return None
+    values = [base.reported.detach(), again.reported.detach()]
+    most = max(_LEAST, min(_MOST, _OPERATIONS // max(1, base.operations)))
+    while len(values) < most:
+        seed = runner.seed + len(values)
+        next_one = replace(runner, seed=seed).run(direction, x, Frozen()).reported
+        if next_one is None:
+            return None
+        values.append(next_one.detach())
+        if len(values) % _LEAST == 0:
+            found = _mean_of(values)
+            if bool((found.mean.abs() >= _SHARP * found.error).any()):
+                break
+    return _mean_of(values)
+
+
+def _mean_of(values: list[Tensor]) -> Estimate:
+    every = torch.stack(values).double().cpu()
+    error = every.std(dim=0) / len(values) ** 0.5
+    return Estimate(mean=every.mean(dim=0), error=error, calls=len(values))
