@@ -17,12 +17,13 @@ from ldjcheck.explaining.diagnoses import diagnoses_of
 from ldjcheck.explaining.sublayers import Sublayers, by_sublayers_alone, with_sublayers
 from ldjcheck.faults import failed_result, fault_of_layer
 from ldjcheck.judging.measurement import (
+    Split,
     compared,
     first_looks,
     measured,
     moved_while_smooth,
+    with_splits,
 )
-from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
     alone,
     forgiven,

@@ -1,13 +1,18 @@
-"""A whole class: the teacher's solution asked once, then submissions side by side."""
+"""A whole class: the teacher's solution, and submissions side by side, here or by Dask.
+
+On a cluster submissions travel as bytes, and facts come back. Each worker keeps one warden,
+and confines what it runs as this machine would.
+"""
 
 from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from ldjcheck.grading import black_box
 from ldjcheck.grading.black_box import Model, Models, Numbers, Remote
@@ -177,3 +182,107 @@ class SideBySide:
             futures = [pool.submit(work, each) for each in submissions]
             for done in as_completed(futures):
                 yield done.result()
+
+
+_PLUGIN = "ldjcheck-warden"
+
+
+class NoClusterError(Exception):
+    """There is no cluster to be had; the text says why, and what to do."""
+
+
+class Cluster:
+    """Marks submissions on the workers of a Dask scheduler.
+
+    Raises:
+        NoClusterError: Dask is not installed, or nobody answers at the address.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise NoClusterError(
+                "Grading on a cluster needs Dask: pip install 'ldjcheck[cluster]'"
+            ) from None
+        try:
+            self._client = Client(address, timeout="10s", set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise NoClusterError(
+                f"No Dask scheduler answers at {address}: {error}"
+            ) from None
+        self._client.register_plugin(_plugin(), name=_PLUGIN)
+
+    def enforced(self, limits: Limits) -> Enforced:
+        """Return what the confinement holds back on every worker.
+
+        Raises:
+            NoClusterError: there is none.
+        """
+        workers = list(self._client.scheduler_info(n_workers=-1)["workers"])
+        if not workers:
+            raise NoClusterError("The Dask scheduler has no workers.")
+        ask = partial(self._client.submit, _enforced, limits, pure=False)
+        told = self._client.gather([ask(workers=[each]) for each in workers])
+        names = Enforced.__slots__
+        return Enforced(**{n: all(getattr(each, n) for each in told) for n in names})
+
+    def mark(
+        self, submissions: Sequence[Submission], rubric: Rubric, models: Models
+    ) -> Iterator[Marked]:
+        """Yield the facts about submissions as they come."""
+        from distributed import as_completed
+
+        client = self._client
+        with client:
+            given = [(rubric, dict(models))]
+            (shared,) = client.scatter(given, broadcast=True, hash=False)
+            ask = partial(client.submit, _mark, pure=False)
+            futures = [ask(each, shared) for each in submissions]
+            for future in as_completed(futures, loop=client.loop):
+                yield future.result()
+
+
+def _plugin() -> Any:
+    from distributed import WorkerPlugin
+
+    class KeepsWardens(WorkerPlugin):
+        """Starts wardens as they are wanted, and ends them with the worker."""
+
+        def setup(self, worker: Any) -> None:
+            worker.ldjcheck_wardens = []
+
+        def teardown(self, worker: Any) -> None:
+            while worker.ldjcheck_wardens:
+                worker.ldjcheck_wardens.pop().close()
+
+    return KeepsWardens()
+
+
+def _mark(submission: Submission, shared: tuple[Rubric, Models]) -> Marked:
+    """Return the facts about one submission, on a worker."""
+    with _idle_warden() as warden:
+        return mark(submission, *shared, warden)
+
+
+def _enforced(limits: Limits) -> Enforced:
+    """Return what the confinement holds back on a worker."""
+    with _idle_warden() as warden:
+        return enforced_here(warden, limits)
+
+
+@contextmanager
+def _idle_warden() -> Iterator[Warden]:
+    """Take a warden of this worker's, and leave it for the next."""
+    from distributed import get_worker
+
+    worker: Any = get_worker()
+    idle: list[Warden] = worker.ldjcheck_wardens
+    try:
+        warden = idle.pop()
+    except IndexError:
+        warden = Warden()
+    try:
+        yield warden
+    finally:
+        idle.append(warden)

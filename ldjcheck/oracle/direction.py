@@ -15,9 +15,8 @@ from ldjcheck.numerics.tolerance import DIFFERENCED, again, lost_below
 from ldjcheck.oracle import structure
 from ldjcheck.oracle.derivatives.autograd import Truth, truth_of
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
-from ldjcheck.oracle.error_model import Value
+from ldjcheck.oracle.error_model import Value, known_in_float32
 from ldjcheck.oracle.question import Call, with_value
-from ldjcheck.oracle.single_precision import known_in_float32
 from ldjcheck.oracle.structured import by_structure
 from ldjcheck.records import Direction, Options, Side, Sides
 from ldjcheck.records.called import Behaviour, Coupling

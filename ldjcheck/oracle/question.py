@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ldjcheck.numerics.tolerance import CHANCE, CLEARLY
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.error_model import Value, allowed_at, slack_at
 from ldjcheck.oracle.noise import density_of, estimate_of
 from ldjcheck.records import Options, Probe, Side, Structure

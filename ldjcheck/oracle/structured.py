@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import is_once_more
-from ldjcheck.oracle.derivatives.autograd import is_the_number
-from ldjcheck.oracle.derivatives.flat_map import (
+from ldjcheck.oracle.derivatives.autograd import (
     FrozenMap,
     draw_of_map,
     has_whole_numbers,
+    is_the_number,
     manners_of,
 )
 from ldjcheck.oracle.derivatives.jacobian import central_difference

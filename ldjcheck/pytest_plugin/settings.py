@@ -14,7 +14,7 @@ import pytest
 
 from ldjcheck import __version__
 from ldjcheck.records.asked import LARGEST_SEED
-from ldjcheck.testing.keywords import CheckKeywords, unknown_keyword
+from ldjcheck.testing.assertion import CheckKeywords, unknown_keyword
 from ldjcheck.testing.parametrizing import project_options, session_seed
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from ldjcheck.records.called import (
     Way,
 )
 from ldjcheck.records.deadline import Deadline, TimeIsUpError
-from ldjcheck.records.edit import Derived, DerivedStep, Edit, Location, Obstacle
 from ldjcheck.records.measured import (
     Comparison,
     Diagnosis,
@@ -32,11 +31,16 @@ from ldjcheck.records.measured import (
 from ldjcheck.records.observed import Approximated, Evidence, Further, GradientMeasured
 from ldjcheck.records.result import (
     Check,
+    Derived,
+    DerivedStep,
+    Edit,
     Finding,
     Fix,
     Law,
     LawPoint,
     LedgerLine,
+    Location,
+    Obstacle,
     Result,
     Run,
     Sample,

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ldjcheck.records.deadline import Deadline, Stage
-from ldjcheck.records.edit import Location
-from ldjcheck.records.result import Finding
+from ldjcheck.records.result import Finding, Location
 from ldjcheck.records.words import Kind, Shape, Wrt
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.records.asked import Domain
-from ldjcheck.records.edit import Location
+from ldjcheck.records.result import Location
 from ldjcheck.records.words import Direction, Shape
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from ldjcheck.records.asked import Context, Options
 from ldjcheck.records.called import Behaviour, Calls, Layer
-from ldjcheck.records.edit import Location
 from ldjcheck.records.observed import Evidence, GradientMeasured, OneSided
-from ldjcheck.records.result import Check, Law, LedgerLine, SublayerLine
+from ldjcheck.records.result import Check, Law, LedgerLine, Location, SublayerLine
 from ldjcheck.records.side import Probe, Side, Sides
 from ldjcheck.records.words import Direction, Instead, Shape
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ldjcheck.records.called import Behaviour
-from ldjcheck.records.edit import Location
+from ldjcheck.records.result import Location
 from ldjcheck.records.side import Probe, Sides
 from ldjcheck.records.words import Direction
 

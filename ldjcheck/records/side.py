@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from ldjcheck.numerics.tolerance import CLEARLY
 from ldjcheck.records.asked import Domain
 from ldjcheck.records.called import BaseMass, Behaviour
-from ldjcheck.records.edit import Location
+from ldjcheck.records.result import Location
 from ldjcheck.records.words import (
     Direction,
     Instead,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ldjcheck.calling.domains import TAMEST, bounded_guesses
 from ldjcheck.numerics.tolerance import is_once_more
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.oracle.way_back.round_trip import has_one_image, period_of
 from ldjcheck.records import Direction, Domain

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.records import Check, Finding
-from ldjcheck.testing.keywords import has_words
+from ldjcheck.testing.assertion import has_words
 
 if TYPE_CHECKING:
     from ldjcheck.report import Report

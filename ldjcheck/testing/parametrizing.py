@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.testing.assertion import CheckKeywords, has_words, unknown_keyword
 from ldjcheck.testing.casework import CHECKS, Case, Expected, judge
-from ldjcheck.testing.keywords import CheckKeywords, has_words, unknown_keyword
 
 if TYPE_CHECKING:
     import pytest

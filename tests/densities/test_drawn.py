@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.distributions import Exponential, Normal, Uniform
 
-from ldjcheck.densities.drawn import Draws
+from ldjcheck.densities.drawn_and_dropped import Draws
 
 if TYPE_CHECKING:
     from collections.abc import Callable

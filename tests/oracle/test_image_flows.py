@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.structured import is_afforded
 from ldjcheck.oracle.structures.by_structure import Wanted
 from ldjcheck.oracle.structures.composition import determined

@@ -34,7 +34,7 @@ from ldjcheck.calling.results import (
 )
 from ldjcheck.calling.signature import call_signature, caller, total_name
 from ldjcheck.conventions.distributions.model import less_base
-from ldjcheck.densities.drawn import Draws
+from ldjcheck.densities.drawn_and_dropped import Draws
 from ldjcheck.densities.written import Memory
 from ldjcheck.records import Calls, Returned, Way
 from ldjcheck.revision import call_name

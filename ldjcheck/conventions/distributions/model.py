@@ -30,7 +30,7 @@ from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import declared_domain
 from ldjcheck.densities.asked import Mass
 from ldjcheck.densities.averages import before_the_mean
-from ldjcheck.densities.cut_off import left_behind
+from ldjcheck.densities.drawn_and_dropped import left_behind
 from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError

@@ -32,7 +32,7 @@ from ldjcheck.calling.signature import (
     signature_of,
     total_name,
 )
-from ldjcheck.densities.drawn import Draw, Draws
+from ldjcheck.densities.drawn_and_dropped import Draw, Draws
 from ldjcheck.errors import NoBaseError, NoOneNoiseError
 from ldjcheck.holdings import looked_up
 from ldjcheck.records import Calls, Domain, Returned, Way

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ldjcheck.numerics.closeness import ROUNDING, same
 from ldjcheck.numerics.tolerance import hides_mistakes
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.records import Probe
 from ldjcheck.running.bench import Bench

@@ -14,8 +14,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ldjcheck.densities.drawn import Draws
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.densities.drawn_and_dropped import Draws
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.oracle.question import Question
 from ldjcheck.records import Side

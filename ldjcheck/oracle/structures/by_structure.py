@@ -33,7 +33,6 @@ from ldjcheck.oracle.structures import (
     permutation,
     triangular,
 )
-from ldjcheck.oracle.structures.block import Block, Glimpse
 from ldjcheck.oracle.structures.determinant import (
     Afford,
     Determinant,
@@ -44,7 +43,7 @@ from ldjcheck.oracle.structures.determinant import (
     structure_of_parts,
 )
 from ldjcheck.oracle.structures.permutation import Permutation
-from ldjcheck.oracle.structures.proof import Claim, Proposal, prove
+from ldjcheck.oracle.structures.proof import Block, Claim, Glimpse, Proposal, prove
 
 Oracle = Callable[[Block], Proposal[Claim] | None]
 

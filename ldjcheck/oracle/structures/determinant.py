@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.anchor import Stage
-from ldjcheck.oracle.structures.block import Block
-from ldjcheck.oracle.structures.proof import Claim, Proof, Proposal
+from ldjcheck.oracle.structures.proof import Block, Claim, Proof, Proposal
 from ldjcheck.records import Structure
 from ldjcheck.records.words import Method
 

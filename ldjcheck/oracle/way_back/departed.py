@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.derivatives.flat_map import has_whole_numbers
+from ldjcheck.oracle.derivatives.autograd import has_whole_numbers
 from ldjcheck.oracle.way_back.round_trip import gap_between
 from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import on_failure

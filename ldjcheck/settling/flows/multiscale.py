@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ldjcheck.holdings import paths
 from ldjcheck.numerics.closeness import same
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.records import Calls, Departure, Kwargs, Returned, Shape
 from ldjcheck.records.called import Recognise, Way

@@ -18,11 +18,11 @@ from ldjcheck.targets.sources.file import missing, providers
 from ldjcheck.targets.sources.notebook import running
 from ldjcheck.targets.sources.notebook.document import (
     Cell,
+    Names,
     NotANotebookError,
     read_cells,
     statements_of,
 )
-from ldjcheck.targets.sources.notebook.names import Names
 from ldjcheck.targets.sources.notebook.running import (
     future_flags,
     remember_lines,

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from ldjcheck.targets.sources.notebook.document import MAGIC_CALL
-from ldjcheck.targets.sources.notebook.names import names_in
+from ldjcheck.targets.sources.notebook.document import MAGIC_CALL, names_in
 
 _CHANGING_METHODS = frozenset(
     name

@@ -18,8 +18,13 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.sources.notebook.document import MAGIC_CALL, Cell, Statement
-from ldjcheck.targets.sources.notebook.names import Names, names_in
+from ldjcheck.targets.sources.notebook.document import (
+    MAGIC_CALL,
+    Cell,
+    Names,
+    Statement,
+    names_in,
+)
 from ldjcheck.targets.sources.notebook.slicing import (
     Blocked,
     Left,

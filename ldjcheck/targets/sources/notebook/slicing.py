@@ -17,8 +17,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from ldjcheck.targets.sources.notebook.deeds import Doings, aliases, run_now
-from ldjcheck.targets.sources.notebook.document import Statement
-from ldjcheck.targets.sources.notebook.names import Names, names_in
+from ldjcheck.targets.sources.notebook.document import Names, Statement, names_in
 from ldjcheck.targets.sources.source import Grounds, Source, own_names
 
 
