@@ -87,11 +87,11 @@ def changes_orientation(
     for probe, side in sides:
         if fed and not probe.same_context:
             continue
-        if side.exact.is_square and side.exact.anchored:
+        jacobians = side.finite_jacobians
+        if jacobians is not None and side.exact.is_square and side.exact.anchored:
             drawn = probe.draw, probe.scale, probe.turned, probe.reflected
             at = (*(drawn if learns else ()), side.x.shape[1:])
-            assert side.finite_jacobians is not None
-            by_map.setdefault(at, []).extend(side.finite_jacobians)
+            by_map.setdefault(at, []).extend(jacobians)
     split = sum(map(has_both_signs, by_map.values()))
     if learns:
         alone = len(by_map) == 1  # parameters that stay as they are
@@ -179,8 +179,7 @@ def _reports_nothing(sides: Sequence[Side]) -> bool:
 
 
 def _off(side: Side) -> float:
-    assert side.exact.ldj is not None
     if side.said.ldj is None:
         return 0.0
-    off = (side.said.ldj - side.exact.ldj).abs()
-    return float(off.nan_to_num(float("inf")).max())
+    reported, exact = side.numbers
+    return float((reported - exact).abs().nan_to_num(float("inf")).max())

@@ -76,6 +76,11 @@ RULES: tuple[Rule, ...] = tuple(
 )
 
 
+def rule_of(code: str) -> Rule:
+    """Return the rule of a finding's code."""
+    return next(rule for rule in RULES if rule.code == code)
+
+
 def rule_for(code_or_name: str) -> Rule | None:
     """Return the rule of this code or name, or None."""
     wanted = code_or_name.strip()

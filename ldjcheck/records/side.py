@@ -135,6 +135,12 @@ class Exact:
         """By how much a report must be off to be wrong, `(batch,)` in nats."""
         return None if self.allowed is None else self.clearly * self.allowed
 
+    @property
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """What is allowed and what refutes, `(batch,)` in nats, where that is known."""
+        assert self.allowed is not None
+        return self.allowed, self.clearly * self.allowed
+
     def without(self, samples: Tensor) -> Exact:
         """Return it with the ldj of some samples unknown; `samples` is `(batch,)`, bool."""
         if self.ldj is None:
@@ -243,6 +249,13 @@ class Side:
         if jacobian is None or y is None or y.shape[:1] != jacobian.shape[:1]:
             return jacobian
         return jacobian[y.reshape(len(y), -1).isfinite().all(1)]
+
+    @property
+    def numbers(self) -> tuple[Tensor, Tensor]:
+        """Reported and exact ldj, `(batch,)` in nats, of a side that has both."""
+        assert self.said.ldj is not None
+        assert self.exact.ldj is not None
+        return self.said.ldj, self.exact.ldj
 
     @property
     def difference(self) -> Tensor | None:

@@ -196,7 +196,7 @@ def _as_spoken(
 
 def _enters_negatively(target: Target | None, amounts: list[Tensor]) -> bool:
     """Return whether a number, or one for each sample, enters with the other sign."""
-    if target is None or target.first is None:
+    if target is None:
         return False
     value = value_node(target.first).value
     if value.numel() not in (1, len(amounts[0])):
@@ -259,7 +259,6 @@ def unneeded(term: Term) -> Iterator[Explanation]:
     if not all(fits(t, n, 0 * n) for t, n in zip(case.traces, term.needs, strict=True)):
         return
     first = target.first
-    assert first is not None
     used = value_node(first)
     here = target_location(case, target)
     known: dict[str, Any] = {"operand": operand(target), "size": target.size}

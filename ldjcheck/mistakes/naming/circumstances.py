@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes import rule_for, rule_of
 from ldjcheck.mistakes.contract import non_finite
 from ldjcheck.mistakes.counts import masked_dims_counted
 from ldjcheck.mistakes.proof import stale_suppression
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 def refusal(error: CannotCheckError) -> Finding:
     """Return why a target could not be checked."""
-    rule = rule_for(error.code)
-    assert rule is not None, error.code
-    return rule.finding(error.message, evidence=error.evidence)
+    return rule_of(error.code).finding(error.message, evidence=error.evidence)
 
 
 def without_gradients(usual: Tensor, without: Tensor, dims: int) -> Finding:

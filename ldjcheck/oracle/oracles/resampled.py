@@ -102,8 +102,8 @@ def _with_wobble(
 
 def _at_the_start(inverse: Side, forward: Side, off: float) -> Side:
     """Return what is known of a way back that leads to where the way there started."""
-    assert forward.exact.allowed is not None
-    allowed = forward.exact.allowed + residual_allowed(off, forward.dims)
+    allowed, _ = forward.exact.bounds
+    allowed = allowed + residual_allowed(off, forward.dims)
     judged = judged_by(inverse, forward.exact, allowed)
     trip = RoundTrip(off=off, residual=off, allowed=_UNKNOWN)
     return replace(inverse, exact=replace(judged, anchored=True), round_trip=trip)
