@@ -6,8 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from ldjcheck.experiments import branches, float32_parity, folds, gradient, orientation
-from ldjcheck.experiments.approximation import convergence
+from ldjcheck.experiments import (
+    branches,
+    convergence,
+    float32_parity,
+    folds,
+    gradient,
+    orientation,
+)
 from ldjcheck.experiments.behaviour import conduct, uninitialised_memory
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.experiments.perturbation import Borne, as_far_as_borne, is_wrong

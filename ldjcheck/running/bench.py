@@ -28,7 +28,7 @@ from ldjcheck.running.failed_calls import (
     UnexpectedReturnError,
 )
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.held_sizes import Axes, Counted, hold, sizes_at
+from ldjcheck.running.held_state import Axes, Counted, hold, keep_up, sizes_at
 from ldjcheck.running.placement import dtype_of, moved, usable
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.blueprint import Blueprint, NoBlueprintError, Still
@@ -41,7 +41,6 @@ from ldjcheck.running.snapshot.isolation import (
     set_mode,
     switch,
 )
-from ldjcheck.running.spectral_norm import keep_up
 
 _PLAIN = (bool, int, float, str, tuple)  # values that say how a layer is built
 _GAIN = 2.0  # of a move of weights: as far as to initialise them once more

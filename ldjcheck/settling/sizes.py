@@ -21,7 +21,7 @@ from ldjcheck.records import Calls, Direction, Layer, Shape
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.held_sizes import Axes, Counted, hold
+from ldjcheck.running.held_state import Axes, Counted, hold
 from ldjcheck.running.snapshot.isolation import copied
 
 _BATCH = 5

@@ -11,7 +11,7 @@ import pytest
 from grading.test_forms import ALL, ONE, SHOWN, marked
 from report_runs import FAIL, FAILED, run, samples
 
-from ldjcheck.classroom.quiz.question import Question, hints
+from ldjcheck.classroom.quiz import Question, hints
 from ldjcheck.grading.feedback import feedback
 from ldjcheck.grading.overview import overview
 from ldjcheck.grading.records import Sample

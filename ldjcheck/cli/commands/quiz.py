@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ldjcheck.classroom.quiz.question import Question
+    from ldjcheck.classroom.quiz import Question
 
 _WIDTH = 80
 _WORDS = "h for a hint, s to see the answer, q to stop"
@@ -48,7 +48,7 @@ def quiz(topic: str | None, seed: int | None, count: int, export: Path | None) -
     seed = secrets.randbelow(10_000) if seed is None else seed
     try:
         codes_about(topic)  # a slip is told before torch is loaded
-        from ldjcheck.classroom.quiz.drawing import draw
+        from ldjcheck.classroom.quiz_drawing import draw
 
         drawn = draw(topic, seed, count)
         if export is not None:
@@ -72,7 +72,7 @@ def quiz(topic: str | None, seed: int | None, count: int, export: Path | None) -
 def _export(
     questions: list[Question], path: Path, seed: int, topic: str | None
 ) -> None:
-    from ldjcheck.classroom.quiz.sheet import NoSheetError, write_sheet
+    from ldjcheck.classroom.quiz import NoSheetError, write_sheet
 
     try:
         key = write_sheet(questions, path, seed=seed, topic=topic)
@@ -87,7 +87,7 @@ class _Game:
     """One question on the screen: what is asked, answered and told."""
 
     def __init__(self, question: Question) -> None:
-        from ldjcheck.classroom.quiz.question import hints
+        from ldjcheck.classroom.quiz import hints
 
         self._question = question
         self._hints = list(hints(question))
@@ -95,7 +95,7 @@ class _Game:
 
     def play(self) -> bool:
         """Ask until all is known; return whether to go on with the next."""
-        from ldjcheck.classroom.quiz.question import on_edit, on_line, on_verdict
+        from ldjcheck.classroom.quiz import on_edit, on_line, on_verdict
 
         question = self._question
         for number, row in enumerate(question.text.rstrip().splitlines(), 1):

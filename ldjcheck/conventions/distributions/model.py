@@ -28,8 +28,7 @@ from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of, unit_of_m
 from ldjcheck.calling.results import returned_alone, returns_one_thing, written_in
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import declared_domain
-from ldjcheck.densities.asked import Mass
-from ldjcheck.densities.averages import before_the_mean
+from ldjcheck.densities.answers import Mass, before_the_mean
 from ldjcheck.densities.drawn_and_dropped import left_behind
 from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out

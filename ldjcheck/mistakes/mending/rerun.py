@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.experiments.approximation import convergence
+from ldjcheck.experiments import convergence
 from ldjcheck.experiments.behaviour import conduct
 from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ldjcheck.records import Comparison, Shape
-    from ldjcheck.running.held_sizes import Axes, Counted
+    from ldjcheck.running.held_state import Axes, Counted
     from ldjcheck.settling.subject import Subject
 
     _Taken = tuple[tuple[Counted, Axes], ...]

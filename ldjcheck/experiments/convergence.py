@@ -19,8 +19,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ldjcheck.experiments.approximation.step_size import Grain, Number
 from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.experiments.step_size import Grain, Number
 from ldjcheck.numerics.tolerance import (
     SOLVER_RESIDUAL,
     hides_mistakes,

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator
 
 from ldjcheck.classroom.lessons import codes_about
-from ldjcheck.classroom.quiz.question import FILE, NAME, Question, differing, examine
+from ldjcheck.classroom.quiz import FILE, NAME, Question, differing, examine
 from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.classroom.zoo import ANIMALS, Animal, load
 from ldjcheck.mistakes.rewriting.sites import Site
