@@ -14,13 +14,13 @@ from ldjcheck.checking import EXIT_CODES
 from ldjcheck.deriving import derive_layer
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
-from ldjcheck.holdings import looked_up
-from ldjcheck.listening import announce, shown_in_notebook
+from ldjcheck.object_graph import looked_up
 from ldjcheck.options.comments import ignored_in_source
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
 from ldjcheck.records import Layer, Options, Result, Run
 from ldjcheck.records.asked import Oracle
+from ldjcheck.report_hooks import announce, shown_in_notebook
 from ldjcheck.running.snapshot.isolation import undisturbed
 from ldjcheck.search import check_layer
 from ldjcheck.targets import as_targets, load_layer, parse_target, seed_all

@@ -27,8 +27,8 @@ from ldjcheck.records.result import Skipped
 from ldjcheck.report import Style, text
 from ldjcheck.session.isolation import Finished, run_isolated
 from ldjcheck.session.targets import Checked, Checker, Request, check_target
-from ldjcheck.targets.blame import shown_path
 from ldjcheck.targets.static_check import files_of, source_file
+from ldjcheck.targets.user_errors import shown_path
 
 _DIGITS = 6  # of the numbers of a layer that passes
 

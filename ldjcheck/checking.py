@@ -34,8 +34,12 @@ from ldjcheck.judging.status import (
     status_of,
     with_shares,
 )
-from ldjcheck.mistakes.naming.circumstances import unused
-from ldjcheck.mistakes.naming.findings import RAISED, name_findings, within_sublayer
+from ldjcheck.mistakes.attribution.circumstances import unused
+from ldjcheck.mistakes.attribution.findings import (
+    RAISED,
+    name_findings,
+    within_sublayer,
+)
 from ldjcheck.portrait import with_portrait
 from ldjcheck.readings import BY_NUMBERS, BY_RESULT
 from ldjcheck.readings.reading import Measured, Outcome, Reading
@@ -578,8 +582,8 @@ def _fixed(
     An edit is verified at configurations of other seeds than all that was measured, and
     once at the `whole` size where the mistake was explained at a smaller one.
     """
-    from ldjcheck.derivation.leaking import with_leaks
-    from ldjcheck.derivation.undoing import with_steps_not_undone
+    from ldjcheck.derivation.conditioning_leak import with_leaks
+    from ldjcheck.derivation.inverse_localisation import with_steps_not_undone
     from ldjcheck.mistakes.mending import Plans, Whole, wants_derived, with_fixes
     from ldjcheck.mistakes.mending.outputs import with_densities, with_outputs
     from ldjcheck.settling.other_sizes import at_all_ranks, at_other_sizes

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck import checking
 from ldjcheck.calling.domain_text import parse_domain
-from ldjcheck.holdings import tensors
+from ldjcheck.object_graph import tensors
 from ldjcheck.records import Context, Domain, Layer, Options, Probe, Result, Shape
 from ldjcheck.records.asked import LARGEST_SEED
 from ldjcheck.settling.design import plan_probes

@@ -24,7 +24,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"numerics"}),
     frozenset(
         {
-            "errors", "holdings", "records", "torch_ops",
+            "errors", "object_graph", "records", "torch_ops",
             "tracebacks", "tracing",
         }
     ),
@@ -42,7 +42,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"mistakes.engine", "mistakes.rewriting"}),
     frozenset({"mistakes.catalogue"}),
     frozenset({"mistakes"}),
-    frozenset({"mistakes.diagnosis", "mistakes.mending", "mistakes.naming"}),
+    frozenset({"mistakes.diagnosis", "mistakes.mending", "mistakes.attribution"}),
     frozenset({"report.style"}),
     frozenset({"report.blocks"}),
     frozenset({"report"}),
@@ -53,7 +53,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"derivation"}),
     frozenset({"checking", "deriving"}),
     frozenset({"recognition", "search"}),
-    frozenset({"listening"}),
+    frozenset({"report_hooks"}),
     frozenset({"api"}),
     frozenset({"classroom", "testing"}),
     frozenset({"monitoring"}),

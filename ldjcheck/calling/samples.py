@@ -17,7 +17,7 @@ from ldjcheck.calling.results import (
     returned_expressions,
     returned_names,
 )
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 
 Key = int | str
 

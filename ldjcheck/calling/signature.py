@@ -22,7 +22,7 @@ from ldjcheck.calling.parameter_names import (
     is_time,
     is_total,
 )
-from ldjcheck.holdings import looked_up, module_of, reachable
+from ldjcheck.object_graph import looked_up, module_of, reachable
 from ldjcheck.records import Calls
 
 INVERSE_METHODS = (

@@ -80,10 +80,10 @@ def _report(ctx: click.Context, names: dict[str, Any]) -> Report:
     from ldjcheck import api
     from ldjcheck.checking import EXIT_CODES
     from ldjcheck.errors import CannotCheckError, CommentError
-    from ldjcheck.listening import shown_in_notebook
     from ldjcheck.options.comments import ignored_in_source
     from ldjcheck.records import Run
     from ldjcheck.report import Report
+    from ldjcheck.report_hooks import shown_in_notebook
     from ldjcheck.targets.data import read_inputs
     from ldjcheck.targets.expression import evaluate
     from ldjcheck.targets.sources.source import HERE, Source

@@ -38,7 +38,7 @@ from ldjcheck.conventions.transforms import (
     transform,
 )
 from ldjcheck.conventions.transforms.transform import declared_domain
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 from ldjcheck.records import Calls, Way
 
 CONVENTIONS: tuple[Convention, ...] = (

@@ -22,7 +22,7 @@ from ldjcheck.calling.signature import (
     method_names,
     signature_of,
 )
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 _BACK = ("inverse", "inv", "backward", "reverse")

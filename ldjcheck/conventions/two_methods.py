@@ -22,7 +22,7 @@ from ldjcheck.calling.signature import (
     method_names,
 )
 from ldjcheck.conventions.accumulator import by_methods_of_a_total
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 from ldjcheck.records import Calls
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from ldjcheck.derivation.program import Program, Refusal, derive_call
 from ldjcheck.derivation.reading.execution import Observer, Recorded, form_of, recorded
-from ldjcheck.derivation.reading.homes import Home, home_of
+from ldjcheck.derivation.reading.ldj_sites import Home, home_of
+from ldjcheck.derivation.writing.codegen import Spelled
 from ldjcheck.derivation.writing.edits import Line, NoPlaceError, statements_of
-from ldjcheck.derivation.writing.spelling import Spelled
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Calls, Direction, Probe, Side
 from ldjcheck.revision import Replacement

@@ -41,9 +41,9 @@ from ldjcheck.records import (
 from ldjcheck.records.observed import Observation
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.running.bench import Bench
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner
 
 _TRIED = 6  # numbers

@@ -20,8 +20,8 @@ from ldjcheck.oracle.derivatives.jacobian import (
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.records import Options, Side
 from ldjcheck.records.observed import GradientPart
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.side_effects import Cuts, place_of_code
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import learnable

@@ -14,7 +14,7 @@ from ldjcheck.experiments import (
     gradient,
     orientation,
 )
-from ldjcheck.experiments.behaviour import conduct, uninitialised_memory
+from ldjcheck.experiments.behaviour import call_effects, uninitialised_memory
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.experiments.perturbation import Borne, as_far_as_borne, is_wrong
 from ldjcheck.oracle.direction import approximated, are_all_apart
@@ -32,7 +32,7 @@ OF_VALUES: tuple[Experiment, ...] = (
 
 OF_CALLS: tuple[Experiment, ...] = (
     float32_parity.EXPERIMENT,
-    conduct.EXPERIMENT,
+    call_effects.EXPERIMENT,
     gradient.EXPERIMENT,
     orientation.EXPERIMENT,
     branches.EXPERIMENT,

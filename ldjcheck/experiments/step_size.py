@@ -25,7 +25,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import attributes, module_of, reachable
+from ldjcheck.object_graph import attributes, module_of, reachable
 from ldjcheck.revision import (
     Live,
     Replacement,

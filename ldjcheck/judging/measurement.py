@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import frozen_parameters, paths, reachable
 from ldjcheck.judging import compare
 from ldjcheck.judging.status import said_of_runs
+from ldjcheck.object_graph import frozen_parameters, paths, reachable
 from ldjcheck.records import (
     Comparison,
     Context,

@@ -12,8 +12,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from ldjcheck.errors import CommentError
-from ldjcheck.holdings import functions_of, reachable
 from ldjcheck.mistakes import ignorable_codes_for
+from ldjcheck.object_graph import functions_of, reachable
 from ldjcheck.records import Location, Suppression
 from ldjcheck.tape import has_line, shown_file
 from ldjcheck.tracebacks import home_of, is_own, split_cell

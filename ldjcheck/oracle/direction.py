@@ -23,9 +23,9 @@ from ldjcheck.records.called import Behaviour, Coupling
 from ldjcheck.records.side import Exact, Said
 from ldjcheck.running.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.running.bench import Bench
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Runner
 

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import reachable
 from ldjcheck.numerics.numerical_rank import kept_values, loses, singular_values
 from ldjcheck.numerics.tolerance import (
     MACHINE_EPSILON,
@@ -31,6 +30,7 @@ from ldjcheck.numerics.tolerance import (
     hides_mistakes,
     lost_below,
 )
+from ldjcheck.object_graph import reachable
 from ldjcheck.oracle.derivatives.autograd import FrozenMap, Truth
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.records import Options

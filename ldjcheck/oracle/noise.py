@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ldjcheck.numerics.tolerance import round_trip_allowed
 from ldjcheck.records import Direction, Side
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Outcome, Runner
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from ldjcheck.oracle.derivatives.jacobian import FEW, log_abs_det
 from ldjcheck.oracle.structured import LARGE, step_of
 from ldjcheck.records import Calls, Probe, Shape, Side
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.tape import Node, Step, Trace, ancestors, dependents, in_order, rerun
 from ldjcheck.tape.node import chain, dominators

@@ -37,8 +37,8 @@ from ldjcheck.oracle.structures.by_structure import Wanted, determinant
 from ldjcheck.oracle.structures.composition import determined
 from ldjcheck.oracle.structures.determinant import Cost, Determinant
 from ldjcheck.records import Deadline, Shape, Side, TimeIsUpError
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import LayerRaisedError
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.calls import Passages
 
 LARGE = 128

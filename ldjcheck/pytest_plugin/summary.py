@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ldjcheck.listening import LISTENER, Heard
 from ldjcheck.pytest_plugin.settings import seed_of
 from ldjcheck.records import Run
+from ldjcheck.report_hooks import LISTENER, Heard
 
 PROPERTY = "ldjcheck"
 """The name of the user property in which results travel."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from ldjcheck.listening import announce
 from ldjcheck.pytest_plugin.settings import seed_of
 from ldjcheck.records import Run
+from ldjcheck.report_hooks import announce
 from ldjcheck.targets.static_check import file_of_module
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from ldjcheck.records.called import (
     StateChange,
     Unrepeatable,
 )
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Outcome, Runner, is_single
 from ldjcheck.running.snapshot.isolation import unharmed

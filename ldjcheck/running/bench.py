@@ -16,7 +16,7 @@ from torch import Tensor
 from ldjcheck.calling.domains import REAL
 from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.errors import LAYERS_OWN
-from ldjcheck.holdings import attributes, reachable
+from ldjcheck.object_graph import attributes, reachable
 from ldjcheck.records import Calls, Domain, Layer, Options, Probe, Shape
 from ldjcheck.records.asked import Given
 from ldjcheck.records.deadline import Stage

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.running.manner import PLAIN, Manner
+from ldjcheck.running.call_mode import PLAIN, Manner
 from ldjcheck.running.placement import (
     HALVES,
     INTEGER_DTYPES,

@@ -20,7 +20,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.spectral_norm import SpectralNorm
 
 from ldjcheck.errors import LAYERS_OWN
-from ldjcheck.holdings import reachable
+from ldjcheck.object_graph import reachable
 from ldjcheck.records import Shape
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import attributes, reachable, tensors
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON
+from ldjcheck.object_graph import attributes, reachable, tensors
 from ldjcheck.torch_ops import TO_LOW_PRECISION
 from ldjcheck.tracing import Args, Named, Operation
 

@@ -27,15 +27,15 @@ from ldjcheck.records import (
     Way,
 )
 from ldjcheck.records.asked import Oracle
+from ldjcheck.running.call_mode import PLAIN, Manner
 from ldjcheck.running.failed_calls import (
     AbsentWayError,
     FailedCallError,
     LayerRaisedError,
     UnexpectedReturnError,
 )
+from ldjcheck.running.flattening import Layout, gathered
 from ldjcheck.running.guard import Frozen, Guard
-from ldjcheck.running.manner import PLAIN, Manner
-from ldjcheck.running.packing import Layout, gathered
 from ldjcheck.running.placement import CPU, placed
 from ldjcheck.running.reported import reported_of
 from ldjcheck.running.snapshot.isolation import reseed

@@ -35,9 +35,9 @@ from ldjcheck.targets import (
     seed_all,
     trouble_ahead,
 )
-from ldjcheck.targets.blame import shown_path, users_fault
 from ldjcheck.targets.data import read_inputs, with_weights
 from ldjcheck.targets.expression import evaluate
+from ldjcheck.targets.user_errors import shown_path, users_fault
 
 if TYPE_CHECKING:
     from ldjcheck.checking import Tell

@@ -21,7 +21,7 @@ from torch import Tensor
 from ldjcheck.calling.parameter_names import DENSITIES
 from ldjcheck.calling.signature import INVERSE_METHODS, method_names, signature_of
 from ldjcheck.errors import LAYERS_OWN
-from ldjcheck.holdings import attributes, module_of, reachable
+from ldjcheck.object_graph import attributes, module_of, reachable
 from ldjcheck.records import Layer, Shape
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import on_failure

@@ -16,7 +16,7 @@ from ldjcheck.calling.results import written_in
 from ldjcheck.calling.signature import call_signature, signature_of
 from ldjcheck.conventions import densities, recognise_conventions
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 from ldjcheck.records import Calls, Context, Layer, Options, Shape
 from ldjcheck.records.asked import Given
 from ldjcheck.settling.guesses.shapes import Guesses, ShapeGuess

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ldjcheck.holdings import attributes, by_name, module_of, reachable
 from ldjcheck.numerics.tolerance import is_once_more
+from ldjcheck.object_graph import attributes, by_name, module_of, reachable
 from ldjcheck.records import Calls, Direction, Layer, Shape
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import on_failure

@@ -25,7 +25,7 @@ from ldjcheck.conventions import (
     untaken,
 )
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import held_transform, is_lazy, module_of, unwrapped
+from ldjcheck.object_graph import held_transform, is_lazy, module_of, unwrapped
 from ldjcheck.records import Calls, Layer, Options, Probe, Shape
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.placement import said_of_device
@@ -58,7 +58,7 @@ from ldjcheck.settling.settle import (
     runs,
     with_telling_masks,
 )
-from ldjcheck.settling.uncalled import made_by_users, uncallable, with_parts
+from ldjcheck.settling.unrecognised import made_by_users, uncallable, with_parts
 
 _BEYOND = 2  # shapes beyond the limit that are tried, to say that they are
 _LARGEST = 2**22  # dims of these

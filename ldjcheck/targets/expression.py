@@ -12,7 +12,6 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.blame import shown_path, users_fault
 from ldjcheck.targets.sources.source import (
     Source,
     bound_by,
@@ -20,6 +19,7 @@ from ldjcheck.targets.sources.source import (
     likely_layers,
     respelled,
 )
+from ldjcheck.targets.user_errors import shown_path, users_fault
 from ldjcheck.tracebacks import split_cell
 
 _LACKS = re.compile(r"missing \d+ required (positional|keyword-only) argument")

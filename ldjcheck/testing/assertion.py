@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from ldjcheck.listening import announce, unheard
 from ldjcheck.options.table import KEYWORDS
 from ldjcheck.records.asked import Oracle
+from ldjcheck.report_hooks import announce, unheard
 
 if TYPE_CHECKING:
     import torch

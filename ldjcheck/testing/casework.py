@@ -149,7 +149,7 @@ def judge(case: Case, target: str) -> None:
     __tracebackhide__ = True
     import pytest
 
-    from ldjcheck.listening import announce
+    from ldjcheck.report_hooks import announce
     from ldjcheck.testing.assertion import failure_of
 
     codes = frozenset(code for code, _ in case.expected.reasons)

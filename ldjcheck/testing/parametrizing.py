@@ -147,7 +147,7 @@ class _Subject:
         The same function may stand under other marks, as where classes inherit it.
         """
         from ldjcheck.api import check
-        from ldjcheck.listening import unheard
+        from ldjcheck.report_hooks import unheard
 
         __tracebackhide__ = True
         for known, report in self.reports:

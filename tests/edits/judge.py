@@ -26,9 +26,9 @@ from torch import Tensor, nn
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.options.keywords import asked
 from ldjcheck.records import Layer
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.settling.subject import settle_layer
 from ldjcheck.tracebacks import cell_file
 

@@ -33,7 +33,7 @@ from ldjcheck.densities.drawn_and_dropped import left_behind
 from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 from ldjcheck.records import (
     BaseMass,
     CallFunction,

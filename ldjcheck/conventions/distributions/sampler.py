@@ -34,7 +34,7 @@ from ldjcheck.calling.signature import (
 )
 from ldjcheck.densities.drawn_and_dropped import Draw, Draws
 from ldjcheck.errors import NoBaseError, NoOneNoiseError
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 from ldjcheck.records import Calls, Domain, Returned, Way
 
 _NO_CALL = "_forward_unimplemented"

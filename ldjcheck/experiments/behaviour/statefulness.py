@@ -21,9 +21,9 @@ from ldjcheck.records import Direction, Kwargs, Probe, Returned
 from ldjcheck.records.called import Stale, StaleFrom, StateChange
 from ldjcheck.running.behaviour import SAME, VISIBLE, stale_by, stale_ldj
 from ldjcheck.running.bench import Bench
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import learnable, set_mode

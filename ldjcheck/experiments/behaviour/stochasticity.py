@@ -14,9 +14,9 @@ from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.records import Direction, Options, Side
 from ldjcheck.records.called import Unrepeatable
 from ldjcheck.running.behaviour import SAME, difference
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import set_mode

@@ -20,8 +20,8 @@ from ldjcheck.oracle.derivatives.jacobian import (
 from ldjcheck.records import Direction, Shape, Wrt
 from ldjcheck.records.asked import Oracle
 from ldjcheck.records.words import Method
+from ldjcheck.running.call_mode import PLAIN, Manner
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import PLAIN, Manner
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.tracebacks import message_of
 

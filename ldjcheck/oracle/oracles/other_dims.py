@@ -11,9 +11,9 @@ from ldjcheck.oracle.oracles.split_integral import MOST_DROPPED
 from ldjcheck.oracle.question import Oracle, Question, answered
 from ldjcheck.records import Probe, Side, Sides
 from ldjcheck.running.bench import Bench
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Runner
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.naming.circumstances import with_padding
+from ldjcheck.mistakes.attribution.circumstances import with_padding
 from ldjcheck.readings.reading import Outcome, Reading, read_anew, with_finding
 from ldjcheck.settling.guesses.contexts import guess_contexts
 

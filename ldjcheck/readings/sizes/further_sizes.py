@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ldjcheck.holdings import reachable
 from ldjcheck.judging import compare
+from ldjcheck.object_graph import reachable
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import Further
 from ldjcheck.records.deadline import while_time_lasts

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import attributes, is_plain, reachable
+from ldjcheck.object_graph import attributes, is_plain, reachable
 
 
 class Namespace:

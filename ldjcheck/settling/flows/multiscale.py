@@ -17,17 +17,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import paths
 from ldjcheck.numerics.closeness import same
+from ldjcheck.object_graph import paths
 from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.records import Calls, Departure, Kwargs, Returned, Shape
 from ldjcheck.records.called import Recognise, Way
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.flattening import gathered
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.dropped_dims import Asked, Leavings, Left
-from ldjcheck.running.packing import gathered
 from ldjcheck.running.runner import Runner
 
 _SAME = 1e-9

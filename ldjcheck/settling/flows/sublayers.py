@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ldjcheck.conventions import recognise_conventions
-from ldjcheck.holdings import module_of, paths, reachable
 from ldjcheck.numerics.closeness import same
+from ldjcheck.object_graph import module_of, paths, reachable
 from ldjcheck.oracle.direction import measured_side
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.oracle.way_back.preimage import way_back

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.distributions import Distribution
 
-from ldjcheck.holdings import (
+from ldjcheck.object_graph import (
     attributes,
     by_name,
     is_plain,

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ldjcheck.holdings import functions_of, is_of_the_user, looked_up
+from ldjcheck.object_graph import functions_of, is_of_the_user, looked_up
 from ldjcheck.records import Shape
 
 Pattern = tuple[int | None, ...]

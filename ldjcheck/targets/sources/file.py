@@ -24,7 +24,6 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.blame import shown_path, users_fault
 from ldjcheck.targets.sources.source import (
     Grounds,
     Source,
@@ -32,6 +31,7 @@ from ldjcheck.targets.sources.source import (
     did_you_mean,
     near_misses,
 )
+from ldjcheck.targets.user_errors import shown_path, users_fault
 
 
 def import_around(

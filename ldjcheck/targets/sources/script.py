@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.sources import file, module
 from ldjcheck.targets.sources.notebook import running
 from ldjcheck.targets.sources.notebook.document import Cell, Statement
@@ -29,6 +28,7 @@ from ldjcheck.targets.sources.notebook.slicing import (
     slice_for,
 )
 from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
+from ldjcheck.targets.user_errors import users_fault
 
 
 def accepts(name: str) -> bool:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.sources.file import missing, providers
 from ldjcheck.targets.sources.notebook import running
 from ldjcheck.targets.sources.notebook.document import (
@@ -39,6 +38,7 @@ from ldjcheck.targets.sources.notebook.slicing import (
     with_callers,
 )
 from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
+from ldjcheck.targets.user_errors import users_fault
 
 
 def accepts(name: str) -> bool:

@@ -18,11 +18,11 @@ from ldjcheck.calling.parameter_names import (
     is_total,
     unit_of_method,
 )
-from ldjcheck.holdings import module_of
+from ldjcheck.object_graph import module_of
 from ldjcheck.records.result import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
 from ldjcheck.targets.expression import misfit, typed_with_blanks
-from ldjcheck.targets.sources.notebook.deeds import Doings
+from ldjcheck.targets.sources.notebook.side_effects import Doings
 from ldjcheck.targets.sources.source import (
     Grounds,
     Source,

@@ -9,7 +9,7 @@ from ldjcheck.calling.parameter_names import DENSITIES
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions import densities, recognise_conventions
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import module_of, paths, reachable
+from ldjcheck.object_graph import module_of, paths, reachable
 from ldjcheck.records import Layer, Options
 
 

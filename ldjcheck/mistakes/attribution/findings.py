@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ldjcheck.mistakes import RULES
-from ldjcheck.mistakes.catalogue.rule import Circumstances, Rule
-from ldjcheck.mistakes.contract import non_finite
-from ldjcheck.mistakes.engine.closeness import SOMETHING
-from ldjcheck.mistakes.engine.kinds import REGION, TIE, TIMES
-from ldjcheck.mistakes.naming.precedence import (
+from ldjcheck.mistakes.attribution.precedence import (
     numbers_count,
     rank,
     without_consequences,
 )
+from ldjcheck.mistakes.catalogue.rule import Circumstances, Rule
+from ldjcheck.mistakes.contract import non_finite
+from ldjcheck.mistakes.engine.closeness import SOMETHING
+from ldjcheck.mistakes.engine.kinds import REGION, TIE, TIMES
 from ldjcheck.mistakes.terms import missing_term, unexplained_mismatch, wrong_derivative
 from ldjcheck.mistakes.unchecked import layer_raised
 from ldjcheck.records import (

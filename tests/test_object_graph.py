@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ldjcheck.holdings import at_path, paths, reachable
+from ldjcheck.object_graph import at_path, paths, reachable
 
 
 class Flow(nn.Module):

@@ -29,9 +29,9 @@ from ldjcheck.running.behaviour import (
     stale_ldj,
 )
 from ldjcheck.running.bench import Bench
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import set_mode

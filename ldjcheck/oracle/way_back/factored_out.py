@@ -12,9 +12,9 @@ from torch import Tensor
 from ldjcheck.oracle.derivatives.autograd import has_whole_numbers
 from ldjcheck.oracle.way_back.round_trip import gap_between
 from ldjcheck.records import Side
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner
 
 
