@@ -10,6 +10,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
+from torch import Tensor
+from torch.distributions.constraints import Constraint
+
 from ldjcheck.checking import EXIT_CODES
 from ldjcheck.deriving import derive_layer
 from ldjcheck.errors import CannotCheckError
@@ -27,10 +31,6 @@ from ldjcheck.targets import as_targets, load_layer, parse_target, seed_all
 from ldjcheck.targets.data import with_weights
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-    from torch.distributions.constraints import Constraint
-
     from ldjcheck.report import Report
 
 __all__ = [

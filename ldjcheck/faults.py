@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import LAYERS_OWN, CannotCheckError
 from ldjcheck.mistakes.attribution.circumstances import refusal
 from ldjcheck.object_graph import reachable
-from ldjcheck.records import Result
+from ldjcheck.records import Layer, Result
 from ldjcheck.running.failed_calls import FailedCallError, LayerRaisedError
 from ldjcheck.tracebacks import advice_on, is_of_users, message_of, user_traceback
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Layer
     from ldjcheck.running.snapshot.state import Namespace
 
 

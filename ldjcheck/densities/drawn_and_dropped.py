@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ldjcheck.densities.written import Memory
 from ldjcheck.records import Location
 from ldjcheck.tape import ancestors, dependents, location_of
 from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import RANDOM, SHAPES, SPLIT
 from ldjcheck.tracing import Args, Named, Operation, Operations
-
-if TYPE_CHECKING:
-    from ldjcheck.densities.written import Memory
-
 
 _HALF_LOG_2PI = math.log(2 * math.pi) / 2
 

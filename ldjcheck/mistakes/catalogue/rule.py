@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ldjcheck.mistakes.catalogue.page import Page
+from ldjcheck.mistakes.engine.kinds import Kind
+from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, WholeLaw
+from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.records import (
     Comparison,
     Diagnosis,
@@ -18,11 +22,7 @@ from ldjcheck.records import (
 )
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.page import Page
     from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.mistakes.engine.kinds import Kind
-    from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, WholeLaw
-    from ldjcheck.mistakes.rewriting.sites import Change, Site
 
 
 Way = Callable[["Site"], Iterator["Change"]]

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.engine.kinds import Kind
 from ldjcheck.records import Multiplier
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.mistakes.engine.case import Case, Item, Target
-    from ldjcheck.mistakes.engine.kinds import Kind
     from ldjcheck.tape import Node, Trace
 
 
