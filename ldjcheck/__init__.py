@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ldjcheck.api import check, derive, exact_ldj
+    from ldjcheck.monitoring import Monitor
     from ldjcheck.monitoring.listeners import Look
-    from ldjcheck.monitoring.monitor import Monitor
     from ldjcheck.report import Report
     from ldjcheck.testing.assertion import (
         LdjError,
@@ -47,7 +47,7 @@ _HOMES = {
     "LdjMismatch": "ldjcheck.testing.assertion",
     "LdjUnproven": "ldjcheck.testing.assertion",
     "Look": "ldjcheck.monitoring.listeners",
-    "Monitor": "ldjcheck.monitoring.monitor",
+    "Monitor": "ldjcheck.monitoring",
     "Report": "ldjcheck.report",
 }
 

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
 from ldjcheck.errors import LAYERS_OWN, CannotCheckError
-from ldjcheck.explaining.diagnoses import diagnoses_of
+from ldjcheck.explaining import diagnoses_of
 from ldjcheck.explaining.sublayers import Sublayers, by_sublayers_alone, with_sublayers
 from ldjcheck.faults import failed_result, fault_of_layer
 from ldjcheck.judging.measurement import (

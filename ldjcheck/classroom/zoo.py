@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from ldjcheck.classroom.texts import parts
+from ldjcheck.classroom import parts
 from ldjcheck.mistakes import RULES
 from ldjcheck.mistakes.catalogue.page import twin
 from ldjcheck.records import Direction, Shape

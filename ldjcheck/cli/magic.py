@@ -86,7 +86,7 @@ def _report(ctx: click.Context, names: dict[str, Any]) -> Report:
     from ldjcheck.report_hooks import shown_in_notebook
     from ldjcheck.targets.data import read_inputs
     from ldjcheck.targets.expression import evaluate
-    from ldjcheck.targets.sources.source import HERE, Source
+    from ldjcheck.targets.sources import HERE, Source
 
     settings, (expr,) = ctx.params, ctx.params["targets"]
     source = Source(name=HERE, namespace=names, module="__main__")

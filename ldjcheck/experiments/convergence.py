@@ -19,7 +19,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.experiments import Experiment
 from ldjcheck.experiments.step_size import Grain, Number
 from ldjcheck.numerics.tolerance import (
     SOLVER_RESIDUAL,

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.experiments import Experiment
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import condition
 from ldjcheck.numerics.tolerance import CLEARLY, MACHINE_EPSILON, SQUEEZES

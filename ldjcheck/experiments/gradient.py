@@ -14,12 +14,12 @@ from dataclasses import replace
 
 import torch
 
+from ldjcheck.experiments import Experiment
 from ldjcheck.experiments.directional_derivatives import (
     Slope,
     Slopes,
     UndefinedSlopeError,
 )
-from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import (
     Direction,

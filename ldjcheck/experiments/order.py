@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ldjcheck.experiments import (
+    Experiment,
     branches,
     convergence,
     float32_parity,
@@ -15,7 +16,6 @@ from ldjcheck.experiments import (
     orientation,
 )
 from ldjcheck.experiments.behaviour import call_effects, uninitialised_memory
-from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.experiments.perturbation import Borne, as_far_as_borne, is_wrong
 from ldjcheck.oracle.direction import approximated, are_all_apart
 from ldjcheck.oracle.oracles.other_dims import with_stand_ins

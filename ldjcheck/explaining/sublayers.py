@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.explaining.diagnoses import diagnosed_alone
+from ldjcheck.explaining import diagnosed_alone
 from ldjcheck.mistakes.diagnosis import Blamed
 from ldjcheck.mistakes.engine.kinds import LEFT_OUT_BY_FLOW, SUM_FOR_MEAN, UNEXPLAINED
 from ldjcheck.numerics.tolerance import says_nothing

@@ -15,7 +15,7 @@ from ldjcheck.targets.load import (
     load_source,
     seed_all,
 )
-from ldjcheck.targets.sources.source import Source, SourceKind, parse_target
+from ldjcheck.targets.sources import Source, SourceKind, parse_target
 from ldjcheck.targets.static_check import trouble_ahead
 from ldjcheck.targets.typed import as_targets, refused
 

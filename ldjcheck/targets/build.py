@@ -11,7 +11,7 @@ from typing import Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.expression import lack, misfit, needs_arguments
-from ldjcheck.targets.sources.source import Source, command, likely_layers, own_nodes
+from ldjcheck.targets.sources import Source, command, likely_layers, own_nodes
 from ldjcheck.targets.user_errors import users_fault
 
 _NUMBERS = (int, float, bool, str, "int", "float", "bool", "str")

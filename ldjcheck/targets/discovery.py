@@ -22,14 +22,14 @@ from ldjcheck.object_graph import module_of
 from ldjcheck.records.result import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
 from ldjcheck.targets.expression import misfit, typed_with_blanks
-from ldjcheck.targets.sources.notebook.side_effects import Doings
-from ldjcheck.targets.sources.source import (
+from ldjcheck.targets.sources import (
     Grounds,
     Source,
     command,
     own_names,
     own_nodes,
 )
+from ldjcheck.targets.sources.notebook.side_effects import Doings
 
 _TOTAL = re.compile("ldj|log_?det|ladj|log_?abs|jac|log_?p", re.IGNORECASE)
 _CALLS = ("forward", "_call", "__call__")

@@ -12,7 +12,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.sources.source import (
+from ldjcheck.targets.sources import (
     Source,
     bound_by,
     command,

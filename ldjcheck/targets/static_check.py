@@ -18,8 +18,15 @@ from ldjcheck.calling.parameter_names import is_loss, unit_of_method
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.expression import missing_name, parsed
 from ldjcheck.targets.load import kind_of
-from ldjcheck.targets.sources import file, module, notebook
-from ldjcheck.targets.sources.source import Source, bound_by, own_names, parse_target
+from ldjcheck.targets.sources import (
+    Source,
+    bound_by,
+    file,
+    module,
+    notebook,
+    own_names,
+    parse_target,
+)
 
 _CALLS = ("forward", "_call", "__call__")
 _GIVEN = {"__name__", "__file__", "__doc__", "__spec__", "__loader__", "__builtins__"}

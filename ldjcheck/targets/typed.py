@@ -17,8 +17,7 @@ from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records.asked import Target
-from ldjcheck.targets.sources import file, notebook
-from ldjcheck.targets.sources.source import Source, parse_target
+from ldjcheck.targets.sources import Source, file, notebook, parse_target
 from ldjcheck.targets.static_check import file_of_module, glance
 
 _LEFT_OUT = re.compile(r"\..*|__pycache__|node_modules|site-packages|build|dist")

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import torch
 
+from ldjcheck.experiments import Experiment
 from ldjcheck.experiments.behaviour.statefulness import Histories
 from ldjcheck.experiments.behaviour.stochasticity import reseeded
-from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Direction, Evidence, Location, Options, Probe, Side
 from ldjcheck.records.called import Behaviour, Coupling, Stale, StaleFrom, StateChange

@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.sources.source import (
+from ldjcheck.targets.sources import (
     Grounds,
     Source,
     SourceKind,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.object_graph import module_of
-from ldjcheck.targets.sources.source import (
+from ldjcheck.targets.sources import (
     Grounds,
     Source,
     SourceKind,

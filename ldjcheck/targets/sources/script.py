@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ldjcheck.targets.sources import file, module
+from ldjcheck.targets.sources import Grounds, Source, SourceKind, file, module
 from ldjcheck.targets.sources.notebook import running
 from ldjcheck.targets.sources.notebook.document import Cell, Statement
 from ldjcheck.targets.sources.notebook.running import future_flags, run_in_module
@@ -27,7 +27,6 @@ from ldjcheck.targets.sources.notebook.slicing import (
     needs_of,
     slice_for,
 )
-from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
 from ldjcheck.targets.user_errors import users_fault
 
 

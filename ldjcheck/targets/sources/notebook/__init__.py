@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.targets.sources import Grounds, Source, SourceKind
 from ldjcheck.targets.sources.file import missing, providers
 from ldjcheck.targets.sources.notebook import running
 from ldjcheck.targets.sources.notebook.document import (
@@ -37,7 +38,6 @@ from ldjcheck.targets.sources.notebook.slicing import (
     slice_for,
     with_callers,
 )
-from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
 from ldjcheck.targets.user_errors import users_fault
 
 

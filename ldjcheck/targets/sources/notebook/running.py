@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.targets.sources import Source, command, respelled
 from ldjcheck.targets.sources.notebook.document import (
     MAGIC_CALL,
     Cell,
@@ -32,7 +33,6 @@ from ldjcheck.targets.sources.notebook.slicing import (
     Part,
     Slice,
 )
-from ldjcheck.targets.sources.source import Source, command, respelled
 
 
 def remember_lines(cells: tuple[Cell, ...]) -> None:
