@@ -20,7 +20,7 @@ from torch import Tensor
 from ldjcheck.densities.answers import Masses
 from ldjcheck.densities.mass import adds_up, log_mass, near
 from ldjcheck.densities.terms import DensityTerms
-from ldjcheck.records import BaseMass
+from ldjcheck.records.called import BaseMass
 from ldjcheck.tape import Node, ancestors, in_order, location_of
 from ldjcheck.tape.recorder import Recorder
 

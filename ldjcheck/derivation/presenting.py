@@ -12,15 +12,8 @@ from ldjcheck.derivation.program import Program, Refusal
 from ldjcheck.derivation.ways import Way, ways_of
 from ldjcheck.mistakes.mending.repair import edits_of
 from ldjcheck.mistakes.mending.verify import Plans, Verification
-from ldjcheck.records import (
-    Comparison,
-    Derived,
-    DerivedStep,
-    Direction,
-    Obstacle,
-    Options,
-    Verdict,
-)
+from ldjcheck.records import Comparison, Derived, Direction, Options, Verdict
+from ldjcheck.records.result import DerivedStep, Obstacle
 from ldjcheck.revision import Live
 from ldjcheck.settling.map_alone import MapSubject
 from ldjcheck.settling.other_sizes import at_all_ranks

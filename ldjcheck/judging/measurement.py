@@ -16,8 +16,8 @@ from ldjcheck.object_graph import frozen_parameters, paths, reachable
 from ldjcheck.records import (
     Comparison,
     Context,
-    Departure,
     Evidence,
+    FactorOut,
     Layer,
     Measurement,
     Sides,
@@ -119,7 +119,7 @@ def moved_while_smooth(subject: Subject) -> Subject:
 class Split:
     """A sublayer at which dims leave a flow, and how it came out by itself."""
 
-    departure: Departure
+    departure: FactorOut
     comparison: Comparison
 
 
@@ -161,7 +161,7 @@ def _without_density(comparison: Comparison) -> Comparison:
 
 
 def _alone(
-    subject: Subject, departure: Departure, comparison: Comparison
+    subject: Subject, departure: FactorOut, comparison: Comparison
 ) -> Comparison | None:
     """Return how a split came out by itself; None where it cannot be checked."""
     places = {path: index for index, path in paths(subject.layer.obj).items()}

@@ -20,7 +20,7 @@ from ldjcheck.oracle.question import Call, with_value
 from ldjcheck.oracle.structured import by_structure
 from ldjcheck.records import Direction, Options, Side, Sides
 from ldjcheck.records.called import Behaviour, Coupling
-from ldjcheck.records.side import Exact, Said
+from ldjcheck.records.side import CallResult, Exact
 from ldjcheck.running.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.call_mode import Manner
@@ -64,7 +64,7 @@ def measure_direction(
     reported = None if base.reported is None else base.reported.detach().double().cpu()
     measured = Side(
         direction=direction,
-        said=Said(
+        said=CallResult(
             x=x.detach(),
             y=base.y.detach(),
             dtype=dtype,

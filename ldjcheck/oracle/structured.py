@@ -39,7 +39,7 @@ from ldjcheck.oracle.structures.determinant import Cost, Determinant
 from ldjcheck.records import Deadline, Shape, Side, TimeIsUpError
 from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import LayerRaisedError
-from ldjcheck.running.observers.calls import Passages
+from ldjcheck.running.observers.calls import SubmoduleCalls
 
 LARGE = 128
 """Dims from which a proof of structure is always cheaper than a whole Jacobian."""
@@ -252,7 +252,7 @@ def of_map(
         afford=is_afforded,
         differences=differences,
     )
-    return determined(f, at.reshape(origin.shape), Passages(), wanted)
+    return determined(f, at.reshape(origin.shape), SubmoduleCalls(), wanted)
 
 
 def step_of(f: EventMap, x: Tensor) -> Tensor | None:

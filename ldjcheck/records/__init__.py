@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from ldjcheck.records.asked import Context, Domain, Options, Suppression
 from ldjcheck.records.called import (
-    BaseMass,
     CallFunction,
     Calls,
-    Departure,
+    FactorOut,
     Kwargs,
     Layer,
     Returned,
@@ -21,10 +20,8 @@ from ldjcheck.records.measured import (
     Comparison,
     Diagnosis,
     Explanation,
-    Family,
     Measurement,
     Multiplier,
-    SizeBound,
     Span,
     Verdict,
 )
@@ -32,19 +29,15 @@ from ldjcheck.records.observed import Approximated, Evidence, Further, GradientM
 from ldjcheck.records.result import (
     Check,
     Derived,
-    DerivedStep,
     Edit,
     Finding,
     Fix,
     Law,
-    LawPoint,
     LedgerLine,
     Location,
-    Obstacle,
     Result,
     Run,
     Sample,
-    SublayerLine,
 )
 from ldjcheck.records.side import Probe, Side, Sides
 from ldjcheck.records.words import (
@@ -58,12 +51,10 @@ from ldjcheck.records.words import (
 )
 
 __all__ = [
-    "Approximated", "BaseMass", "CallFunction", "Calls", "Check", "Comparison", "Context",
-    "Deadline", "Departure", "Derived", "DerivedStep", "Diagnosis", "Direction", "Domain",
-    "Edit", "Evidence", "Explanation", "Family", "Finding", "Fix", "Further",
-    "GradientMeasured", "Kind", "Kwargs", "Law", "LawPoint", "Layer", "LedgerLine",
-    "Location", "Measurement", "Multiplier", "Obstacle", "Options", "Probe", "Result",
-    "Returned", "Run", "Sample", "Severity", "Shape", "Side", "Sides", "SizeBound",
-    "Span", "Status", "Structure", "SublayerLine", "Suppression", "TimeIsUpError",
-    "Verdict", "Way", "Wrt",
+    "Approximated", "CallFunction", "Calls", "Check", "Comparison", "Context", "Deadline",
+    "Derived", "Diagnosis", "Direction", "Domain", "Edit", "Evidence", "Explanation",
+    "FactorOut", "Finding", "Fix", "Further", "GradientMeasured", "Kind", "Kwargs", "Law",
+    "Layer", "LedgerLine", "Location", "Measurement", "Multiplier", "Options", "Probe",
+    "Result", "Returned", "Run", "Sample", "Severity", "Shape", "Side", "Sides", "Span",
+    "Status", "Structure", "Suppression", "TimeIsUpError", "Verdict", "Way", "Wrt",
 ]  # fmt: skip

@@ -199,7 +199,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Departure:
+class FactorOut:
     """A sublayer at which dims leave a flow, and how it is called by itself.
 
     Where the flow itself drops them, it is the distribution that it asks about them.
@@ -245,7 +245,7 @@ class Calls:
     # What the layer declares of its contexts, where it does.
     context_shapes: tuple[tuple[str, Shape], ...] = ()
     # Where dims leave on the way; forward then returns them too, and takes them back.
-    departures: tuple[Departure, ...] = ()
+    departures: tuple[FactorOut, ...] = ()
     inferred: tuple[tuple[str, str], ...] = ()  # what was concluded, and why
 
     def elementwise(self) -> Calls:

@@ -56,7 +56,7 @@ _EVEN = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class CallResult:
     """What a call took and handed back, or why it handed back nothing.
 
     Tensors are on the CPU: `x` and `y` are `(batch, *event)`, `ldj` `(batch,)` and `shares`
@@ -177,7 +177,7 @@ class Side:
     """One direction at one probe: what was said, what is true, and what the call does."""
 
     direction: Direction
-    said: Said
+    said: CallResult
     exact: Exact = field(default_factory=Exact)
     round_trip: RoundTrip = field(default_factory=RoundTrip)
     behaviour: Behaviour = field(default_factory=Behaviour)
@@ -187,12 +187,12 @@ class Side:
         cls, direction: Direction, why: str, raised: tuple[str, ...] = ()
     ) -> Side:
         """Return a direction that is not there, or raised what `why` says."""
-        return cls(direction=direction, said=Said(why_absent=why, raised=raised))
+        return cls(direction=direction, said=CallResult(why_absent=why, raised=raised))
 
     @classmethod
     def unfinished(cls, direction: Direction) -> Side:
         """Return a direction of which nothing is known, since the time was up."""
-        said = Said(why_absent="the time was up", unfinished=True)
+        said = CallResult(why_absent="the time was up", unfinished=True)
         return cls(direction=direction, said=said)
 
     @property

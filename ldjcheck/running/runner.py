@@ -16,7 +16,6 @@ from torch import Tensor
 
 from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.records import (
-    BaseMass,
     CallFunction,
     Calls,
     Deadline,
@@ -27,6 +26,7 @@ from ldjcheck.records import (
     Way,
 )
 from ldjcheck.records.asked import Oracle
+from ldjcheck.records.called import BaseMass
 from ldjcheck.running.call_mode import PLAIN, Manner
 from ldjcheck.running.failed_calls import (
     AbsentWayError,

@@ -15,8 +15,8 @@ from ldjcheck.classroom.quiz import Question, hints
 from ldjcheck.grading.feedback import feedback
 from ldjcheck.grading.overview import overview
 from ldjcheck.grading.records import Sample
-from ldjcheck.records import Result, Run, SublayerLine
-from ldjcheck.records.result import Dimension
+from ldjcheck.records import Result, Run
+from ldjcheck.records.result import Dimension, SublayerLine
 from ldjcheck.report import Report, Style, failure, html, text
 
 EXACT, REPORTED = -1.25, -3.5

@@ -34,15 +34,8 @@ from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
 from ldjcheck.object_graph import looked_up
-from ldjcheck.records import (
-    BaseMass,
-    CallFunction,
-    Calls,
-    Domain,
-    Kwargs,
-    Returned,
-    Way,
-)
+from ldjcheck.records import CallFunction, Calls, Domain, Kwargs, Returned, Way
+from ldjcheck.records.called import BaseMass
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tracebacks import package_of
 from ldjcheck.tracing import trace_calls

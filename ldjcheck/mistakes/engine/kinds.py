@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ldjcheck.records import Explanation, Family
+from ldjcheck.records import Explanation
+from ldjcheck.records.measured import Family
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from ldjcheck.mistakes.engine.places import (
 )
 from ldjcheck.mistakes.engine.proposals import WholeLaw
 from ldjcheck.numerics.tolerance import CHANCE, common_factor
-from ldjcheck.records import Diagnosis, Explanation, Law, LawPoint, Multiplier, Verdict
+from ldjcheck.records import Diagnosis, Explanation, Law, Multiplier, Verdict
+from ldjcheck.records.result import LawPoint
 from ldjcheck.tape import Trace, location_of
 
 _BOUND = 4.0  # standard errors of the factor

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.judging import compare
 from ldjcheck.object_graph import module_of
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Location, SizeBound
+from ldjcheck.records import Location
+from ldjcheck.records.measured import SizeBound
 from ldjcheck.settling.design import choose_batch
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from ldjcheck.records import Finding, LedgerLine, Location, Result, SublayerLine
+from ldjcheck.records import Finding, LedgerLine, Location, Result
+from ldjcheck.records.result import SublayerLine
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.finding import Block

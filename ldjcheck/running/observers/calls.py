@@ -130,7 +130,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Passage:
+class SubmoduleCall:
     """One call that takes a batch, and hands on as many numbers of each sample."""
 
     entered: Point
@@ -139,12 +139,12 @@ class Passage:
     begin: int
     end: int
 
-    def holds(self, other: Passage) -> bool:
+    def holds(self, other: SubmoduleCall) -> bool:
         """Return whether another call was made on the way of this one."""
         return self.begin < other.begin and other.end < self.end
 
 
-class Passages(MethodCalls["tuple[Tensor, Point]", Passage]):
+class SubmoduleCalls(MethodCalls["tuple[Tensor, Point]", SubmoduleCall]):
     """Hears the calls of users' methods that take a tensor, and hand one on."""
 
     most = 1000  # none of more calls is a part
@@ -160,7 +160,7 @@ class Passages(MethodCalls["tuple[Tensor, Point]", Passage]):
 
     def _left(
         self, entered: tuple[Tensor, Point], result: Any, begin: int, end: int
-    ) -> Passage | None:
+    ) -> SubmoduleCall | None:
         _, at = entered
         several = isinstance(result, (tuple, list)) and len(result) > 0
         y = result[0] if several else result
@@ -169,7 +169,7 @@ class Passages(MethodCalls["tuple[Tensor, Point]", Passage]):
         if y.numel() != at.tensor.numel():
             return None
         reports = several and len(result) > 1
-        return Passage(
+        return SubmoduleCall(
             entered=at, left=point_of(y), reports=reports, begin=begin, end=end
         )
 
