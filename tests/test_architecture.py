@@ -438,6 +438,27 @@ def test_no_module_keeps_state() -> None:
     assert at_fault(lambda _, source: state_of(source)) == {}
 
 
+def bound_again(source: str) -> list[str]:
+    """Return the names of module level to which a module gives two values."""
+    bound = Counter(
+        name.id
+        for node in parsed(source).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        for name in ast.walk(target)
+        if isinstance(name, ast.Name)
+    )
+    return [name for name, times in bound.items() if times > 1]
+
+
+def test_no_module_gives_a_name_of_its_own_two_values() -> None:
+    assert at_fault(lambda _, source: bound_again(source)) == {}
+
+
+def test_the_test_above_sees_names_beside_others() -> None:
+    assert bound_again("_LEAST = 3\n_LEAST, _MOST = 2, 200") == ["_LEAST"]
+
+
 def read_of_options(source: str) -> set[str]:
     """Return the attributes that a module reads of something called options."""
     return {

@@ -36,7 +36,7 @@ from ldjcheck.revision import (
 from ldjcheck.tape.frames import calls_layers, is_torchs, is_users
 from ldjcheck.tracing import Args, Named, Operation, Operations
 
-_FEWEST = 3  # points: fewer are no approximation that somebody relies on
+_FEWEST_POINTS = 3  # points: fewer are no approximation that somebody relies on
 _INTERVALS = ((0.0, 1.0), (-1.0, 1.0))
 _DEGREE = 1  # up to which polynomials are tried
 _SAME = 1e-5  # points and weights may be float32
@@ -105,7 +105,7 @@ def _keep(owner: Any, name: str, value: Tensor) -> None:
 def _is_row(tensor: Tensor) -> bool:
     """Return whether all entries lie along one axis."""
     n = tensor.numel()
-    return tensor.is_floating_point() and n >= _FEWEST and n == max(tensor.shape)
+    return tensor.is_floating_point() and n >= _FEWEST_POINTS and n == max(tensor.shape)
 
 
 def _axis(tensor: Tensor) -> int:
