@@ -205,6 +205,9 @@ def _open(block: Block, still: Callable[[], bool]) -> None:
                 block[at : at + len(statement.body)] = [statement]
 
 
+# --- the sheet ------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shrunk:
     """A source, made as small as there was time for.

@@ -285,6 +285,8 @@ def _opened(value: Any) -> Any:
     return value[0] if alone else value
 
 
+# --- adapters -------------------------------------------------------------------------
+
 ADAPTER = "adapter"
 
 

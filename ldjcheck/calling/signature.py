@@ -277,6 +277,8 @@ def ways_back(layer: Any, signature: Signature) -> tuple[WayFlag | None, str | N
     return flag, method
 
 
+# --- arguments that are not taken -----------------------------------------------------
+
 _BARE = (types.FunctionType, types.MethodType, functools.partial)
 
 

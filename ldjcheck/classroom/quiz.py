@@ -174,6 +174,8 @@ def hints(question: Question) -> tuple[str, ...]:
     return tuple(told)
 
 
+# --- on paper -------------------------------------------------------------------------
+
 SUFFIXES = (".md", ".ipynb", ".pdf")
 
 _ASKED = (

@@ -131,6 +131,8 @@ def _silent(test: Selftest) -> list[str]:
     return wrap(said, _WIDTH, "  ", "  ")
 
 
+# --- planting -------------------------------------------------------------------------
+
 BUNDLED = ("Scaling", "SequenceNorm", "ChunkCoupling", "GlowBlock", "LearnedKnees")
 """Layers of the zoo, one of each convention: for a selftest without a target."""
 

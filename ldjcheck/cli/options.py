@@ -103,6 +103,8 @@ def _type(option: Option) -> click.ParamType[Any]:
 CHECK_OPTIONS = tuple(map(_option, TYPED))
 
 
+# --- settings of a project ------------------------------------------------------------
+
 BEGAN = "ldjcheck.began"
 """The key of a context's `meta` that says when the user began to wait, since the seconds of a
 report include loading torch: as `time.perf_counter()` tells it."""

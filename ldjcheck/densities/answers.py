@@ -57,6 +57,8 @@ def before_the_mean(heard: Recorder, said: Tensor, batch: int) -> Tensor | None:
     return found if bool(same) else None
 
 
+# --- whether a base is a density ------------------------------------------------------
+
 _ONE = 1e-6  # nats, where a mass is known better than that
 
 

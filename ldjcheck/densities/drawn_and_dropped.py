@@ -81,6 +81,8 @@ def _normal(drawn: Tensor, mean: Any, deviation: Any) -> Tensor:
     return -(off**2) / 2 - scale.log() - _HALF_LOG_2PI
 
 
+# --- what is cut off ------------------------------------------------------------------
+
 _CUTS = frozenset({"__getitem__", "narrow", "select", "index_select"})
 
 

@@ -137,6 +137,8 @@ def _next(
     return _Mixture(centres, scales, torch.cat(shares).double())
 
 
+# --- in closed form, or dim by dim ----------------------------------------------------
+
 Function = Callable[[Tensor], Tensor]
 
 _SAME = 1e-8  # relative: what rounding makes of numbers that are equal

@@ -125,6 +125,8 @@ def _integrates(points: Tensor, weights: Tensor, low: float, high: float) -> boo
     )
 
 
+# --- steps and tolerances -------------------------------------------------------------
+
 _FEWEST, _MOST = 2, 200
 
 

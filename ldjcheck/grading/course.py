@@ -184,6 +184,8 @@ class SideBySide:
                 yield done.result()
 
 
+# --- on a cluster ---------------------------------------------------------------------
+
 _PLUGIN = "ldjcheck-warden"
 
 

@@ -143,6 +143,8 @@ def short(value: Any, longest: int = _LONGEST) -> str:
     return "".join(kept)
 
 
+# --- causes ---------------------------------------------------------------------------
+
 _WAYS = ("forward", "inverse")
 _MOST_EDITS = 4
 _LONGEST_EDIT = 300  # characters: a slip is mended by little

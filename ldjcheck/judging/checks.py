@@ -63,6 +63,8 @@ def _dimensions(side: Side) -> Iterator[Dimension]:
         yield Dimension(index=index, exact=exact, reported=reported)
 
 
+# --- the contract ---------------------------------------------------------------------
+
 _COUPLED = 1e-8  # relative to the entries of J: what rounding leaves between samples
 
 
@@ -123,6 +125,8 @@ def contract_check(forward: Verdict, inverse: Verdict) -> Check:
     status: CheckStatus = "fail" if broken else "pass" if ran else "not-available"
     return Check(name="contract", direction=None, status=status)
 
+
+# --- the round trip -------------------------------------------------------------------
 
 _RIGHT = "pass", "not-available"
 
@@ -196,6 +200,9 @@ def _excess(side: Side) -> float:
     if side.round_trip.off is None or side.round_trip.allowed is None:
         return 0.0
     return side.round_trip.off / max(side.round_trip.allowed, 1e-300)
+
+
+# --- gradients ------------------------------------------------------------------------
 
 
 def gradient_checks(

@@ -99,6 +99,8 @@ def changes_orientation(
     return split > 0
 
 
+# --- where dims are lost or gained ----------------------------------------------------
+
 _CLEAR = 0.05  # nats: an integral off by less may be one that is hard to take
 _TIMES = (2.0, -1.0, 0.5, -2.0, -0.5)  # the volume factor: squared, its sign turned
 _SAME = 1e-6  # relative

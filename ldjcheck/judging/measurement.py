@@ -115,6 +115,9 @@ def moved_while_smooth(subject: Subject) -> Subject:
     return replace(subject, asked=asked, inferred=inferred)
 
 
+# --- splits ---------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
     """A sublayer at which dims leave a flow, and how it came out by itself."""

@@ -193,6 +193,9 @@ def _with_coupling(seen: Behaviour, truth: Truth) -> Behaviour:
     return replace(seen, coupling=replace(known, output=coupling))
 
 
+# --- a side, or why there is none -----------------------------------------------------
+
+
 def measured_side(
     runner: Runner,
     direction: Direction,

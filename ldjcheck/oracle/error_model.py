@@ -219,6 +219,8 @@ def _gap_of_constants(value: Value, generator: torch.Generator) -> Tensor | None
         return value.difference_near(value.map.origin)
 
 
+# --- what float32 leaves open ---------------------------------------------------------
+
 _MOVES = 3  # of what float32 has rounded: one may leave a determinant where it is
 _MADE_BY_ROUNDING = 2.0 * OPEN  # nats for each singular value that is lost
 

@@ -38,6 +38,8 @@ def flattest(jacobians: Tensor) -> float:
     return min(slopes, default=1.0)
 
 
+# --- dequantization -------------------------------------------------------------------
+
 _RARELY = 0.25  # the share of entries at which learned noise may be off by one cell
 _BEYOND = 0.25  # learned noise that is stretched a little leaves by less
 _LINEAR = 1e-6  # how well u = c * draw + b must fit
@@ -140,6 +142,8 @@ def _shift(u: Tensor, draws: Sequence[Tensor]) -> float | None:
         float(found[-1]) if fits and float(found[:-1].abs().max()) > _LINEAR else None
     )
 
+
+# --- estimators -----------------------------------------------------------------------
 
 _LEAST, _MOST = 32, 384  # calls at one configuration
 _OPERATIONS = 100_000  # of torch, over all calls at one configuration

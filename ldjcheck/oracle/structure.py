@@ -74,6 +74,8 @@ def condition(jacobian: Tensor, pivots: list[tuple[int, int]] | None) -> float:
     return worst
 
 
+# --- the condition --------------------------------------------------------------------
+
 _ROUNDS = 4  # of the power method: a quarter too little is as good a warning
 
 

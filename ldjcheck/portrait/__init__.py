@@ -84,6 +84,8 @@ def _functions(source: str) -> list[tuple[int, int]]:
     ]
 
 
+# --- Jacobians ------------------------------------------------------------------------
+
 _SAMPLES = 3
 _SIDE = 64  # rows and columns that a picture can show
 

@@ -147,6 +147,9 @@ def seeded(seed: int) -> Iterator[None]:
             torch.set_rng_state(torch_state)
 
 
+# --- the fixture ----------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class Ldj:
     """Checks layers. What is given in a call comes before the test's marks."""

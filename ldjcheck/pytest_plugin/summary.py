@@ -78,6 +78,8 @@ def _told(heard: Heard, item: pytest.Item, *, is_whole: bool) -> dict[str, Any]:
     }
 
 
+# --- the section in the terminal ------------------------------------------------------
+
 _WORDS = {
     "pass": "pass",
     "fail": "mistake",

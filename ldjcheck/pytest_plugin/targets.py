@@ -105,6 +105,8 @@ def _imported_from(node: ast.ImportFrom, file: Path, root: Path) -> Path | None:
     return None
 
 
+# --- targets as tests -----------------------------------------------------------------
+
 _REFUSED, _FAULT = 2, 4  # exit statuses: a usage error, and a fault of ours
 
 

@@ -117,6 +117,9 @@ class Behaviour:
     faults: tuple[str, ...] = ()  # what no rule has a name for, in words
 
 
+# --- the layer, and how it is called --------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """The user's object, ready to be called, and where it came from."""

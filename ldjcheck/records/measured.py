@@ -140,6 +140,9 @@ class Diagnosis:
     sublayers: tuple[SublayerLine, ...] = ()
 
 
+# --- what was measured, and how it compares -------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeBound:
     """A layer that is right at the shape that the user gave, and wrong at another."""

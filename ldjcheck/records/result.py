@@ -95,6 +95,8 @@ class Derived:
     is_right: bool = False  # the layer's own ldj agrees already
 
 
+# --- results --------------------------------------------------------------------------
+
 UNWRITTEN = {"json": False}
 """Marks a field that is no part of the JSON document."""
 

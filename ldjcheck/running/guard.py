@@ -87,6 +87,9 @@ MULTIPLYING: Mapping[str, Callable[[list[Tensor], Tensor], int]] = {
 }
 
 
+# --- what is seen through, and held ---------------------------------------------------
+
+
 @dataclass
 class Frozen:
     """What the first call at one input drew and rounded; later calls get it again.

@@ -76,6 +76,8 @@ def sizes_at(sized: Mapping[Counted, Axes], shape: Shape) -> dict[Counted, int]:
     return {number: prod(shape[start:stop]) for number, (start, stop) in sized.items()}
 
 
+# --- norms of weights -----------------------------------------------------------------
+
 _STEPS = 50  # of a power iteration that has never seen the weight
 
 

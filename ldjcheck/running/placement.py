@@ -111,6 +111,8 @@ def _put(item: Any, key: Any, value: Any) -> None:
         object.__setattr__(item, key, value)
 
 
+# --- precision ------------------------------------------------------------------------
+
 LOW_PRECISION = frozenset({torch.float32, torch.float16, torch.bfloat16})
 HALVES = frozenset({torch.float16, torch.bfloat16})
 _TYPES = {

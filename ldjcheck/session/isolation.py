@@ -81,6 +81,8 @@ def shares_of(process: int) -> dict[int, Share]:
     return found
 
 
+# --- a process of its own -------------------------------------------------------------
+
 _GLANCE = 0.1  # seconds between two looks at whether the process still lives
 _GRACE = 1.0  # seconds that a process may take to leave after its answer
 _LAST_WORDS = 0.5  # seconds that it may take to say which line it is in

@@ -92,6 +92,8 @@ def as_whole_numbers(options: Options) -> Given | None:
     return None if dtype.is_floating_point else replace(given, dtype=dtype)
 
 
+# --- several tensors as one input -----------------------------------------------------
+
 Parts = tuple[tuple[str | None, Shape], ...]
 
 _HALVES = 2  # of what is joined nobody says how many there are

@@ -163,6 +163,8 @@ def _outcome(bench: Bench, direction: Direction) -> tuple[Tensor, Tensor] | None
     return None if reported is None else (outcome.y.detach(), reported.detach())
 
 
+# --- copies for smaller events --------------------------------------------------------
+
 _TRIED = 8  # sizes; most that do not fit raise within a fraction of a call
 _FOLDS = 5  # that halve the sides of an image
 

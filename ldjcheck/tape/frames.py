@@ -117,6 +117,9 @@ def _positions_of(same: _Same) -> tuple[tuple[int | None, ...], ...]:
     return tuple(same.code.co_positions())
 
 
+# --- where something stands -----------------------------------------------------------
+
+
 def location_of(place: Place | None) -> Location | None:
     """Return a place as the report shows it, with the source line's text."""
     if place is None:

@@ -146,6 +146,8 @@ def is_differentiable(node: Node) -> bool:
     )
 
 
+# --- in which arguments an operation is linear ----------------------------------------
+
 ONES = frozenset({"ones", "new_ones", "ones_like"})
 
 
@@ -207,6 +209,9 @@ def is_fixed(node: Node) -> bool:
             return False
         stack.extend(current.parents)
     return True
+
+
+# --- what everything flows through ----------------------------------------------------
 
 
 class _Made(Protocol):

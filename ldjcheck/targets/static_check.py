@@ -131,6 +131,9 @@ def _unbound(expr: str, source: Source) -> Iterable[str]:
             yield node.id
 
 
+# --- the files that a target is made of -----------------------------------------------
+
+
 def files_of(target: str) -> frozenset[Path]:
     """Return the files whose change may change what comes of a target.
 

@@ -95,6 +95,8 @@ def _asked_late(runner: Runner, way: Direction) -> Runner | None:
     return replace(runner, calls=replace(calls, inverse=later))
 
 
+# --- the experiment -------------------------------------------------------------------
+
 _COUPLED = 1e-7  # relative: below it, finding out where samples meet is not worth it
 
 

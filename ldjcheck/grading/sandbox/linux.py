@@ -83,6 +83,8 @@ def drop_capabilities() -> bool:
     return bool(library().capset(ctypes.byref(header), ctypes.byref(none)) == 0)
 
 
+# --- files: Landlock ------------------------------------------------------------------
+
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same numbers on every processor
 _ASK_VERSION = 1
 _BENEATH = 1  # a rule about a file, or all that is beneath a folder
@@ -156,6 +158,8 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     finally:
         os.close(opened)
 
+
+# --- system calls: seccomp ------------------------------------------------------------
 
 _SET_SECCOMP, _FILTER = 22, 2
 

@@ -160,6 +160,8 @@ def _direction(
     return whole.to(inputs.device).index_copy(1, inputs, drawn.to(inputs.device))
 
 
+# --- a whole Jacobian -----------------------------------------------------------------
+
 # The largest steps of float32 may lead out of the domain, the smallest are rounding's.
 # Of a network with thousands of kinks one is nearly always within 1e-6: the last step of
 # float64 is for what bends there. What jumps is smooth as well where it is looked at so near.

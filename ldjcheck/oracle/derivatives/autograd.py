@@ -142,6 +142,8 @@ def draw_of_map(plain: FrozenMap, y: Tensor) -> int | None:
     return None
 
 
+# --- its Jacobian ---------------------------------------------------------------------
+
 _MOST = 0.75  # of the samples: what is left is an exception
 _UNDONE = 1e-6  # of a product that is the identity, rounding apart
 

@@ -161,6 +161,8 @@ def structure_of_parts(
     return "triangular" if words <= pivots else "block"
 
 
+# --- what the dense way would cost ----------------------------------------------------
+
 _FLOPS = 2e9  # multiplications and additions of a factorisation per second, at least
 _AT_ONCE = 256
 

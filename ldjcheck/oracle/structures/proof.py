@@ -185,6 +185,9 @@ def _vanishes(proposal: Proposal[Claim], rest: Block, found: Tensor) -> Tensor:
     return (left == 0).all(dim=2).all(dim=0)
 
 
+# --- a block, and what is asked of it -------------------------------------------------
+
+
 @dataclass(frozen=True, kw_only=True)
 class Glimpse:
     """One column of A per sample: where it is not zero tells what A may be."""

@@ -111,6 +111,8 @@ def _ends_the_same(moved: Tensor, back: Tensor, entry: int) -> bool:
     return same(a, b, _SAME)
 
 
+# --- how far x is missed --------------------------------------------------------------
+
 _WHOLE_NUMBERS = 1e-6
 _ASIDE = 1e-3  # a step, relative: a thousand times what a search may leave
 _ANOTHER = 0.1  # of a miss: a formula's follows x, and a step changes it by a hundredth

@@ -70,6 +70,8 @@ def _rows(line: str, width: int) -> Block:
     return rows
 
 
+# --- the finding ----------------------------------------------------------------------
+
 Block = list[str]  # lines that belong together; a blank line stands between blocks
 
 _MARGIN = "    "

@@ -137,6 +137,9 @@ def _shares(lines: Sequence[SublayerLine]) -> list[str]:
     return [f"{100 * each / total:.0f} %" if each else "" for each in off]
 
 
+# --- around a mistake -----------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class Excerpt:
     """The lines drawn, and whether steps and the totals of the first sample are there."""

@@ -104,6 +104,8 @@ def _outcome(run: Run) -> str:
     return f"{layers}: {listed}"
 
 
+# --- the verdict line -----------------------------------------------------------------
+
 COLORS: dict[Status, str] = {
     "pass": "green",
     "fail": "red",

@@ -93,6 +93,8 @@ def _of_sample(found: Contents, sample: int, name: str) -> Iterator[Drawing]:
         yield Drawing("The volume", caption, svg, is_wide=True)
 
 
+# --- the ledger beside the source -----------------------------------------------------
+
 Place = tuple[str, int | None]
 
 _MOST = 24  # lines of a short ledger

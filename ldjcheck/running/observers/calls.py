@@ -107,6 +107,9 @@ class MethodCalls(ABC, Generic[Entered, Seen]):
         return found
 
 
+# --- calls that hand on a batch -------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Point:
     """A tensor on the way through a map: its numbers, and where autograd has it.
@@ -178,6 +181,9 @@ def point_of(x: Tensor) -> Point:
     """Return where a tensor is now: what is written into it later is another point."""
     edge = torch.autograd.graph.get_gradient_edge(x) if x.requires_grad else None
     return Point(tensor=x.clone(), edge=edge)
+
+
+# --- what a flow calls, and with what -------------------------------------------------
 
 
 class _Entered(NamedTuple):

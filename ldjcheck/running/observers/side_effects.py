@@ -175,6 +175,9 @@ def _named(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
+# --- where derivatives end ------------------------------------------------------------
+
+
 class Cuts(Operations):
     """Notes the statements of one call that cut derivatives, and sees through some.
 

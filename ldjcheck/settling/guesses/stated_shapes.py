@@ -89,6 +89,8 @@ def _comments(above: list[str]) -> Iterator[str]:
         yield line
 
 
+# --- what failed tries ask for --------------------------------------------------------
+
 _NUMBER = re.compile(r"(?<![\w.])\d+|(?<=\dx)\d+")  # in "3x8", too
 _PARTS = 1, 2  # of an axis, that may have met what it was said not to fit
 _MOST = 4096

@@ -161,6 +161,9 @@ class _Absent:
         self._raise()
 
 
+# --- the file itself ------------------------------------------------------------------
+
+
 def accepts(name: str) -> bool:
     """Return whether the name has the suffix of a Python file."""
     return name.endswith(".py")

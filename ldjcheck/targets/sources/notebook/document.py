@@ -213,6 +213,8 @@ class _Scanner:
                 rest = rest[1:]
 
 
+# --- names that code reads and binds --------------------------------------------------
+
 _INNER = "_of_a_comprehension_"
 _COMPREHENSIONS = ("listcomp", "setcomp", "dictcomp", "genexpr")
 

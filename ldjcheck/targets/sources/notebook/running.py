@@ -162,6 +162,8 @@ def _without_network() -> Iterator[None]:
         del socket.socket.connect  # the C method that it hides shows again
 
 
+# --- what is said of a run ------------------------------------------------------------
+
 _NAMED = 5  # names of statements that are listed
 
 
