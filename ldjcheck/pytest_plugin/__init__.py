@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     import pluggy
 
-    from ldjcheck.pytest_plugin.settings import Ldj
+    from ldjcheck.pytest_plugin.fixture import Ldj
     from ldjcheck.pytest_plugin.summary import Summary
 
 
@@ -208,7 +208,7 @@ def ldj(request: pytest.FixtureRequest) -> Ldj:
 
     `ldj.check(layer)` returns a report, `ldj.assert_ok(layer)` raises a mistake.
     """
-    from ldjcheck.pytest_plugin.settings import Ldj
+    from ldjcheck.pytest_plugin.fixture import Ldj
     from ldjcheck.testing.parametrizing import marked, session_options
 
     options: dict[str, Any] = {**session_options(request.node), **marked(request.node)}

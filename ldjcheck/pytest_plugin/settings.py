@@ -1,26 +1,18 @@
-"""The session's settings, which tests they concern, and the fixture that carries them."""
+"""The session's settings, and which tests they concern."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ldjcheck import __version__
 from ldjcheck.records.asked import LARGEST_SEED
-from ldjcheck.testing.assertion import CheckKeywords, unknown_keyword
 from ldjcheck.testing.parametrizing import project_options, session_seed
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from ldjcheck.report import Report
 
 
 def check_settings(config: pytest.Config) -> None:
@@ -145,54 +137,3 @@ def seeded(seed: int) -> Iterator[None]:
             np.random.set_state(np_state)
         if torch is not None:
             torch.set_rng_state(torch_state)
-
-
-# --- the fixture ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Ldj:
-    """Checks layers. What is given in a call comes before the test's marks."""
-
-    options: Mapping[str, Any]
-
-    @property
-    def seed(self) -> int:
-        """The seed of this test's checks."""
-        return int(self.options.get("seed", 0))
-
-    def check(self, layer: Any, **options: Unpack[CheckKeywords]) -> Report:
-        """Return the report of a layer, as `ldjcheck.check` does."""
-        __tracebackhide__ = True
-        from ldjcheck.api import check
-
-        _refuse_unknown(options)
-        mine = {k: v for k, v in self.options.items() if k != "allow_unproven"}
-        return check(layer, **{**mine, **options})
-
-    def assert_ok(
-        self,
-        layer: Any,
-        *,
-        allow_unproven: str | None = None,
-        **options: Unpack[CheckKeywords],
-    ) -> Report:
-        """Return the report of a layer that is right, as `ldjcheck.assert_ldj` does.
-
-        Raises:
-            LdjMismatch, LdjUnproven, LdjError: as `ldjcheck.assert_ldj`.
-        """
-        __tracebackhide__ = True
-        from ldjcheck.testing.assertion import assert_ldj
-
-        _refuse_unknown(options)
-        given = {**self.options, **options}
-        if allow_unproven is not None:
-            given["allow_unproven"] = allow_unproven
-        return assert_ldj(layer, **given)
-
-
-def _refuse_unknown(options: Mapping[str, Any]) -> None:
-    __tracebackhide__ = True
-    if (wrong := unknown_keyword(options)) is not None:
-        raise TypeError(wrong)
