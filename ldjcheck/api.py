@@ -148,7 +148,7 @@ def check(
     options = asked(given)
     with _put_back(layer):
         try:
-            known, options = _known(layer, options, sys._getframe(1), weights)
+            known, options = _prepare(layer, options, sys._getframe(1), weights)
         except CannotCheckError as error:
             result = failed_result(_name(layer), error)
         else:
@@ -204,7 +204,7 @@ def derive(
     options = asked(given)
     with _put_back(layer):
         try:
-            known, options = _known(layer, options, sys._getframe(1))
+            known, options = _prepare(layer, options, sys._getframe(1))
         except CannotCheckError as error:
             result = failed_result(_name(layer), error)
         else:
@@ -217,7 +217,7 @@ def _put_back(layer: Any) -> AbstractContextManager[None]:
     return undisturbed() if isinstance(layer, str) else nullcontext()
 
 
-def _known(
+def _prepare(
     layer: Any,
     options: Options,
     caller: FrameType,

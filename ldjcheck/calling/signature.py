@@ -294,18 +294,18 @@ def untaken(
     own = [call_signature(layer), *_signatures(layer)]
     if any(each is not None and each.takes_any_keyword for each in own):
         return ()
-    known = _known(layer, ways)
+    known = _context_names(layer, ways)
     return tuple(name for name in names if name not in known)
 
 
 def not_taken(layer: Any, ways: Iterable[Calls], name: str) -> str:
     """Return what to say of such a name: what it may have been."""
-    near = get_close_matches(name, sorted(_known(layer, ways)), n=1)
+    near = get_close_matches(name, sorted(_context_names(layer, ways)), n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"The layer takes no argument {name!r}{hint}"
 
 
-def _known(layer: Any, ways: Iterable[Calls]) -> set[str]:
+def _context_names(layer: Any, ways: Iterable[Calls]) -> set[str]:
     known = {name for calls in ways for name in calls.context_names}
     known |= {name for calls in ways for name, _ in calls.context_shapes}
     own = {"forward", "__call__"} & {*method_names(layer)}

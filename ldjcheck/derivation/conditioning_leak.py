@@ -65,13 +65,13 @@ def with_leaks(
         and not (f.code in _MENDED and f.fix and f.fix.applicability == "verified")
     ]
     for direction in dict.fromkeys(asked):
-        leak = _found(bench, comparison, direction)
+        leak = _localise_leak(bench, comparison, direction)
         if leak is not None:
-            findings = tuple(_told(findings, leak, direction))
+            findings = tuple(_name_leak(findings, leak, direction))
     return findings
 
 
-def _told(
+def _name_leak(
     findings: Sequence[Finding], leak: _Leak, direction: Direction
 ) -> Iterator[Finding]:
     place = location_of(leak.network.place)
@@ -125,7 +125,9 @@ def _name(index: int, shape: Shape) -> str:
     return ",".join(reversed(place))
 
 
-def _found(bench: Bench, comparison: Comparison, direction: Direction) -> _Leak | None:
+def _localise_leak(
+    bench: Bench, comparison: Comparison, direction: Direction
+) -> _Leak | None:
     """Return the leak that explains all that is reported; None where there is none."""
     leaks = []
     for sides in comparison.measurement.measured[:_MOST]:

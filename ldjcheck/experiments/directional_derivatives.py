@@ -215,7 +215,8 @@ class Slopes:
             if gradient is not None
         ]
         slope, error = self._difference(
-            lambda size: value(self._told(names, attempt, size)), _STEPS[attempt]
+            lambda size: value(self._measure_aside(names, attempt, size)),
+            _STEPS[attempt],
         )
         return Slope(
             by_autograd=sum(products),
@@ -240,7 +241,9 @@ class Slopes:
         rounding = _ROUNDING * (1.0 + max(map(abs, ends))) / size
         return (4 * near - far) / 3, abs(near - far) + rounding
 
-    def _told(self, names: tuple[str, ...], attempt: int, size: float) -> _Told:
+    def _measure_aside(
+        self, names: tuple[str, ...], attempt: int, size: float
+    ) -> _Told:
         """Return what the call tells a step aside; of all together it is asked once."""
         if names != self.names:
             return self._displaced(self._directions(names, attempt), size, self._call)

@@ -89,7 +89,7 @@ def examined(
     evidence, undone_then = _observed(bench, evidence, experiments)
     return Examined(
         evidence=evidence,
-        said={**borne.said, **_said(evidence)},
+        said={**borne.said, **_how_measured(evidence)},
         not_done=tuple(_undone(borne, (*undone, *undone_then))),
     )
 
@@ -146,7 +146,7 @@ def _joined(evidence: Evidence, observation: Observation, *, exactly: bool) -> E
     return evidence.joined_by(observation)
 
 
-def _said(evidence: Evidence) -> dict[str, str]:
+def _how_measured(evidence: Evidence) -> dict[str, str]:
     """Return what the report says of how the numbers were come by."""
     said = {
         f"approximation {each.direction}": (

@@ -75,13 +75,13 @@ def _asked_once(
     if numbers.fault is not None:
         raise _error(exercise, reference.name, numbers.fault["message"])
     if numbers.standing in ("wrong", "absent"):
-        raise _error(exercise, reference.name, _told(numbers))
+        raise _error(exercise, reference.name, _render_worst(numbers))
     if numbers.standing == "unproven":
         found = replace(found, outside=False)
     return found, model
 
 
-def _told(numbers: Numbers) -> str:
+def _render_worst(numbers: Numbers) -> str:
     worst = numbers.worst
     if worst is None or not worst.is_wrong:
         return numbers.why

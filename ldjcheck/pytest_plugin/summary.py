@@ -44,7 +44,7 @@ def hand_on(item: pytest.Item) -> tuple[str, ...]:
     looked = [e.report for e in heard if not e.asserted and e.report.status != "pass"]
     is_whole = item.config.getoption("ldj_report") is not None
     for each in heard:
-        item.user_properties.append((PROPERTY, _told(each, item, is_whole=is_whole)))
+        item.user_properties.append((PROPERTY, _plain(each, item, is_whole=is_whole)))
     heard.clear()
     screens = tuple(str(report) for report in looked[:_SHOWN])
     more = len(looked) - len(screens)
@@ -65,7 +65,7 @@ def in_short(call: pytest.CallInfo[None]) -> str | None:
     return failure.in_short(error.report.run)
 
 
-def _told(heard: Heard, item: pytest.Item, *, is_whole: bool) -> dict[str, Any]:
+def _plain(heard: Heard, item: pytest.Item, *, is_whole: bool) -> dict[str, Any]:
     """Return a check as plain data; all its numbers only where a report wants them."""
     result = heard.report.to_dict()["results"][0]
     result["target"] = heard.target or item.nodeid

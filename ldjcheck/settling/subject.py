@@ -261,7 +261,7 @@ def _at(layer: Layer, options: Options, around: Layer | None = None) -> Subject:
     if not candidates:
         raise uncallable(layer, options)
     held_by = None if around is None else around.obj
-    settled, context, guesses = _found(layer, options, candidates, held_by)
+    settled, context, guesses = _settle_first(layer, options, candidates, held_by)
     bench = settled.bench
     _within_limit(bench.shape, options.dims_limit)
     bench = with_started_way_back(with_way_back(bench))
@@ -365,7 +365,7 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
     return dict.fromkeys(beside, "not checked: it is returned beside the ldj") | own
 
 
-def _found(
+def _settle_first(
     layer: Layer, options: Options, candidates: tuple[Calls, ...], around: object
 ) -> tuple[Settled, dict[str, str], Guesses]:
     """Return a way of calling that works, what to say of a context, and the shapes tried.

@@ -215,7 +215,7 @@ def _diagnosis(
         absent = object()
         if inspect.getattr_static(error.obj, str(error.name), absent) is not absent:
             return None
-    return _not_found(error, ast.unparse(tree), source)
+    return _name_missing(error, ast.unparse(tree), source)
 
 
 def parsed(expr: str, source: Source) -> ast.Expression:
@@ -258,10 +258,10 @@ def _is_of_expression(traceback: TracebackType | None) -> bool:
 
 def missing_name(name: str, expr: str, source: Source) -> CannotCheckError:
     """Return what to say of a name that an expression asks a source for in vain."""
-    return _not_found(NameError(name, name=name), expr, source)
+    return _name_missing(NameError(name, name=name), expr, source)
 
 
-def _not_found(
+def _name_missing(
     error: NameError | AttributeError, expr: str, source: Source
 ) -> CannotCheckError:
     name = str(error.name)

@@ -103,17 +103,17 @@ class _Game:
         click.echo(f"\nOne sample has the shape {question.shape}. ({_WORDS})\n")
         word = self._asked("Is its log-determinant right or wrong?", "rw")
         if word is None:
-            return self._told(goes_on=False)
+            return self._show_answer(goes_on=False)
         if word == "s":
             self.possible += 1
-            return self._told()
+            return self._show_answer()
         answer = on_verdict(question, word)
         self._count(answer.is_right, answer.said)
         if not question.is_wrong:
-            return self._told()
+            return self._show_answer()
         typed = self._asked("In which line?", "0123456789")
         if typed is None:
-            return self._told(goes_on=False)
+            return self._show_answer(goes_on=False)
         line = min(question.lines)
         if typed.isdigit():
             answer = on_line(question, int(typed))
@@ -122,11 +122,11 @@ class _Game:
         click.echo(f"  {question.text.splitlines()[line - 1].strip()}")
         text = self._asked("What should stand there?", "")
         if text is None:
-            return self._told(goes_on=False)
+            return self._show_answer(goes_on=False)
         if text != "s":
             answer = on_edit(question, line, text)
             self._count(answer.is_right, answer.said)
-        return self._told()
+        return self._show_answer()
 
     def _asked(self, text: str, beginnings: str) -> str | None:
         """Return what was typed; "s" to see the answer, None to stop."""
@@ -154,7 +154,7 @@ class _Game:
         self.right, self.possible = self.right + is_right, self.possible + 1
         click.echo(_wrapped(said))
 
-    def _told(self, *, goes_on: bool = True) -> bool:
+    def _show_answer(self, *, goes_on: bool = True) -> bool:
         """Tell the answer, and where to read on."""
         question = self._question
         click.echo("")

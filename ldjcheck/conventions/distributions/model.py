@@ -256,7 +256,7 @@ class _Listener:
             own = not package_of(code.co_filename) or any(a.is_own for a in inner)
             name = f"{type(owner).__name__}.{code.co_name}"
             asked = _Asked(z, result, name, _place(frame), own, inner)
-            heard += self._told(owner, asked)
+            heard += self._bases_behind(owner, asked)
         elif event == "return" and type(result) is tuple and len(result) == 2:
             if self._is_models_own(frame):
                 self.own.append(result)
@@ -264,7 +264,7 @@ class _Listener:
             del self.returned[since:]
             self.returned.append(result)
 
-    def _told(self, owner: Any, asked: _Asked) -> list[_Asked]:
+    def _bases_behind(self, owner: Any, asked: _Asked) -> list[_Asked]:
         """Return what is a base of all that an object was asked, and asked others itself.
 
         One that is asked about x itself is a model inside of another, and hands on: its

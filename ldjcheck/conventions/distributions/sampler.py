@@ -77,11 +77,11 @@ def _recognise(layer: Any) -> Iterator[Calls]:
                 column=True,
                 context_names=signature.contexts(),
                 extra_names=signature.extras(),
-                inferred=_said(places.times),
+                inferred=_conclusions(places.times),
             )
 
 
-def _said(times: int) -> tuple[tuple[str, str], ...]:
+def _conclusions(times: int) -> tuple[tuple[str, str], ...]:
     """Return what is concluded, and what the numbers are that a report shows."""
     if not times:
         return CONVENTION.says("it returns a draw z and the ldj of noise to z")

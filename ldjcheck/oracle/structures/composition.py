@@ -286,7 +286,7 @@ def _route(
         parts += more
         last = more[-1]
         state[:, last.places] = last.end.values
-        order = _found(whole.end.values, state)
+        order = _places_of(whole.end.values, state)
         if order is not None and len(order) == len(start.places):
             closed = len(parts), order
     if closed is not None:
@@ -306,7 +306,7 @@ def _next(
     inner = [each for each in whole.calls if call.holds(each)]
     places = None
     if call.entered.edge is not None:
-        places = _found(call.entered.values, state)
+        places = _places_of(call.entered.values, state)
     if places is not None:
         part = _between(whole, call.entered, call.left, places, inner)
         return [] if part is None else [part]
@@ -359,7 +359,7 @@ def _multiply(parts: Sequence[Part], order: Tensor, whole: Part, seed: int) -> b
     return bool(((direct - through).abs() <= allowed).all())
 
 
-def _found(values: Tensor, among: Tensor) -> Tensor | None:
+def _places_of(values: Tensor, among: Tensor) -> Tensor | None:
     """Return where values `(batch, n)` stand among others, in all samples, or None.
 
     What is computed once more may be off in its last digits.

@@ -45,7 +45,7 @@ def sheet(result: Result, direction: Direction | None = None) -> Figure:
         "jacobian": found.matrices, "numbers": found.samples or found.law,
         "volume": found.grid,
     }  # fmt: skip
-    rows = [(name, _told(name, found)) for name, held in kept.items() if held]
+    rows = [(name, _render_caption(name, found)) for name, held in kept.items() if held]
     title = _title(result, found)
     heights = [0.3 + 0.24 * len(title.splitlines())]
     for name, (_, words) in rows:
@@ -164,7 +164,7 @@ _PAINTERS: dict[str, Painter] = {
 # --- what is said -----------------------------------------------------------------------
 
 
-def _told(name: str, found: Contents) -> tuple[str, str]:
+def _render_caption(name: str, found: Contents) -> tuple[str, str]:
     """Return the heading of a row and its caption, as lines."""
     if name == "jacobian":
         heading, words = "The Jacobian J = dy/dx", [contents.jacobian_caption(found)]

@@ -44,7 +44,7 @@ def with_departures(bench: Bench, recognise: Recognise) -> Bench:
     calls = bench.calls
     if calls.forward is None or calls.parts:
         return bench
-    found = _found(bench, recognise)
+    found = _factor_outs(bench, recognise)
     if not found:
         return bench
     whole, back = _Whole(calls, calls.forward, found), calls.inverse
@@ -58,7 +58,7 @@ def with_departures(bench: Bench, recognise: Recognise) -> Bench:
     return opened if all_split or whole.is_regular(opened) else bench
 
 
-def _found(bench: Bench, recognise: Recognise) -> tuple[FactorOut, ...]:
+def _factor_outs(bench: Bench, recognise: Recognise) -> tuple[FactorOut, ...]:
     x = bench.inputs()
     runner = bench.runner(warm_up=x)
     try:

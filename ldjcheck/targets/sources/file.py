@@ -65,7 +65,7 @@ def import_around(
         except Exception as failure:  # whatever a stranger's file may raise
             error = failure
         else:
-            return module, _told(absent, entered, raised)
+            return module, _render_imports(absent, entered, raised)
 
 
 def _missing(error: Exception) -> str | None:
@@ -88,7 +88,7 @@ def _enter(package: str, root: Path) -> None:
         setattr(sys.modules[above], own, module)
 
 
-def _told(
+def _render_imports(
     absent: Sequence[str], entered: Sequence[str], raised: Exception
 ) -> tuple[str, ...]:
     said = []
@@ -250,7 +250,7 @@ def providers(path: Path, tree: ast.AST) -> list[str]:
     found = (
         next((str(up) for up in path.parents if _provides(up, name)), None)
         for name in sorted(wanted)
-        if not _is_known(name)
+        if not _is_importable(name)
     )
     return [folder for folder in dict.fromkeys(found) if folder is not None]
 
@@ -259,7 +259,7 @@ def _provides(folder: Path, name: str) -> bool:
     return os.path.isfile(folder / f"{name}.py") or os.path.isdir(folder / name)
 
 
-def _is_known(name: str) -> bool:
+def _is_importable(name: str) -> bool:
     # A module already loaded without a spec makes `find_spec` raise.
     return name in sys.modules or importlib.util.find_spec(name) is not None
 
