@@ -14,7 +14,7 @@ from typing import Any
 
 from ldjcheck.grading import black_box
 from ldjcheck.grading.black_box import Asked, Models, Numbers, Remote
-from ldjcheck.grading.confined.channel import BrokenChannelError
+from ldjcheck.grading.confined import BrokenChannelError
 from ldjcheck.grading.confined.confinement import Conversation, Ended, Job, Warden
 from ldjcheck.grading.records import (
     Cause,

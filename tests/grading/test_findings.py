@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldjcheck.grading.confined.channel import BrokenChannelError, read, written
+from ldjcheck.grading.confined import BrokenChannelError, read, written
 from ldjcheck.grading.marking import opened
 from ldjcheck.grading.records import Written, as_line, causes_in
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ldjcheck.calling.domains import describe, draw
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.grading.confined.channel import Channel
+from ldjcheck.grading.confined import Channel
 from ldjcheck.options.keywords import asked
 from ldjcheck.records import Layer, Options
 from ldjcheck.running.call_mode import Manner

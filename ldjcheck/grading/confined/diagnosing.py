@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ldjcheck.faults import failed_result
-from ldjcheck.grading.confined.channel import Channel
+from ldjcheck.grading.confined import Channel
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
 from ldjcheck.records import Finding, Result
