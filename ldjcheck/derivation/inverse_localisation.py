@@ -76,14 +76,13 @@ def _undoing(node: ast.expr) -> Iterator[tuple[int, ast.expr]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Missed:
-    """A value of the way back, what it should have come to, and the step that used that.
+    """A value of the way back that is wrong, and the step that it should undo.
 
     The value is `known` where the way there has it as well: then nothing is wrong with it,
     and what should undo the next step is not there at all.
     """
 
     came_to: Node
-    should: Node
     step: Node
     known: bool
 
@@ -219,7 +218,7 @@ def missed_step(
         if _is_close(end, x):
             known = _is_among(came_to, values)
             step = _step_from(there, should) or should  # it is the output itself
-            return _Missed(came_to, should, step, known)
+            return _Missed(came_to, step, known)
     return None
 
 

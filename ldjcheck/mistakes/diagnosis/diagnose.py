@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 
@@ -33,13 +33,6 @@ from ldjcheck.tape import Trace, location_of
 _TOGETHER = 2  # mistakes; more leave too many ways of pairing
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pairing:
-    """What is left over: for each mistake a step, or nothing, and a term, or nothing."""
-
-    gaps: list[Amounts]  # step - term
-
-
 def mistakes_apart(case: Case) -> list[tuple[Explanation, ...]]:
     """Return the explanations of two mistakes that no single edit explains; or nothing.
 
@@ -49,8 +42,8 @@ def mistakes_apart(case: Case) -> list[tuple[Explanation, ...]]:
     """
     best: list[tuple[Explanation, ...]] = []
     least = float("inf")
-    for pairing in _pairings(case):
-        parts = [_explained(case, gap) for gap in pairing.gaps]
+    for gaps in _pairings(case):
+        parts = [_explained(case, gap) for gap in gaps]
         if not all(parts) or any(part[0].cost >= PLAIN for part in parts):
             continue
         places = {(part[0].location, part[0].operand) for part in parts}
@@ -68,7 +61,8 @@ def _explained(case: Case, gap: Amounts) -> tuple[Explanation, ...]:
     return explain(make_case(traces, case.deadline))
 
 
-def _pairings(case: Case) -> Iterator[_Pairing]:
+def _pairings(case: Case) -> Iterator[list[Amounts]]:
+    """Yield what is left over, for each mistake a step, or nothing, less a term, or nothing."""
     left = left_over(case)
     if left is None:
         return
@@ -79,12 +73,10 @@ def _pairings(case: Case) -> Iterator[_Pairing]:
     steps += [nothing] * (_TOGETHER - len(steps))
     terms += [nothing] * (_TOGETHER - len(terms))
     for order in itertools.permutations(terms):
-        yield _Pairing(
-            [
-                [s - t for s, t in zip(step, term, strict=True)]
-                for step, term in zip(steps, order, strict=True)
-            ]
-        )
+        yield [
+            [s - t for s, t in zip(step, term, strict=True)]
+            for step, term in zip(steps, order, strict=True)
+        ]
 
 
 _ROUNDING = 1e-12  # nats a dim: no cost worth telling
