@@ -54,7 +54,7 @@ from ldjcheck.records import (
     Shape,
     TimeIsUpError,
 )
-from ldjcheck.records.deadline import (
+from ldjcheck.records.asked import (
     ALONE,
     LEDGER,
     MEASURING,

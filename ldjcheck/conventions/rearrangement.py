@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.output_alone import volume_kept
+from ldjcheck.calling.stated_returns import volume_kept
 from ldjcheck.records import Calls, Returned
 
 

@@ -14,9 +14,9 @@ from typing import Any
 from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.output_alone import volume_kept
 from ldjcheck.calling.parameter_names import is_total
 from ldjcheck.calling.signature import method_names
+from ldjcheck.calling.stated_returns import volume_kept
 from ldjcheck.records import Calls, Returned
 
 

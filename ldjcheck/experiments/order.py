@@ -20,7 +20,7 @@ from ldjcheck.experiments.perturbation import Borne, as_far_as_borne, is_wrong
 from ldjcheck.oracle.direction import approximated, are_all_apart
 from ldjcheck.oracle.oracles.other_dims import with_stand_ins
 from ldjcheck.records import Approximated, Evidence, Probe, Sides, TimeIsUpError
-from ldjcheck.records.deadline import OBSERVING
+from ldjcheck.records.asked import OBSERVING
 from ldjcheck.records.observed import Observation, OneSided
 from ldjcheck.running.bench import Bench
 

@@ -22,7 +22,7 @@ from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.preimage import MANY, ROUNDED, only_solves
 from ldjcheck.oracle.way_back.round_trip import anywhere, gap_between, tells
 from ldjcheck.records import Direction, Probe, Side, Sides
-from ldjcheck.records.deadline import CONFIGURATIONS, TimeIsUpError, while_time_lasts
+from ldjcheck.records.asked import CONFIGURATIONS, TimeIsUpError, while_time_lasts
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen

@@ -5,7 +5,14 @@ Records hold facts, and derive others from them; they hold no state.
 
 from __future__ import annotations
 
-from ldjcheck.records.asked import Context, Domain, Options, Suppression
+from ldjcheck.records.asked import (
+    Context,
+    Deadline,
+    Domain,
+    Options,
+    Suppression,
+    TimeIsUpError,
+)
 from ldjcheck.records.called import (
     CallFunction,
     Calls,
@@ -15,7 +22,6 @@ from ldjcheck.records.called import (
     Returned,
     Way,
 )
-from ldjcheck.records.deadline import Deadline, TimeIsUpError
 from ldjcheck.records.measured import (
     Comparison,
     Diagnosis,

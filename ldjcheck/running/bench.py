@@ -18,8 +18,7 @@ from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.object_graph import attributes, reachable
 from ldjcheck.records import Calls, Domain, Layer, Options, Probe, Shape
-from ldjcheck.records.asked import Given
-from ldjcheck.records.deadline import Stage
+from ldjcheck.records.asked import Given, Stage
 from ldjcheck.records.side import Turned
 from ldjcheck.records.words import Region
 from ldjcheck.running.failed_calls import (

@@ -16,8 +16,8 @@ from typing import Any
 from ldjcheck.calling.domains import describe
 from ldjcheck.calling.parameter_names import is_bound
 from ldjcheck.calling.results import densities_beside
-from ldjcheck.calling.samples import samplers
 from ldjcheck.calling.signature import call_signature, caller, method_names
+from ldjcheck.calling.stated_returns import samplers
 from ldjcheck.conventions import (
     adapted_calls,
     densities,

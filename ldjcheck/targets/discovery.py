@@ -157,7 +157,7 @@ def _density_of(kind: type) -> Callable[..., Any] | None:
 
 def _sampler_of(kind: type) -> Callable[..., Any] | None:
     """Return what draws samples and says how probable they are; or None."""
-    from ldjcheck.calling.samples import samplers  # which loads torch
+    from ldjcheck.calling.stated_returns import samplers  # which loads torch
 
     return _method_of(kind, samplers(kind))
 

@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from ldjcheck.grading.confined.confinement import Warden
     from ldjcheck.grading.course import Executor
-    from ldjcheck.grading.overview import Form, Overview
+    from ldjcheck.grading.feedback import Form, Overview
     from ldjcheck.grading.rubric import Rubric
     from ldjcheck.grading.store import Store
     from ldjcheck.grading.submissions import Submission
@@ -111,7 +111,7 @@ def _graded(
 ) -> Overview:
     from ldjcheck.grading.confined.confinement import Warden
     from ldjcheck.grading.course import NoClusterError, mark_class, prepared
-    from ldjcheck.grading.overview import overview
+    from ldjcheck.grading.feedback import overview
     from ldjcheck.grading.rubric import RubricError
 
     with Warden() as warden:

@@ -23,7 +23,6 @@ from ldjcheck.calling.parameter_names import (
     is_count,
     is_size,
 )
-from ldjcheck.calling.samples import Key, Places, item_of, places_of_sample
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
@@ -32,6 +31,7 @@ from ldjcheck.calling.signature import (
     signature_of,
     total_name,
 )
+from ldjcheck.calling.stated_returns import Key, Places, item_of, places_of_sample
 from ldjcheck.densities.drawn_and_dropped import Draw, Draws
 from ldjcheck.errors import NoBaseError, NoOneNoiseError
 from ldjcheck.object_graph import looked_up

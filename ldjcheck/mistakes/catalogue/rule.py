@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ldjcheck.mistakes.catalogue.page import Page
-from ldjcheck.mistakes.engine.kinds import Kind
-from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, WholeLaw
+from ldjcheck.mistakes.engine.kinds import Kind, Term, Use, ValueEdit, WholeLaw
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.records import (
     Comparison,

@@ -27,9 +27,9 @@ from ldjcheck.mistakes.engine.case import (
 )
 from ldjcheck.mistakes.engine.closeness import fits, same
 from ldjcheck.mistakes.engine.edits import multiples, unneeded, whole_multiple
+from ldjcheck.mistakes.engine.kinds import Term, Use, ValueEdit, value_of
 from ldjcheck.mistakes.engine.laws import whole_laws
 from ldjcheck.mistakes.engine.places import is_known_right, logged, place_of, spans_of
-from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, value_of
 from ldjcheck.mistakes.terms.missing_term.steps import step_explanations
 from ldjcheck.records import Explanation, Multiplier, Span
 from ldjcheck.tape import Node, Trace, dependents, in_order, location_of

@@ -33,6 +33,7 @@ from ldjcheck.mistakes.engine.closeness import (
     same,
 )
 from ldjcheck.mistakes.engine.counts import Fit, fit_multiplier
+from ldjcheck.mistakes.engine.kinds import Term
 from ldjcheck.mistakes.engine.places import (
     counting_statement,
     factor_statement,
@@ -41,7 +42,6 @@ from ldjcheck.mistakes.engine.places import (
     uses_towards,
     written_count,
 )
-from ldjcheck.mistakes.engine.proposals import Term
 from ldjcheck.records import Explanation, Location
 from ldjcheck.tape import Node, Trace, ancestors, location_of
 from ldjcheck.tape.node import linear_positions

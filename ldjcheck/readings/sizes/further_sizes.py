@@ -19,7 +19,7 @@ from ldjcheck.judging import compare
 from ldjcheck.object_graph import reachable
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import Further
-from ldjcheck.records.deadline import while_time_lasts
+from ldjcheck.records.asked import while_time_lasts
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.shapes import HEIGHT, LENGTH, SMALL, WIDTH
 from ldjcheck.settling.other_sizes import resized

@@ -1,4 +1,4 @@
-"""Calls that return a sample and how probable it is, told by what their source returns."""
+"""What a call's source says that it returns: y alone, as its ldj is 0, or a sample."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
+from ldjcheck.calling.convention import answer_of, only_call
 from ldjcheck.calling.parameter_names import SAMPLERS, is_density, is_total, unit_of
 from ldjcheck.calling.results import (
     asks_base,
@@ -17,7 +20,51 @@ from ldjcheck.calling.results import (
     returned_expressions,
     returned_names,
 )
+from ldjcheck.calling.signature import Signature, call_signature, inverse_method
 from ldjcheck.object_graph import looked_up
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
+
+Says = Callable[[Any, Any], Returned]
+"""From an input, and all that came back, to what a call says of its ldj."""
+
+
+def volume_kept(
+    layer: Any, convention: str, says: Says, *, where: str, because: str
+) -> tuple[Signature, Calls] | None:
+    """Return a call that returns y alone, and its signature; None without a way back.
+
+    What has no way back may be anything. `where` completes the signature that is shown,
+    `because` the sentence that says why this convention was chosen.
+    """
+    signature = call_signature(layer)
+    if signature is None or not signature.names:
+        return None
+    flag = signature.way_flag()
+    method = inverse_method(layer)
+    if flag is None and method is None:
+        return None
+    there = flag.forward if flag else {}
+    return signature, Calls(
+        convention=convention,
+        signature=signature.show(f"y, where {where}"),
+        forward=Way(call=_call(None, there, says), asks=only_call(there)),
+        inverse=Way(
+            call=_call(None if flag else method, flag.inverse if flag else {}, says)
+        ),
+        keeps_volume=True,
+        context_names=signature.contexts(),
+        inferred=(("convention", f"{convention}: {because}, and reports no ldj"),),
+    )
+
+
+def _call(way: str | None, fixed: Mapping[str, Any], says: Says) -> CallFunction:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
+        return says(x, answer_of(layer, way, x, fixed, kwargs))
+
+    return call
+
+
+# --- samples --------------------------------------------------------------------------
 
 Key = int | str
 
