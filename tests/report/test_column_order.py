@@ -12,8 +12,7 @@ from grading.test_forms import ALL, ONE, SHOWN, marked
 from report_runs import FAIL, FAILED, run, samples
 
 from ldjcheck.classroom.quiz import Question, hints
-from ldjcheck.grading.feedback import feedback
-from ldjcheck.grading.overview import overview
+from ldjcheck.grading.feedback import feedback, overview
 from ldjcheck.grading.records import Sample
 from ldjcheck.records import Result, Run
 from ldjcheck.records.result import Dimension, SublayerLine
