@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldjcheck.classroom.animal import Animal
 from ldjcheck.classroom.judging import examine
-from ldjcheck.classroom.zoo import right_ones, wrong_ones
+from ldjcheck.classroom.zoo import Animal, right_ones, wrong_ones
 from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Status
 from ldjcheck.report import Report

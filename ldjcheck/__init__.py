@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ldjcheck.api import check, derive, exact_ldj
+    from ldjcheck.monitoring import Monitor
     from ldjcheck.monitoring.listeners import Look
-    from ldjcheck.monitoring.monitor import Monitor
     from ldjcheck.report import Report
-    from ldjcheck.testing.assertion import assert_ldj
-    from ldjcheck.testing.exceptions import LdjError, LdjMismatch, LdjUnproven
+    from ldjcheck.testing.assertion import (
+        LdjError,
+        LdjMismatch,
+        LdjUnproven,
+        assert_ldj,
+    )
     from ldjcheck.testing.parametrizing import parametrize
 
 __version__ = "0.1.0"
@@ -39,11 +43,11 @@ _HOMES = {
     "derive": "ldjcheck.api",
     "exact_ldj": "ldjcheck.api",
     "parametrize": "ldjcheck.testing.parametrizing",
-    "LdjError": "ldjcheck.testing.exceptions",
-    "LdjMismatch": "ldjcheck.testing.exceptions",
-    "LdjUnproven": "ldjcheck.testing.exceptions",
+    "LdjError": "ldjcheck.testing.assertion",
+    "LdjMismatch": "ldjcheck.testing.assertion",
+    "LdjUnproven": "ldjcheck.testing.assertion",
     "Look": "ldjcheck.monitoring.listeners",
-    "Monitor": "ldjcheck.monitoring.monitor",
+    "Monitor": "ldjcheck.monitoring",
     "Report": "ldjcheck.report",
 }
 

@@ -10,27 +10,27 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
+from torch import Tensor
+from torch.distributions.constraints import Constraint
+
 from ldjcheck.checking import EXIT_CODES
 from ldjcheck.deriving import derive_layer
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
-from ldjcheck.holdings import looked_up
-from ldjcheck.listening import announce, shown_in_notebook
+from ldjcheck.object_graph import looked_up
 from ldjcheck.options.comments import ignored_in_source
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
 from ldjcheck.records import Layer, Options, Result, Run
 from ldjcheck.records.asked import Oracle
+from ldjcheck.report_hooks import announce, shown_in_notebook
 from ldjcheck.running.snapshot.isolation import undisturbed
 from ldjcheck.search import check_layer
 from ldjcheck.targets import as_targets, load_layer, parse_target, seed_all
 from ldjcheck.targets.data import with_weights
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-    from torch.distributions.constraints import Constraint
-
     from ldjcheck.report import Report
 
 __all__ = [
@@ -148,7 +148,7 @@ def check(
     options = asked(given)
     with _put_back(layer):
         try:
-            known, options = _known(layer, options, sys._getframe(1), weights)
+            known, options = _prepare(layer, options, sys._getframe(1), weights)
         except CannotCheckError as error:
             result = failed_result(_name(layer), error)
         else:
@@ -204,7 +204,7 @@ def derive(
     options = asked(given)
     with _put_back(layer):
         try:
-            known, options = _known(layer, options, sys._getframe(1))
+            known, options = _prepare(layer, options, sys._getframe(1))
         except CannotCheckError as error:
             result = failed_result(_name(layer), error)
         else:
@@ -217,7 +217,7 @@ def _put_back(layer: Any) -> AbstractContextManager[None]:
     return undisturbed() if isinstance(layer, str) else nullcontext()
 
 
-def _known(
+def _prepare(
     layer: Any,
     options: Options,
     caller: FrameType,

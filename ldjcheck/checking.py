@@ -13,16 +13,17 @@ from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
 from ldjcheck.errors import LAYERS_OWN, CannotCheckError
-from ldjcheck.explaining.diagnoses import diagnoses_of
+from ldjcheck.explaining import diagnoses_of
 from ldjcheck.explaining.sublayers import Sublayers, by_sublayers_alone, with_sublayers
 from ldjcheck.faults import failed_result, fault_of_layer
 from ldjcheck.judging.measurement import (
+    Split,
     compared,
     first_looks,
     measured,
     moved_while_smooth,
+    with_splits,
 )
-from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
     alone,
     forgiven,
@@ -33,8 +34,12 @@ from ldjcheck.judging.status import (
     status_of,
     with_shares,
 )
-from ldjcheck.mistakes.naming.circumstances import unused
-from ldjcheck.mistakes.naming.findings import RAISED, name_findings, within_sublayer
+from ldjcheck.mistakes.attribution.circumstances import unused
+from ldjcheck.mistakes.attribution.findings import (
+    RAISED,
+    name_findings,
+    within_sublayer,
+)
 from ldjcheck.portrait import with_portrait
 from ldjcheck.readings import BY_NUMBERS, BY_RESULT
 from ldjcheck.readings.reading import Measured, Outcome, Reading
@@ -49,7 +54,7 @@ from ldjcheck.records import (
     Shape,
     TimeIsUpError,
 )
-from ldjcheck.records.deadline import (
+from ldjcheck.records.asked import (
     ALONE,
     LEDGER,
     MEASURING,
@@ -65,14 +70,14 @@ from ldjcheck.records.deadline import (
     Stage,
 )
 from ldjcheck.settling.design import choose_batch
-from ldjcheck.settling.flows.recognition import is_flow
+from ldjcheck.settling.flows.sublayers import is_flow
 from ldjcheck.settling.subject import settle_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Sides, Wrt
-    from ldjcheck.running.snapshot.namespace import Namespace
+    from ldjcheck.running.snapshot.state import Namespace
     from ldjcheck.settling.subject import Subject
 
     Tell = Callable[[Result | str], None]
@@ -98,7 +103,7 @@ def check_layer(
     when it is known why: whoever cannot wait for the end has a result all the same.
     """
     from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
-    from ldjcheck.running.snapshot.namespace import Namespace
+    from ldjcheck.running.snapshot.state import Namespace
 
     started = perf_counter() if started is None else started
     torch_before = Namespace()
@@ -136,9 +141,9 @@ def glance_at(layer: Layer, options: Options, subject: Subject | None = None) ->
     Nothing is explained. A `subject` that was settled at inputs of the same sizes is called
     as it was then, with the parameters that the layer has by now.
     """
-    from ldjcheck.oracle.condition import measure_condition
+    from ldjcheck.oracle.structure import measure_condition
     from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
-    from ldjcheck.running.snapshot.namespace import Namespace
+    from ldjcheck.running.snapshot.state import Namespace
 
     torch_before, options, course = Namespace(), options.started(), _Course(None)
     try:
@@ -577,11 +582,11 @@ def _fixed(
     An edit is verified at configurations of other seeds than all that was measured, and
     once at the `whole` size where the mistake was explained at a smaller one.
     """
-    from ldjcheck.derivation.leaking import with_leaks
-    from ldjcheck.derivation.undoing import with_steps_not_undone
+    from ldjcheck.derivation.conditioning_leak import with_leaks
+    from ldjcheck.derivation.inverse_localisation import with_steps_not_undone
     from ldjcheck.mistakes.mending import Plans, Whole, wants_derived, with_fixes
     from ldjcheck.mistakes.mending.outputs import with_densities, with_outputs
-    from ldjcheck.settling.ranks import at_all_ranks, at_other_sizes
+    from ldjcheck.settling.other_sizes import at_all_ranks, at_other_sizes
 
     bench, options = subject.bench, comparison.measurement.options
     fresh = replace(options, seed=options.seed + _FRESH)

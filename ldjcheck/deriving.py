@@ -30,7 +30,7 @@ def derive_layer(
     `tell` is not called: half a derivation is none.
     """
     from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
-    from ldjcheck.running.snapshot.namespace import Namespace
+    from ldjcheck.running.snapshot.state import Namespace
 
     started = perf_counter() if started is None else started
     torch_before = Namespace()

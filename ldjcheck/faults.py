@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import LAYERS_OWN, CannotCheckError
-from ldjcheck.holdings import reachable
-from ldjcheck.mistakes.naming.circumstances import refusal
-from ldjcheck.records import Result
+from ldjcheck.mistakes.attribution.circumstances import refusal
+from ldjcheck.object_graph import reachable
+from ldjcheck.records import Layer, Result
 from ldjcheck.running.failed_calls import FailedCallError, LayerRaisedError
 from ldjcheck.tracebacks import advice_on, is_of_users, message_of, user_traceback
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Layer
-    from ldjcheck.running.snapshot.namespace import Namespace
+    from ldjcheck.running.snapshot.state import Namespace
 
 
 def failed_result(

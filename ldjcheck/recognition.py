@@ -21,9 +21,9 @@ from ldjcheck.conventions import (
     untaken,
 )
 from ldjcheck.conventions.distributions import sampler
-from ldjcheck.holdings import is_empty
+from ldjcheck.mistakes.attribution.precedence import follows_a_law
 from ldjcheck.mistakes.inverse import not_invertible
-from ldjcheck.mistakes.naming.precedence import follows_a_law
+from ldjcheck.object_graph import is_empty
 from ldjcheck.records import Layer, Options, Result
 
 _UNCALLABLE = ("LDJ004", "LDJ005", "LDJ006")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck import checking
 from ldjcheck.calling.domain_text import parse_domain
-from ldjcheck.holdings import tensors
+from ldjcheck.object_graph import tensors
 from ldjcheck.records import Context, Domain, Layer, Options, Probe, Result, Shape
 from ldjcheck.records.asked import LARGEST_SEED
 from ldjcheck.settling.design import plan_probes
@@ -176,7 +176,7 @@ def searched(layer: Layer, start: Start, attempt: Attempt) -> Result | None:
     assert result is not None
     said = f"found by search: probe {found} of {first.search}, then made smaller"
     result = replace(result, again=_call(layer, small))
-    return _told(result, said, repeated(layer, small))
+    return _with_search(result, said, repeated(layer, small))
 
 
 def _probes(start: Start) -> SearchStrategy[Options]:
@@ -354,7 +354,7 @@ def _domain_text(domain: Domain) -> str:
     return f"{domain.kind}:{domain.low:.15g}:{domain.high:.15g}"
 
 
-def _told(result: Result, said: str, command: str) -> Result:
+def _with_search(result: Result, said: str, command: str) -> Result:
     """Return the result with what was searched, and how to repeat what was found."""
     first, *others = result.findings
     first = replace(first, evidence=(*first.evidence, said, f"repeat it: {command}"))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle import recording
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.running.runner import Outcome, Runner
 
 if TYPE_CHECKING:

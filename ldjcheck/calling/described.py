@@ -1,4 +1,4 @@
-"""Conventions that the user writes down: `f(z, ldj, reverse) -> z, ldj`.
+"""Conventions of the user's own: described, as `f(z, ldj, reverse) -> z, ldj`, or adapted.
 
 One call, or one for each way, `f(x) -> y, ldj; g(y) -> x`: `f` is the layer, any other name a
 method. The first argument is the input; a name such as `ldj` or `logp` is a running total;
@@ -6,14 +6,22 @@ a flag's bare name (`reverse`) goes both ways, with a value (`inverse=True`) it 
 way back; other names are contexts, or fixed where a value stands beside them. Of the
 results, `_` and a density beside the ldj are dropped, and a name such as `ldj` or `-ldj` is
 the log-determinant. A call may give it alone: `f(x) -> y; f.log_det(x, y) -> ldj`.
+
+An adapter is an object with `forward(layer, x) -> (y, ldj)` and, where there is a way back,
+`inverse(layer, y) -> (x, ldj)`; or a pair of such functions; or the forward one alone.
+Either may take further keyword arguments, and return None for an ldj that is not reported.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from torch import Tensor
+
+from ldjcheck.calling.convention import taken
 from ldjcheck.calling.parameter_names import (
     REVERSE_FLAGS,
     is_density,
@@ -22,9 +30,6 @@ from ldjcheck.calling.parameter_names import (
 )
 from ldjcheck.calling.signature import caller
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 NAME = "as described"
 _LAYER = ("f", "forward", "layer", "m", "self")
@@ -278,3 +283,45 @@ def _taken_apart(clause: Clause, result: Any, start: Tensor | None) -> Returned:
 def _opened(value: Any) -> Any:
     alone = isinstance(value, (tuple, list)) and len(value) == 1
     return value[0] if alone else value
+
+
+# --- adapters -------------------------------------------------------------------------
+
+ADAPTER = "adapter"
+
+
+def adapted_calls(adapter: Any) -> tuple[Calls, ...]:
+    """Return how a layer is called by an adapter.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(adapter, (tuple, list)):
+        there, back = (*adapter, None)[:2] if 1 <= len(adapter) <= 2 else (None, None)
+    elif callable(getattr(adapter, "forward", None)):
+        there, back = adapter.forward, getattr(adapter, "inverse", None)
+    else:
+        there, back = adapter, None
+    if not callable(there) or not (back is None or callable(back)):
+        raise ValueError(
+            "an adapter is an object with forward(layer, x) -> (y, ldj) and perhaps "
+            f"inverse(layer, y) -> (x, ldj), or a pair of functions; not {adapter!r}"
+        )
+    calls = Calls(
+        convention=ADAPTER,
+        signature="adapter.forward(layer, x) -> y, ldj",
+        forward=Way(call=_adapted_call(there)),
+        inverse=None if back is None else Way(call=_adapted_call(back)),
+        inferred=(("convention", "as your adapter calls it"),),
+    )
+    return (calls,)
+
+
+def _adapted_call(function: Callable[..., Any]) -> CallFunction:
+    def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
+        result = function(layer, x, **taken(function, kwargs))
+        if isinstance(result, (tuple, list)) and len(result) == 2:
+            return Returned(y=result[0], ldj=result[1])
+        return Returned(y=result, ldj=None, bare=True)
+
+    return call

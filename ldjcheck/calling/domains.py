@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import attributes, numbers_of_code, reachable
+from ldjcheck.object_graph import attributes, numbers_of_code, reachable
 from ldjcheck.records import Domain, Shape
 from ldjcheck.records.words import Region
 

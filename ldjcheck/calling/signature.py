@@ -7,8 +7,9 @@ import functools
 import inspect
 import itertools
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 from ldjcheck.calling.parameter_names import (
@@ -21,7 +22,8 @@ from ldjcheck.calling.parameter_names import (
     is_time,
     is_total,
 )
-from ldjcheck.holdings import looked_up, module_of
+from ldjcheck.object_graph import looked_up, module_of, reachable
+from ldjcheck.records import Calls
 
 INVERSE_METHODS = (
     "inverse",
@@ -273,3 +275,50 @@ def ways_back(layer: Any, signature: Signature) -> tuple[WayFlag | None, str | N
     if flag is not None and method is not None and not signature.reads(flag.name):
         flag = None
     return flag, method
+
+
+# --- arguments that are not taken -----------------------------------------------------
+
+_BARE = (types.FunctionType, types.MethodType, functools.partial)
+
+
+def untaken(
+    layer: Any, ways: Iterable[Calls], names: Collection[str]
+) -> tuple[str, ...]:
+    """Return those of the names that the layer does not take as an argument.
+
+    What takes any keyword takes these, and a container what its layers take.
+    """
+    if not names:
+        return ()
+    own = [call_signature(layer), *_signatures(layer)]
+    if any(each is not None and each.takes_any_keyword for each in own):
+        return ()
+    known = _context_names(layer, ways)
+    return tuple(name for name in names if name not in known)
+
+
+def not_taken(layer: Any, ways: Iterable[Calls], name: str) -> str:
+    """Return what to say of such a name: what it may have been."""
+    near = get_close_matches(name, sorted(_context_names(layer, ways)), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"The layer takes no argument {name!r}{hint}"
+
+
+def _context_names(layer: Any, ways: Iterable[Calls]) -> set[str]:
+    known = {name for calls in ways for name in calls.context_names}
+    known |= {name for calls in ways for name, _ in calls.context_shapes}
+    own = {"forward", "__call__"} & {*method_names(layer)}
+    for item in [layer] if own or isinstance(layer, _BARE) else reachable(layer):
+        for signature in _signatures(item):
+            known |= set(signature.names)
+    return known - {"self"}
+
+
+def _signatures(item: Any) -> Iterator[Signature]:
+    """Yield the signatures of a function, or of the methods that users' classes define."""
+    functions = [item]
+    if not isinstance(item, _BARE):
+        names = (n for n in method_names(item) if n[:2] != "__" or n == "__call__")
+        functions = [getattr(type(item), name) for name in names]
+    yield from filter(None, map(signature_of, functions))

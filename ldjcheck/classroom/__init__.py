@@ -1,1 +1,11 @@
-"""The classroom: layers with known mistakes, shown, judged, and planted in your own."""
+"""Teaching: lessons, quiz and zoo, made of the texts that stand beside this module."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+
+def parts(name: str, mark: str = "# ") -> list[str]:
+    """Return the parts of a text, each from the words of its heading on."""
+    text = (files(__package__) / name).read_text(encoding="utf-8")
+    return text.removeprefix(mark).split(f"\n\n{mark}")

@@ -7,9 +7,9 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 
 from ldjcheck.checking import measure_layer
-from ldjcheck.classroom.animal import Animal, load
 from ldjcheck.classroom.judging import built, examine
 from ldjcheck.classroom.lessons import Lesson, read_on, title
+from ldjcheck.classroom.zoo import Animal, load
 from ldjcheck.mistakes import Rule
 from ldjcheck.records import (
     Check,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ldjcheck.api import check
-from ldjcheck.classroom.animal import Animal
+from ldjcheck.classroom.zoo import Animal
 from ldjcheck.report import Report
 
 

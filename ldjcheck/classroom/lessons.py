@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from ldjcheck.classroom.texts import parts
+from ldjcheck.classroom import parts
 from ldjcheck.mistakes import Rule, rule_for
 from ldjcheck.records import Shape
 

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from itertools import pairwise
 
-from ldjcheck.classroom.texts import parts
+from ldjcheck.classroom import parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,8 @@ from ldjcheck.cli.commands.grade import grade
 from ldjcheck.cli.commands.quiz import quiz
 from ldjcheck.cli.commands.report_bug import report_bug
 from ldjcheck.cli.commands.selftest import selftest
-from ldjcheck.cli.options import write_sections
+from ldjcheck.cli.options import BEGAN, write_sections
 from ldjcheck.cli.output import write_fault
-from ldjcheck.cli.settings import BEGAN
 
 _EXAMPLES = (
     "ldjcheck deq.py:Dequantization",

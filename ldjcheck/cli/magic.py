@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ldjcheck.cli.commands.check import check, ignored_by, options_of
-from ldjcheck.cli.settings import silences_of
+from ldjcheck.cli.options import silences_of
 from ldjcheck.records import Layer
 
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ def _report(ctx: click.Context, names: dict[str, Any]) -> Report:
     from ldjcheck import api
     from ldjcheck.checking import EXIT_CODES
     from ldjcheck.errors import CannotCheckError, CommentError
-    from ldjcheck.listening import shown_in_notebook
     from ldjcheck.options.comments import ignored_in_source
     from ldjcheck.records import Run
     from ldjcheck.report import Report
+    from ldjcheck.report_hooks import shown_in_notebook
     from ldjcheck.targets.data import read_inputs
     from ldjcheck.targets.expression import evaluate
-    from ldjcheck.targets.sources.source import HERE, Source
+    from ldjcheck.targets.sources import HERE, Source
 
     settings, (expr,) = ctx.params, ctx.params["targets"]
     source = Source(name=HERE, namespace=names, module="__main__")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ldjcheck.cells import cell_file
 from ldjcheck.records import Derived, Fix, Run
+from ldjcheck.tracebacks import cell_file
 
 if TYPE_CHECKING:
     from ldjcheck.report import Format

@@ -158,7 +158,7 @@ def _convention(text: str) -> str:
 
 
 def _codes(text: str) -> tuple[str, ...]:
-    from ldjcheck.mistakes.naming.choosing import codes_for
+    from ldjcheck.mistakes import codes_for
 
     try:
         return codes_for(text)
@@ -167,7 +167,7 @@ def _codes(text: str) -> tuple[str, ...]:
 
 
 def _ignorable(text: str) -> tuple[str, ...]:
-    from ldjcheck.mistakes.naming.choosing import ignorable_codes_for
+    from ldjcheck.mistakes import ignorable_codes_for
 
     try:
         return ignorable_codes_for(text)

@@ -12,10 +12,9 @@ from typing import Any
 
 from torch.distributions import constraints
 
-from ldjcheck.calling.adapter import adapted_calls
-from ldjcheck.calling.arguments import not_taken, untaken
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.described import describe_calls, parse_description
+from ldjcheck.calling.described import adapted_calls, describe_calls, parse_description
+from ldjcheck.calling.signature import not_taken, untaken
 from ldjcheck.conventions import (
     accumulator,
     and_log_det,
@@ -39,7 +38,7 @@ from ldjcheck.conventions.transforms import (
     transform,
 )
 from ldjcheck.conventions.transforms.transform import declared_domain
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 from ldjcheck.records import Calls, Way
 
 CONVENTIONS: tuple[Convention, ...] = (

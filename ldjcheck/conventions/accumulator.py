@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.convention import Convention, run, taken
 from ldjcheck.calling.results import inputs_returned, unnamed_total, unpacked
 from ldjcheck.calling.signature import (
     Signature,
@@ -23,7 +23,6 @@ from ldjcheck.calling.signature import (
     total_name,
     ways_back,
 )
-from ldjcheck.calling.ways import run, taken
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 

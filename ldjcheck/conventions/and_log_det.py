@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.convention import Convention, by_methods
 from ldjcheck.calling.signature import method_names
-from ldjcheck.calling.ways import by_methods
 from ldjcheck.records import Calls
 
 _LDJ = r"(log_?(abs_?)?det(_?jac(obian)?)?|log_?jac(obian)?|ladj|ldj)s?$"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.signature import call_signature
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Shape, Way
 
 _PLACE = re.compile(r"c\d+")  # one condition of several

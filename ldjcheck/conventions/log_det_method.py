@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.convention import Convention, answer_of, taken
 from ldjcheck.calling.parameter_names import is_about_context, is_total
 from ldjcheck.calling.signature import (
     Signature,
@@ -22,8 +22,7 @@ from ldjcheck.calling.signature import (
     method_names,
     signature_of,
 )
-from ldjcheck.calling.ways import answer_of, taken
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 _BACK = ("inverse", "inv", "backward", "reverse")

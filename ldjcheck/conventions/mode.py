@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from types import CodeType
 from typing import Any
 
-from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.convention import Convention, layer_call
 from ldjcheck.calling.signature import Signature, call_signature
-from ldjcheck.calling.ways import layer_call
 from ldjcheck.records import Calls, Way
 
 _NAMES = ("mode", "direction")

@@ -12,7 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.convention import (
+    Convention,
+    Wrap,
+    layer_call,
+    method_call,
+    only_call,
+)
 from ldjcheck.calling.results import unnamed_total, written_in
 from ldjcheck.calling.signature import (
     Signature,
@@ -21,7 +27,6 @@ from ldjcheck.calling.signature import (
     total_name,
     ways_back,
 )
-from ldjcheck.calling.ways import Wrap, layer_call, method_call, only_call
 from ldjcheck.records import CallFunction, Calls, Way
 
 _RECONSTRUCTING = ("reconstruct", "reconstruction", "recon", "deterministic")

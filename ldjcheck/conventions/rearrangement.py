@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.output_alone import volume_kept
+from ldjcheck.calling.stated_returns import volume_kept
 from ldjcheck.records import Calls, Returned
 
 
@@ -22,7 +22,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     found = volume_kept(
         layer,
         CONVENTION.name,
-        _said,
+        _read,
         where="y holds the entries of x",
         because="it moves entries",
     )
@@ -30,7 +30,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         yield found[1]
 
 
-def _said(x: Any, y: Any) -> Returned:
+def _read(x: Any, y: Any) -> Returned:
     if not isinstance(y, Tensor) or not _same_entries(x, y):
         return Returned(y=y, ldj=None, bare=True)
     return Returned(y=y, ldj=0.0)

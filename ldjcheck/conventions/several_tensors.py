@@ -10,11 +10,10 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.convention import Convention, run
 from ldjcheck.calling.results import written_in
 from ldjcheck.calling.signature import call_signature, caller, signature_of
-from ldjcheck.calling.ways import run
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 

@@ -13,11 +13,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.convention import Convention, answer_of
 from ldjcheck.calling.parameter_names import is_total
 from ldjcheck.calling.signature import call_signature, ways_back
-from ldjcheck.calling.ways import answer_of
-from ldjcheck.holdings import looked_up, module_of
+from ldjcheck.object_graph import looked_up, module_of
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 

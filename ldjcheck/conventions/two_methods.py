@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.convention import Convention, by_methods
 from ldjcheck.calling.parameter_names import METHODS_OF_WAYS, is_total
 from ldjcheck.calling.results import returned_names, returns_one_thing
 from ldjcheck.calling.signature import (
@@ -21,9 +21,8 @@ from ldjcheck.calling.signature import (
     inverse_method,
     method_names,
 )
-from ldjcheck.calling.ways import by_methods
 from ldjcheck.conventions.accumulator import by_methods_of_a_total
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 from ldjcheck.records import Calls
 
 

@@ -14,15 +14,15 @@ from typing import Any
 from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.output_alone import volume_kept
 from ldjcheck.calling.parameter_names import is_total
 from ldjcheck.calling.signature import method_names
+from ldjcheck.calling.stated_returns import volume_kept
 from ldjcheck.records import Calls, Returned
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
     found = volume_kept(
-        layer, CONVENTION.name, _said, where="volume is kept", because="it keeps volume"
+        layer, CONVENTION.name, _read, where="volume is kept", because="it keeps volume"
     )
     if found is None:
         return
@@ -32,7 +32,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield replace(calls, one_number=True, extra_names=signature.extras())
 
 
-def _said(x: Any, y: Any) -> Returned:
+def _read(x: Any, y: Any) -> Returned:
     if isinstance(y, tuple) and len(y) == 2 and y[1] is None:
         y = y[0]
     said = 0.0 if isinstance(y, Tensor) else None

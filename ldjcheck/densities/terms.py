@@ -21,8 +21,7 @@ from ldjcheck.tape import (
     in_order,
     users_among,
 )
-from ldjcheck.tape.dominance import chain, dominators
-from ldjcheck.tape.linear import linear_positions
+from ldjcheck.tape.node import chain, dominators, linear_positions
 from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import CASTS
 

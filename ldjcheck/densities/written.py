@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.densities.asked import Masses
+from ldjcheck.densities.answers import Masses
 from ldjcheck.densities.mass import adds_up, log_mass, near
 from ldjcheck.densities.terms import DensityTerms
-from ldjcheck.records import BaseMass
+from ldjcheck.records.called import BaseMass
 from ldjcheck.tape import Node, ancestors, in_order, location_of
 from ldjcheck.tape.recorder import Recorder
 

@@ -81,7 +81,7 @@ def with_derived_terms(
             [f for f in asked if f.direction == direction], diagnoses, direction
         )
         cures.append(list(_cures(live, program.said, lines, rehearsal)))
-        cures[-1].append(_Cure(program.changes, tuple(_terms_told(program.said))))
+        cures[-1].append(_Cure(program.changes, tuple(_render_terms(program.said))))
     verification = Verification(bench, comparison, plans, live)
 
     def weighed(chosen: tuple[_Cure, ...]) -> Weighed | None:
@@ -150,7 +150,7 @@ def _lines(
     return dict.fromkeys([*blamed, *((span.file, span.line) for span in touched)])
 
 
-def _terms_told(said: Sequence[Said]) -> Iterator[str]:
+def _render_terms(said: Sequence[Said]) -> Iterator[str]:
     """Yield the term of each line, as a sum where it has several; no long list of them."""
     by_line: dict[int, list[Said]] = {}
     for each in said if len(said) <= _TOLD else ():

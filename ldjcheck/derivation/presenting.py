@@ -8,24 +8,17 @@ from dataclasses import replace
 
 import torch
 
-from ldjcheck.cells import split_cell
 from ldjcheck.derivation.program import Program, Refusal
 from ldjcheck.derivation.ways import Way, ways_of
 from ldjcheck.mistakes.mending.repair import edits_of
 from ldjcheck.mistakes.mending.verify import Plans, Verification
-from ldjcheck.records import (
-    Comparison,
-    Derived,
-    DerivedStep,
-    Direction,
-    Obstacle,
-    Options,
-    Verdict,
-)
+from ldjcheck.records import Comparison, Derived, Direction, Options, Verdict
+from ldjcheck.records.result import DerivedStep, Obstacle
 from ldjcheck.revision import Live
 from ldjcheck.settling.map_alone import MapSubject
-from ldjcheck.settling.ranks import at_all_ranks
+from ldjcheck.settling.other_sizes import at_all_ranks
 from ldjcheck.tape import location_of, shown_file
+from ldjcheck.tracebacks import split_cell
 
 _FRESH = 9001  # how far the seeds of a verification are from those of the derivation
 _BY_CHANCE = "it is off for events of other ranks, or with other numbers held"

@@ -13,8 +13,9 @@ from torch import Tensor
 from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
 from ldjcheck.derivation.calculus.terms import Term, logdet
 from ldjcheck.derivation.reading.execution import Execution, Recorded
-from ldjcheck.derivation.reading.homes import Home, bare_home, home_of, keeping_home
+from ldjcheck.derivation.reading.ldj_sites import Home, bare_home, home_of, keeping_home
 from ldjcheck.derivation.structures import STRUCTURES
+from ldjcheck.derivation.writing.codegen import UnspeakableError
 from ldjcheck.derivation.writing.edits import (
     ConflictError,
     Line,
@@ -30,7 +31,6 @@ from ldjcheck.derivation.writing.lines import (
     links_of,
     method_lines,
 )
-from ldjcheck.derivation.writing.spelling import UnspeakableError
 from ldjcheck.revision import Replacement
 from ldjcheck.tape import Node, Step
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 from ldjcheck.derivation.program import Program, Refusal, derive_call
 from ldjcheck.derivation.reading.execution import Observer, Recorded, form_of, recorded
-from ldjcheck.derivation.reading.homes import Home, home_of
+from ldjcheck.derivation.reading.ldj_sites import Home, home_of
+from ldjcheck.derivation.writing.codegen import Spelled
 from ldjcheck.derivation.writing.edits import Line, NoPlaceError, statements_of
-from ldjcheck.derivation.writing.spelling import Spelled
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Calls, Direction, Probe, Side
 from ldjcheck.revision import Replacement
 from ldjcheck.running.bench import Bench
-from ldjcheck.settling.ranks import at_all_ranks
+from ldjcheck.settling.other_sizes import at_all_ranks
 from ldjcheck.settling.settle import runs
 
 _WHY = "undoes the map: its ldj is minus that of the way there, at the x that it found"

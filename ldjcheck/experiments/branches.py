@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.experiments import Experiment
 from ldjcheck.numerics.tolerance import hides_mistakes, tells_a_mistake
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import Approximated, Evidence, Further, Probe, Side, Sides

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import (
     NoJacobianError,
     difference_jacobian,
@@ -20,9 +20,9 @@ from ldjcheck.oracle.derivatives.jacobian import (
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.records import Options, Side
 from ldjcheck.records.observed import GradientPart
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.gradient_cuts import Cuts, place_of_code
+from ldjcheck.running.observers.side_effects import Cuts, place_of_code
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import learnable
 from ldjcheck.tape import Place
@@ -215,7 +215,8 @@ class Slopes:
             if gradient is not None
         ]
         slope, error = self._difference(
-            lambda size: value(self._told(names, attempt, size)), _STEPS[attempt]
+            lambda size: value(self._measure_aside(names, attempt, size)),
+            _STEPS[attempt],
         )
         return Slope(
             by_autograd=sum(products),
@@ -240,7 +241,9 @@ class Slopes:
         rounding = _ROUNDING * (1.0 + max(map(abs, ends))) / size
         return (4 * near - far) / 3, abs(near - far) + rounding
 
-    def _told(self, names: tuple[str, ...], attempt: int, size: float) -> _Told:
+    def _measure_aside(
+        self, names: tuple[str, ...], attempt: int, size: float
+    ) -> _Told:
         """Return what the call tells a step aside; of all together it is asked once."""
         if names != self.names:
             return self._displaced(self._directions(names, attempt), size, self._call)

@@ -13,18 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.experiments.experiment import Experiment
-from ldjcheck.holdings import tensors
+from ldjcheck.experiments import Experiment
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import condition
 from ldjcheck.numerics.tolerance import CLEARLY, MACHINE_EPSILON, SQUEEZES
+from ldjcheck.object_graph import tensors
 from ldjcheck.records import Direction, Evidence, Side
-from ldjcheck.records.behaved import Behaviour
+from ldjcheck.records.called import Behaviour
 from ldjcheck.records.observed import Noticed, Observation
 from ldjcheck.running.bench import Bench
+from ldjcheck.running.call_mode import PLAIN, Manner
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import PLAIN, Manner
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import learnable
 

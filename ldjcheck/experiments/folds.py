@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.experiments import Experiment
 from ldjcheck.numerics.numerical_rank import has_both_signs
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import Approximated, Evidence, Further, Side, Sides

@@ -14,12 +14,12 @@ from dataclasses import replace
 
 import torch
 
+from ldjcheck.experiments import Experiment
 from ldjcheck.experiments.directional_derivatives import (
     Slope,
     Slopes,
     UndefinedSlopeError,
 )
-from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import (
     Direction,
@@ -32,7 +32,7 @@ from ldjcheck.records import (
 from ldjcheck.records.observed import GradientPart, Observation
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
-from ldjcheck.running.observers.gradient_cuts import Cuts
+from ldjcheck.running.observers.side_effects import Cuts
 from ldjcheck.tape import location_of
 
 _At = tuple[Probe, Side]

@@ -6,16 +6,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from ldjcheck.experiments import branches, float32_parity, folds, gradient, orientation
-from ldjcheck.experiments.approximation import convergence
-from ldjcheck.experiments.behaviour import conduct, uninitialised_memory
-from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.experiments import (
+    Experiment,
+    branches,
+    convergence,
+    float32_parity,
+    folds,
+    gradient,
+    orientation,
+)
+from ldjcheck.experiments.behaviour import call_effects, uninitialised_memory
 from ldjcheck.experiments.perturbation import Borne, as_far_as_borne, is_wrong
-from ldjcheck.oracle.direction import are_all_apart
+from ldjcheck.oracle.direction import approximated, are_all_apart
 from ldjcheck.oracle.oracles.other_dims import with_stand_ins
-from ldjcheck.oracle.sides import approximated
 from ldjcheck.records import Approximated, Evidence, Probe, Sides, TimeIsUpError
-from ldjcheck.records.deadline import OBSERVING
+from ldjcheck.records.asked import OBSERVING
 from ldjcheck.records.observed import Observation, OneSided
 from ldjcheck.running.bench import Bench
 
@@ -27,7 +32,7 @@ OF_VALUES: tuple[Experiment, ...] = (
 
 OF_CALLS: tuple[Experiment, ...] = (
     float32_parity.EXPERIMENT,
-    conduct.EXPERIMENT,
+    call_effects.EXPERIMENT,
     gradient.EXPERIMENT,
     orientation.EXPERIMENT,
     branches.EXPERIMENT,
@@ -84,7 +89,7 @@ def examined(
     evidence, undone_then = _observed(bench, evidence, experiments)
     return Examined(
         evidence=evidence,
-        said={**borne.said, **_said(evidence)},
+        said={**borne.said, **_how_measured(evidence)},
         not_done=tuple(_undone(borne, (*undone, *undone_then))),
     )
 
@@ -141,7 +146,7 @@ def _joined(evidence: Evidence, observation: Observation, *, exactly: bool) -> E
     return evidence.joined_by(observation)
 
 
-def _said(evidence: Evidence) -> dict[str, str]:
+def _how_measured(evidence: Evidence) -> dict[str, str]:
     """Return what the report says of how the numbers were come by."""
     said = {
         f"approximation {each.direction}": (

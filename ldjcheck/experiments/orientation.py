@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.experiments import Experiment
 from ldjcheck.numerics.numerical_rank import has_both_signs
 from ldjcheck.numerics.tolerance import says_nothing, tells_a_mistake
 from ldjcheck.oracle.oracles.both_directions import measure_sides

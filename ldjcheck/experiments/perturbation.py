@@ -22,7 +22,7 @@ from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.preimage import MANY, ROUNDED, only_solves
 from ldjcheck.oracle.way_back.round_trip import anywhere, gap_between, tells
 from ldjcheck.records import Direction, Probe, Side, Sides
-from ldjcheck.records.deadline import CONFIGURATIONS, TimeIsUpError, while_time_lasts
+from ldjcheck.records.asked import CONFIGURATIONS, TimeIsUpError, while_time_lasts
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
@@ -257,7 +257,7 @@ def _shown_plainly(
 def _is_plain(measured: Sides) -> bool:
     """Return whether rounding hides the ldj of no sample, in either direction."""
     return all(
-        _share_told(side) == 1.0
+        _share_shown(side) == 1.0
         for side in (measured.forward, measured.inverse)
         if side.said.ldj is not None
     )
@@ -370,10 +370,10 @@ def _proves(measured: Sides) -> bool:
 
 def _leaves_no_room(side: Side) -> bool:
     """Return whether a mistake would show in half of the samples at least."""
-    return 2 * _share_told(side) >= 1.0
+    return 2 * _share_shown(side) >= 1.0
 
 
-def _share_told(side: Side) -> float:
+def _share_shown(side: Side) -> float:
     """Return the share of the samples in which a mistake would show."""
     seen = (each for each in (side.y, side.exact.jacobian) if each is not None)
     if not all(bool(torch.isfinite(each).all()) for each in seen):

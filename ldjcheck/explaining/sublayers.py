@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.explaining.diagnoses import diagnosed_alone
-from ldjcheck.holdings import is_alike
+from ldjcheck.explaining import diagnosed_alone
 from ldjcheck.mistakes.diagnosis import Blamed
 from ldjcheck.mistakes.engine.kinds import LEFT_OUT_BY_FLOW, SUM_FOR_MEAN, UNEXPLAINED
 from ldjcheck.numerics.tolerance import says_nothing
+from ldjcheck.object_graph import is_alike
 from ldjcheck.records import (
     Comparison,
     Context,

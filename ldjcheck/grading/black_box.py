@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ldjcheck.grading.confined.channel import BrokenChannelError
+from ldjcheck.grading.confined import BrokenChannelError
 from ldjcheck.grading.records import Sample
 
 Array = NDArray[np.float64]

@@ -14,10 +14,18 @@ from typing import Any
 
 from ldjcheck.grading import black_box
 from ldjcheck.grading.black_box import Asked, Models, Numbers, Remote
-from ldjcheck.grading.confined.channel import BrokenChannelError
+from ldjcheck.grading.confined import BrokenChannelError
 from ldjcheck.grading.confined.confinement import Conversation, Ended, Job, Warden
-from ldjcheck.grading.findings import causes_in, lines_of
-from ldjcheck.grading.records import Cause, Marked, Outcome, Standing, Written, short
+from ldjcheck.grading.records import (
+    Cause,
+    Marked,
+    Outcome,
+    Standing,
+    Written,
+    causes_in,
+    lines_of,
+    short,
+)
 from ldjcheck.grading.rubric import Exercise, Rubric
 from ldjcheck.grading.submissions import Submission, write_files
 from ldjcheck.revision.disk import edited

@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ldjcheck.grading.findings import as_line
-from ldjcheck.grading.records import Cause, Marked, Outcome, Place, Standing
+from ldjcheck.grading.records import Cause, Marked, Outcome, Place, Standing, as_line
 from ldjcheck.grading.rubric import Exercise, Rubric
 
 _SHARED = 0.9  # the share of a class that makes a mistake which is the handout's

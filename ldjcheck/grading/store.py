@@ -19,7 +19,7 @@ from ldjcheck import __version__
 from ldjcheck.grading.records import Marked
 from ldjcheck.grading.rubric import Rubric
 from ldjcheck.grading.submissions import Submission
-from ldjcheck.records.plain import from_plain
+from ldjcheck.records.result import from_plain
 
 _FOLDER, _POINTS = "facts", "points.json"
 

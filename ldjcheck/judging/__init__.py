@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ldjcheck.judging.contract import breaks_contract, contract_check
-from ldjcheck.judging.gradients import gradient_checks
-from ldjcheck.judging.round_trip import round_trip_check
+from ldjcheck.judging.checks import (
+    breaks_contract,
+    contract_check,
+    gradient_checks,
+    round_trip_check,
+)
 from ldjcheck.judging.verdict import verdict_on
 from ldjcheck.records import Check, Comparison, Measurement, Verdict
 from ldjcheck.records.words import CheckStatus

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.judging.checks import ldj_check
-from ldjcheck.judging.contract import behaviour_seen
-from ldjcheck.judging.dims_changed import resized_verdict
-from ldjcheck.judging.invertibility import changes_orientation, is_singular_everywhere
+from ldjcheck.judging.checks import behaviour_seen, ldj_check
+from ldjcheck.judging.invertibility import (
+    changes_orientation,
+    is_singular_everywhere,
+    resized_verdict,
+)
 from ldjcheck.judging.vacuous import vacuous
 from ldjcheck.numerics.tolerance import (
     CHANCE,
@@ -267,14 +269,11 @@ class _Compared:
     @classmethod
     def of(cls, side: Side, good: Tensor) -> _Compared:
         """Return the comparison of a side that reports numbers, and whose exact are known."""
-        exact = side.exact
-        assert side.said.ldj is not None
-        assert exact.ldj is not None
-        assert exact.allowed is not None
-        assert exact.refuting is not None
-        off = (side.said.ldj - exact.ldj)[good].abs()
+        reported, exact = side.numbers
+        allowed, refuting = side.exact.bounds
+        off = (reported - exact)[good].abs()
         off = torch.where(torch.isnan(off), torch.full_like(off, math.inf), off)
-        return cls(side, off, exact.allowed[good], exact.refuting[good])
+        return cls(side, off, allowed[good], refuting[good])
 
     @property
     def agrees(self) -> bool:
@@ -365,8 +364,8 @@ def _estimates(
             and side.exact.ldj is not None
             and side.said.estimated
         ):
-            assert side.exact.allowed is not None
-            error = side.exact.allowed[good] / CHANCE
+            allowed, _ = side.exact.bounds
+            error = allowed[good] / CHANCE
             columns = (side.said.ldj[good], side.exact.ldj[good], error)
             yield from zip(*(column.tolist() for column in columns), strict=True)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
+from ldjcheck.monitoring import Monitor as _Monitor
 from ldjcheck.monitoring.listeners import Look, On
-from ldjcheck.monitoring.monitor import Monitor as _Monitor
 
 try:
     from lightning.pytorch import LightningModule, Trainer

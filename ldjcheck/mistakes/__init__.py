@@ -5,11 +5,16 @@ Adding one is one file with a `RULE` in its section, and its line in `IN_ORDER`.
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
 from importlib import import_module
 
 from ldjcheck.mistakes.catalogue import Rule, sections, shown_by
 
-__all__ = ["IN_ORDER", "RULES", "Rule", "rule_for", "sections", "shown_by"]
+__all__ = [
+    "IN_ORDER", "RULES", "Rule", "codes_for", "ignorable_codes_for", "rule_for", "rule_of",
+    "sections", "shown_by",
+]  # fmt: skip
 
 IN_ORDER = (
     "unchecked.source_not_found",
@@ -76,9 +81,61 @@ RULES: tuple[Rule, ...] = tuple(
 )
 
 
+def rule_of(code: str) -> Rule:
+    """Return the rule of a finding's code."""
+    return next(rule for rule in RULES if rule.code == code)
+
+
 def rule_for(code_or_name: str) -> Rule | None:
     """Return the rule of this code or name, or None."""
     wanted = code_or_name.strip()
     return next(
         (r for r in RULES if wanted.upper() == r.code or wanted.lower() == r.name), None
     )
+
+
+def codes_for(text: str) -> tuple[str, ...]:
+    """Return the codes that `text` stands for: `LDJ101`, `LDJ2`, `sign-flipped`, ....
+
+    Several are separated by commas.
+
+    Raises:
+        ValueError: one of them is no rule; the text says what it may have been.
+    """
+    words = {w.lower(): r.code for r in RULES for w in (r.code, r.name)}
+    found: list[str] = []
+    for word in text.split(","):
+        wanted = word.strip().lower().replace("_", "-")
+        if wanted in words:
+            found.append(words[wanted])
+            continue
+        group = [r.code for r in RULES if r.code.lower().startswith(wanted)]
+        if not re.fullmatch(r"ldj\d{0,2}", wanted) or not group:
+            raise ValueError(_hint(wanted))
+        found += group
+    return tuple(dict.fromkeys(found))
+
+
+def ignorable_codes_for(text: str) -> tuple[str, ...]:
+    """Return the same for rules that may be ignored.
+
+    Raises:
+        ValueError: also where it says that nothing was checked (LDJ0xx).
+    """
+    codes = codes_for(text)
+    kept = tuple(code for code in codes if not code.startswith("LDJ0"))
+    if not kept:
+        raise ValueError(f"{codes[0]} says that nothing was checked.")
+    return kept
+
+
+def _hint(wanted: str) -> str:
+    shown = {w.lower(): w for r in RULES for w in (r.code, r.name)}
+    near = get_close_matches(wanted, shown, n=9, cutoff=0.7)
+    # A wrong letter is likelier than one that has moved.
+    near.sort(key=lambda w: sum(a != b for a, b in zip(w, wanted, strict=False)))
+    if not near:  # a single word of a name is what people remember
+        near = [word for word in shown if wanted and wanted in word.split("-")][:2]
+    if near:
+        return f"did you mean {' or '.join(shown[word] for word in near[:2])}?"
+    return "`ldjcheck codes` lists all."

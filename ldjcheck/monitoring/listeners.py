@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from ldjcheck.records import Status
 from ldjcheck.report import Report
-from ldjcheck.testing.exceptions import LdjError, LdjMismatch
+from ldjcheck.testing.assertion import LdjError, LdjMismatch
 
 Mode = Literal["train", "eval"]
 

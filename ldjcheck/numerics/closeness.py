@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
 ROUNDING = 1e-9
 """Relative, and absolute near zero: what float64 leaves of numbers that are one."""

@@ -8,16 +8,12 @@ few units of rounding of the largest (Golub and Van Loan, *Matrix Computations*,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON, kept_above
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from torch import Tensor
 
 _DIRECT = 256  # dims up to which singular values cost next to nothing
 _DOUBTFUL = 1e8  # a condition from which on rounding may decide the sign

@@ -11,13 +11,12 @@ from itertools import chain
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from ldjcheck.cells import split_cell
 from ldjcheck.errors import CommentError
-from ldjcheck.holdings import functions_of, reachable
-from ldjcheck.mistakes.naming.choosing import ignorable_codes_for
+from ldjcheck.mistakes import ignorable_codes_for
+from ldjcheck.object_graph import functions_of, reachable
 from ldjcheck.records import Location, Suppression
 from ldjcheck.tape import has_line, shown_file
-from ldjcheck.tracebacks import home_of, is_own
+from ldjcheck.tracebacks import home_of, is_own, split_cell
 
 _COMMENT = re.compile(
     r"#\s*ldjcheck:\s*(?P<what>ignore\b(?:\[(?P<words>[^]]*)\])?)(?P<reason>[^\n]*)"

@@ -8,11 +8,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ldjcheck.calling.adapter import adapted_calls
+from ldjcheck.calling.described import adapted_calls
 from ldjcheck.calling.domain_text import parse_domain
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.mistakes.naming.choosing import codes_for, ignorable_codes_for
+from ldjcheck.mistakes import codes_for, ignorable_codes_for
 from ldjcheck.options.table import KEYWORDS, Option, Takes
 from ldjcheck.records import Context, Deadline, Domain, Options, Shape, Suppression
 from ldjcheck.records.asked import Given, Oracle

@@ -121,7 +121,7 @@ def _values(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _suppressions(value: Any) -> Iterator[Suppression]:
     """Yield what is ignored everywhere, which need not occur in every layer."""
-    from ldjcheck.mistakes.naming.choosing import ignorable_codes_for
+    from ldjcheck.mistakes import ignorable_codes_for
 
     if not isinstance(value, Mapping):
         raise ValueError('ignore: write a table with reasons: LDJ205 = "why".')

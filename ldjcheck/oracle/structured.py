@@ -16,12 +16,11 @@ import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import is_once_more
-from ldjcheck.oracle.call import Call, with_value
-from ldjcheck.oracle.derivatives.autograd import is_the_number
-from ldjcheck.oracle.derivatives.flat_map import (
+from ldjcheck.oracle.derivatives.autograd import (
     FrozenMap,
     draw_of_map,
     has_whole_numbers,
+    is_the_number,
     manners_of,
 )
 from ldjcheck.oracle.derivatives.jacobian import central_difference
@@ -33,14 +32,14 @@ from ldjcheck.oracle.derivatives.products import (
     UnequalDimsError,
 )
 from ldjcheck.oracle.error_model import Value
+from ldjcheck.oracle.question import Call, with_value
 from ldjcheck.oracle.structures.by_structure import Wanted, determinant
 from ldjcheck.oracle.structures.composition import determined
-from ldjcheck.oracle.structures.cost import Cost
-from ldjcheck.oracle.structures.determinant import Determinant
+from ldjcheck.oracle.structures.determinant import Cost, Determinant
 from ldjcheck.records import Deadline, Shape, Side, TimeIsUpError
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import LayerRaisedError
-from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.passages import Passages
+from ldjcheck.running.observers.calls import SubmoduleCalls
 
 LARGE = 128
 """Dims from which a proof of structure is always cheaper than a whole Jacobian."""
@@ -253,7 +252,7 @@ def of_map(
         afford=is_afforded,
         differences=differences,
     )
-    return determined(f, at.reshape(origin.shape), Passages(), wanted)
+    return determined(f, at.reshape(origin.shape), SubmoduleCalls(), wanted)
 
 
 def step_of(f: EventMap, x: Tensor) -> Tensor | None:

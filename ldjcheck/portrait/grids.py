@@ -16,9 +16,9 @@ from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Calls, Domain, Probe, Side
 from ldjcheck.records.portrait import Cell, GridImage, Path
 from ldjcheck.running.bench import Bench
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner
 
 PLANE = 2  # the dims of a map whose picture is a grid

@@ -172,8 +172,8 @@ def pytest_collect_file(
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Hear of every check that the test makes, from generators that start alike."""
-    from ldjcheck.pytest_plugin.recording import hearing
     from ldjcheck.pytest_plugin.settings import seed_for, seeded
+    from ldjcheck.pytest_plugin.summary import hearing
 
     seed = seed_for(item)
     with nullcontext() if seed is None else seeded(seed), hearing(item):
@@ -189,7 +189,7 @@ def pytest_runtest_makereport(
     A test that fails after a look at a wrong layer shows what is wrong with it. One that
     fails by a mistake has its code first in the line of the short summary.
     """
-    from ldjcheck.pytest_plugin.recording import hand_on, in_short
+    from ldjcheck.pytest_plugin.summary import hand_on, in_short
 
     screens, line = hand_on(item), in_short(call)
     outcome = yield

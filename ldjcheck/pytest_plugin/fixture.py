@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.testing.keywords import CheckKeywords, unknown_keyword
+from ldjcheck.testing.assertion import CheckKeywords, unknown_keyword
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -1,18 +1,84 @@
-"""What the session found: a section in the terminal, and the report file."""
+"""The checks that tests make, on their way to a section in the terminal and a file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ldjcheck.pytest_plugin.recording import PROPERTY
+import pytest
+
 from ldjcheck.pytest_plugin.settings import seed_of
 from ldjcheck.records import Run
+from ldjcheck.report_hooks import LISTENER, Heard
 
-if TYPE_CHECKING:
-    import pytest
+PROPERTY = "ldjcheck"
+"""The name of the user property in which results travel."""
 
+_SHOWN = 3  # layers of one test
+_HEARD = pytest.StashKey[list[Heard]]()
+
+
+@contextmanager
+def hearing(item: pytest.Item) -> Iterator[None]:
+    """Keep every check that is made meanwhile with the test."""
+    heard: list[Heard] = []
+    item.stash[_HEARD] = heard
+    token = LISTENER.set(heard.append)
+    try:
+        yield
+    finally:
+        LISTENER.reset(token)
+
+
+def hand_on(item: pytest.Item) -> tuple[str, ...]:
+    """Put what was heard since the last time into the test's user properties.
+
+    Return the screens of wrong layers that the test has only looked at: where it fails,
+    by `assert report.status == "pass"` say, nothing else tells what was found.
+    """
+    heard = item.stash.get(_HEARD, [])
+    if not heard:
+        return ()
+    looked = [e.report for e in heard if not e.asserted and e.report.status != "pass"]
+    is_whole = item.config.getoption("ldj_report") is not None
+    for each in heard:
+        item.user_properties.append((PROPERTY, _plain(each, item, is_whole=is_whole)))
+    heard.clear()
+    screens = tuple(str(report) for report in looked[:_SHOWN])
+    more = len(looked) - len(screens)
+    return (*screens, *([f"{more} more were not right either"] if more else []))
+
+
+def in_short(call: pytest.CallInfo[None]) -> str | None:
+    """Return what is wrong with a layer in one line, where that is why a test fails."""
+    if call.excinfo is None:
+        return None
+    from ldjcheck.testing.assertion import LdjError, LdjMismatch
+
+    error = call.excinfo.value
+    if not isinstance(error, LdjMismatch | LdjError):
+        return None
+    from ldjcheck.report import failure
+
+    return failure.in_short(error.report.run)
+
+
+def _plain(heard: Heard, item: pytest.Item, *, is_whole: bool) -> dict[str, Any]:
+    """Return a check as plain data; all its numbers only where a report wants them."""
+    result = heard.report.to_dict()["results"][0]
+    result["target"] = heard.target or item.nodeid
+    if not is_whole:
+        result |= {"checks": [], "ledger": [], "inferred": {}}
+    return {
+        "asserted": heard.asserted,
+        "struck": sorted(heard.struck),
+        "result": result,
+    }
+
+
+# --- the section in the terminal ------------------------------------------------------
 
 _WORDS = {
     "pass": "pass",
@@ -60,7 +126,7 @@ class Summary:
     def _run(self) -> Run:
         """Return all results as one run, the same however tests were distributed."""
         from ldjcheck.records import Result, Run
-        from ldjcheck.records.plain import from_plain
+        from ldjcheck.records.result import from_plain
 
         results = tuple(from_plain(Result, told["result"]) for _, told in self._once())
         statuses = {result.status for result in results}

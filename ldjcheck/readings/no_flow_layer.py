@@ -6,8 +6,8 @@ import inspect
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import looked_up
-from ldjcheck.mistakes.naming.precedence import follows_a_law
+from ldjcheck.mistakes.attribution.precedence import follows_a_law
+from ldjcheck.object_graph import looked_up
 from ldjcheck.readings.reading import Outcome, Reading
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from ldjcheck.conventions import recognise_conventions
-from ldjcheck.holdings import paths, reachable
+from ldjcheck.mistakes.attribution.findings import within_sublayer
 from ldjcheck.mistakes.inverse import inverse_mismatch
-from ldjcheck.mistakes.naming.findings import within_sublayer
+from ldjcheck.object_graph import paths, reachable
 from ldjcheck.readings.reading import Outcome, Reading, read_anew
 from ldjcheck.records import Layer
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.settling.uncalled import made_by_users
+from ldjcheck.settling.unrecognised import made_by_users
 from ldjcheck.tracing import trace_calls
 
 if TYPE_CHECKING:

@@ -5,36 +5,47 @@ Records hold facts, and derive others from them; they hold no state.
 
 from __future__ import annotations
 
-from ldjcheck.records.asked import Context, Domain, Options, Suppression
+from ldjcheck.records.asked import (
+    Context,
+    Deadline,
+    Domain,
+    Options,
+    Suppression,
+    TimeIsUpError,
+)
 from ldjcheck.records.called import (
-    BaseMass,
     CallFunction,
     Calls,
-    Departure,
+    FactorOut,
     Kwargs,
     Layer,
     Returned,
     Way,
 )
-from ldjcheck.records.deadline import Deadline, TimeIsUpError
-from ldjcheck.records.edit import Derived, DerivedStep, Edit, Location, Obstacle
-from ldjcheck.records.explained import Diagnosis, Explanation, Family, Multiplier, Span
-from ldjcheck.records.measured import Comparison, Measurement, SizeBound, Verdict
+from ldjcheck.records.measured import (
+    Comparison,
+    Diagnosis,
+    Explanation,
+    Measurement,
+    Multiplier,
+    Span,
+    Verdict,
+)
 from ldjcheck.records.observed import Approximated, Evidence, Further, GradientMeasured
-from ldjcheck.records.probe import Probe
 from ldjcheck.records.result import (
     Check,
+    Derived,
+    Edit,
     Finding,
     Fix,
     Law,
-    LawPoint,
     LedgerLine,
+    Location,
     Result,
     Run,
     Sample,
-    SublayerLine,
 )
-from ldjcheck.records.side import Side, Sides
+from ldjcheck.records.side import Probe, Side, Sides
 from ldjcheck.records.words import (
     Direction,
     Kind,
@@ -46,12 +57,10 @@ from ldjcheck.records.words import (
 )
 
 __all__ = [
-    "Approximated", "BaseMass", "CallFunction", "Calls", "Check", "Comparison", "Context",
-    "Deadline", "Departure", "Derived", "DerivedStep", "Diagnosis", "Direction", "Domain",
-    "Edit", "Evidence", "Explanation", "Family", "Finding", "Fix", "Further",
-    "GradientMeasured", "Kind", "Kwargs", "Law", "LawPoint", "Layer", "LedgerLine",
-    "Location", "Measurement", "Multiplier", "Obstacle", "Options", "Probe", "Result",
-    "Returned", "Run", "Sample", "Severity", "Shape", "Side", "Sides", "SizeBound",
-    "Span", "Status", "Structure", "SublayerLine", "Suppression", "TimeIsUpError",
-    "Verdict", "Way", "Wrt",
+    "Approximated", "CallFunction", "Calls", "Check", "Comparison", "Context", "Deadline",
+    "Derived", "Diagnosis", "Direction", "Domain", "Edit", "Evidence", "Explanation",
+    "FactorOut", "Finding", "Fix", "Further", "GradientMeasured", "Kind", "Kwargs", "Law",
+    "Layer", "LedgerLine", "Location", "Measurement", "Multiplier", "Options", "Probe",
+    "Result", "Returned", "Run", "Sample", "Severity", "Shape", "Side", "Sides", "Span",
+    "Status", "Structure", "Suppression", "TimeIsUpError", "Verdict", "Way", "Wrt",
 ]  # fmt: skip

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ldjcheck.records.behaved import Behaviour
-from ldjcheck.records.edit import Location
-from ldjcheck.records.probe import Probe
-from ldjcheck.records.side import Sides
+from ldjcheck.records.called import Behaviour
+from ldjcheck.records.result import Location
+from ldjcheck.records.side import Probe, Sides
 from ldjcheck.records.words import Direction
 
 

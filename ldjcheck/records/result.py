@@ -1,12 +1,12 @@
-"""Results: plain data that can be pickled, and what the JSON shows, field by field."""
+"""Results: plain data that can be pickled, what the JSON shows, and back from there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, is_dataclass
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from ldjcheck.records.edit import Derived, Edit, Location
 from ldjcheck.records.portrait import Portrait
 from ldjcheck.records.words import (
     CheckName,
@@ -20,6 +20,82 @@ from ldjcheck.records.words import (
     Structure,
     Wrt,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One changed line of the user's source.
+
+    `after` is what stands in its place: nothing when the line goes, several lines when
+    some are added. In a notebook `line` counts from the start of its `cell`.
+    """
+
+    file: str
+    line: int
+    before: str
+    after: str
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """A place in the user's source. `cell` is the notebook cell, if it is one."""
+
+    file: str
+    line: int
+    column: int | None = None
+    function: str | None = None
+    text: str | None = None
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedStep:
+    """One statement of the map, and the term that it adds to the ldj.
+
+    `text` is the statement as the source has it, `term` the code of its term, and `why` one
+    sentence about it.
+    """
+
+    direction: Direction
+    file: str
+    line: int
+    text: str
+    term: str
+    why: str
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """The step that has no known closed form, and what is to be had instead."""
+
+    direction: Direction
+    why: str
+    instead: str
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived:
+    """The ldj of a map as code.
+
+    `verified` only when the edited layer was run, at shapes, seeds and parameters that
+    nothing was derived from, and then agreed. `total` is the whole ldj of the forward
+    direction, or of the inverse where that alone was asked for.
+    """
+
+    applicability: Literal["verified", "suggested", "none"]
+    residual_after: float | None = None
+    total: str | None = None
+    steps: tuple[DerivedStep, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+    doubts: tuple[str, ...] = ()  # what was seen when it was run, and is not verified
+    is_right: bool = False  # the layer's own ldj agrees already
+
+
+# --- results --------------------------------------------------------------------------
 
 UNWRITTEN = {"json": False}
 """Marks a field that is no part of the JSON document."""
@@ -243,3 +319,23 @@ class Run:
     def is_typed(self) -> bool:
         """Whether the command was typed in a shell, where options can be added to it."""
         return self.command.startswith("ldjcheck ")
+
+
+def from_plain(kind: Any, plain: Any) -> Any:
+    """Return a value of a kind from what JSON has for it: lists are tuples, words numbers.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none of this kind.
+    """
+    kinds = (kind, *get_args(kind))  # what may be None has another beside it
+    record: Any = next(filter(is_dataclass, kinds), None)
+    if record is not None and isinstance(plain, dict):
+        types = _types(record)
+        return record(**{key: from_plain(types[key], plain[key]) for key in plain})
+    if isinstance(plain, list | tuple):
+        (of, *_) = next(get_args(each) for each in kinds if get_origin(each) is tuple)
+        return tuple(from_plain(of, each) for each in plain)
+    return float(plain) if float in kinds and isinstance(plain, str) else plain
+
+
+_types = cache(get_type_hints)

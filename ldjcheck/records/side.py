@@ -4,17 +4,51 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ldjcheck.numerics.tolerance import CLEARLY
-from ldjcheck.records.behaved import Behaviour
-from ldjcheck.records.called import BaseMass
-from ldjcheck.records.edit import Location
-from ldjcheck.records.probe import Probe
-from ldjcheck.records.words import Direction, Instead, Method, Shape, Structure, Wrt
+from ldjcheck.records.asked import Domain
+from ldjcheck.records.called import BaseMass, Behaviour
+from ldjcheck.records.result import Location
+from ldjcheck.records.words import (
+    Direction,
+    Instead,
+    Method,
+    Region,
+    Shape,
+    Structure,
+    Wrt,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+Turned = Literal["scales", "all"]
+"""`scales`: the first entry of each vector of one sign; `all`: numbers and matrices too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One set of circumstances under which the layer is measured.
+
+    `draw` numbers the draw of parameters (0: as built), `region` says which part of the
+    domain the inputs come from.
+    """
+
+    shape: Shape
+    batch: int
+    domain: Domain
+    region: Region = "usual"
+    draw: int = 0
+    scale: float = 0.3
+    shrunk: float = 1.0  # how many times as large the moved parameters are
+    seed: int = 0
+    nudged: bool = False  # the layer's own numbers are moved as well
+    reflected: bool = False  # one row of every parameter is turned around as well
+    turned: Turned | None = None  # what is turned around although it has one sign
+    same_context: bool = False  # of all samples, which each have their own otherwise
+    reach: float = 1.0  # how many times as far as the region inputs reach
 
 
 # of the largest slope: from there on a map squeezes alike in all directions
@@ -22,7 +56,7 @@ _EVEN = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class CallResult:
     """What a call took and handed back, or why it handed back nothing.
 
     Tensors are on the CPU: `x` and `y` are `(batch, *event)`, `ldj` `(batch,)` and `shares`
@@ -101,6 +135,12 @@ class Exact:
         """By how much a report must be off to be wrong, `(batch,)` in nats."""
         return None if self.allowed is None else self.clearly * self.allowed
 
+    @property
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """What is allowed and what refutes, `(batch,)` in nats, where that is known."""
+        assert self.allowed is not None
+        return self.allowed, self.clearly * self.allowed
+
     def without(self, samples: Tensor) -> Exact:
         """Return it with the ldj of some samples unknown; `samples` is `(batch,)`, bool."""
         if self.ldj is None:
@@ -137,7 +177,7 @@ class Side:
     """One direction at one probe: what was said, what is true, and what the call does."""
 
     direction: Direction
-    said: Said
+    said: CallResult
     exact: Exact = field(default_factory=Exact)
     round_trip: RoundTrip = field(default_factory=RoundTrip)
     behaviour: Behaviour = field(default_factory=Behaviour)
@@ -147,12 +187,12 @@ class Side:
         cls, direction: Direction, why: str, raised: tuple[str, ...] = ()
     ) -> Side:
         """Return a direction that is not there, or raised what `why` says."""
-        return cls(direction=direction, said=Said(why_absent=why, raised=raised))
+        return cls(direction=direction, said=CallResult(why_absent=why, raised=raised))
 
     @classmethod
     def unfinished(cls, direction: Direction) -> Side:
         """Return a direction of which nothing is known, since the time was up."""
-        said = Said(why_absent="the time was up", unfinished=True)
+        said = CallResult(why_absent="the time was up", unfinished=True)
         return cls(direction=direction, said=said)
 
     @property
@@ -209,6 +249,13 @@ class Side:
         if jacobian is None or y is None or y.shape[:1] != jacobian.shape[:1]:
             return jacobian
         return jacobian[y.reshape(len(y), -1).isfinite().all(1)]
+
+    @property
+    def numbers(self) -> tuple[Tensor, Tensor]:
+        """Reported and exact ldj, `(batch,)` in nats, of a side that has both."""
+        assert self.said.ldj is not None
+        assert self.exact.ldj is not None
+        return self.said.ldj, self.exact.ldj
 
     @property
     def difference(self) -> Tensor | None:

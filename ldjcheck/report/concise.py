@@ -8,7 +8,7 @@ from __future__ import annotations
 from ldjcheck.records import Finding, Result, Run, Severity
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import one_line
-from ldjcheck.report.blocks.mistakes import summary
+from ldjcheck.report.blocks.title import summary
 from ldjcheck.report.style import Style
 
 _COLORS: dict[Severity, str] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ldjcheck.records import Result, Run, Severity
 from ldjcheck.report.blocks.layout import one_line
-from ldjcheck.report.blocks.mistakes import Mistake, in_order, summary
+from ldjcheck.report.blocks.title import Mistake, in_order, summary
 from ldjcheck.report.style import Style
 
 _COMMANDS: dict[Severity, str] = {

@@ -11,8 +11,8 @@ from typing import Any
 
 from ldjcheck import __version__
 from ldjcheck.records import Run
-from ldjcheck.records.plain import from_plain
-from ldjcheck.report.blocks.mistakes import count_statuses
+from ldjcheck.records.result import from_plain
+from ldjcheck.report.blocks.title import count_statuses
 from ldjcheck.report.style import Style
 
 SCHEMA = "ldjcheck-result-1"

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from ldjcheck import __version__
 from ldjcheck.mistakes import RULES
 from ldjcheck.records import Edit, Location, Result, Run, Severity
-from ldjcheck.report.blocks.mistakes import Mistake, in_order
+from ldjcheck.report.blocks.title import Mistake, in_order
 from ldjcheck.report.style import Style
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -9,8 +9,7 @@ from ldjcheck.records import Result, Run
 from ldjcheck.report.blocks import derived, figures, full, screen
 from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import one_line, wrap
-from ldjcheck.report.blocks.mistakes import in_order, summary
-from ldjcheck.report.blocks.title import title
+from ldjcheck.report.blocks.title import in_order, summary, title
 from ldjcheck.report.style import Style
 
 _SKIPPED_SHOWN = 6

@@ -11,7 +11,7 @@ from torch import Tensor
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL, is_once_more
 from ldjcheck.records import Direction, Location
-from ldjcheck.records.behaved import (
+from ldjcheck.records.called import (
     Accumulation,
     Behaviour,
     Cast,
@@ -22,10 +22,10 @@ from ldjcheck.records.behaved import (
     StateChange,
     Unrepeatable,
 )
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Outcome, Runner, is_single
 from ldjcheck.running.snapshot.isolation import unharmed
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name

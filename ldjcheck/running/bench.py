@@ -16,21 +16,19 @@ from torch import Tensor
 from ldjcheck.calling.domains import REAL
 from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.errors import LAYERS_OWN
-from ldjcheck.holdings import attributes, reachable
+from ldjcheck.object_graph import attributes, reachable
 from ldjcheck.records import Calls, Domain, Layer, Options, Probe, Shape
-from ldjcheck.records.asked import Given
-from ldjcheck.records.deadline import Stage
-from ldjcheck.records.probe import Turned
+from ldjcheck.records.asked import Given, Stage
+from ldjcheck.records.side import Turned
 from ldjcheck.records.words import Region
-from ldjcheck.running.devices import moved, usable
 from ldjcheck.running.failed_calls import (
     LayerRaisedError,
     OtherSizeError,
     UnexpectedReturnError,
 )
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.held_sizes import Axes, Counted, hold, sizes_at
-from ldjcheck.running.precision import dtype_of
+from ldjcheck.running.held_state import Axes, Counted, hold, keep_up, sizes_at
+from ldjcheck.running.placement import dtype_of, moved, usable
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.blueprint import Blueprint, NoBlueprintError, Still
 from ldjcheck.running.snapshot.isolation import (
@@ -42,7 +40,6 @@ from ldjcheck.running.snapshot.isolation import (
     set_mode,
     switch,
 )
-from ldjcheck.running.spectral_norm import keep_up
 
 _PLAIN = (bool, int, float, str, tuple)  # values that say how a layer is built
 _GAIN = 2.0  # of a move of weights: as far as to initialise them once more

@@ -1,24 +1,26 @@
-"""What stands between a layer and torch while it runs.
+"""What stands between a layer and torch while it runs, and counts what it computes.
 
 Flow layers hard-code float32, draw noise, round, detach and switch gradients off. Each of
 these hides the truth about the map: precision, repeatability, derivatives. `Guard` takes
 them out of the way for the length of one call, one by one, as it is told to. It never
 changes what an exact real-number evaluation of the layer would give, `see_rounding` apart,
 which is for maps whose very output is rounded.
+
+Work is counted in multiplications of convolutions and matrix products. Seconds would tell
+as well, but differ from machine to machine, and what is concluded from them would too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ldjcheck.running.effort import MULTIPLYING, multiplications
-from ldjcheck.running.manner import PLAIN, Manner
-from ldjcheck.running.precision import (
+from ldjcheck.running.call_mode import PLAIN, Manner
+from ldjcheck.running.placement import (
     HALVES,
     INTEGER_DTYPES,
     LOW_PRECISION,
@@ -38,9 +40,54 @@ from ldjcheck.torch_ops import (
     RANDOM_IN_PLACE,
     ROUNDED_DIVISION,
     TO_LOW_PRECISION,
+    named,
     rounds,
 )
 from ldjcheck.tracing import Args, Named, Operation, Operations
+
+
+def multiplications(
+    name: str, args: Args, named: Mapping[str, Any], result: Any
+) -> int:
+    """Return the multiplications of an operation; 0 of what takes few."""
+    per_entry = MULTIPLYING.get(name)
+    if per_entry is None or not isinstance(result, Tensor):
+        return 0
+    operands = [
+        value for value in (*args, *named.values()) if isinstance(value, Tensor)
+    ]
+    if len(operands) < 2 or not all(each.dim() for each in operands[:2]):
+        return 0
+    return per_entry(operands, result)
+
+
+def _of_weight(operands: list[Tensor], result: Tensor) -> int:
+    weight = operands[1]
+    return result.numel() * (weight.numel() // max(1, len(weight)))
+
+
+def _transposed(operands: list[Tensor], result: Tensor) -> int:
+    weight = operands[1]
+    return operands[0].numel() * (weight.numel() // max(1, len(weight)))
+
+
+def _of_last_axis(operands: list[Tensor], result: Tensor) -> int:
+    return result.numel() * operands[0].shape[-1]
+
+
+def _added(operands: list[Tensor], result: Tensor) -> int:
+    return result.numel() * operands[1].shape[-1]
+
+
+MULTIPLYING: Mapping[str, Callable[[list[Tensor], Tensor], int]] = {
+    **dict.fromkeys(named("of-weight"), _of_weight),
+    **dict.fromkeys(named("transposed"), _transposed),
+    **dict.fromkeys(named("last-axis"), _of_last_axis),
+    **dict.fromkeys(named("added"), _added),
+}
+
+
+# --- what is seen through, and held ---------------------------------------------------
 
 
 @dataclass

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.records import Calls, Shape
-from ldjcheck.running.precision import LOW_PRECISION
+from ldjcheck.running.placement import LOW_PRECISION
 
 Reported = tuple[Tensor | None, Tensor | None, str | None]
 """The ldj, `(batch,)`, its parts by dim, and how its form breaks the promise."""

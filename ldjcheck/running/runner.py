@@ -16,7 +16,6 @@ from torch import Tensor
 
 from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.records import (
-    BaseMass,
     CallFunction,
     Calls,
     Deadline,
@@ -27,16 +26,17 @@ from ldjcheck.records import (
     Way,
 )
 from ldjcheck.records.asked import Oracle
-from ldjcheck.running.devices import CPU, placed
+from ldjcheck.records.called import BaseMass
+from ldjcheck.running.call_mode import PLAIN, Manner
 from ldjcheck.running.failed_calls import (
     AbsentWayError,
     FailedCallError,
     LayerRaisedError,
     UnexpectedReturnError,
 )
+from ldjcheck.running.flattening import Layout, gathered
 from ldjcheck.running.guard import Frozen, Guard
-from ldjcheck.running.manner import PLAIN, Manner
-from ldjcheck.running.packing import Layout, gathered
+from ldjcheck.running.placement import CPU, placed
 from ldjcheck.running.reported import reported_of
 from ldjcheck.running.snapshot.isolation import reseed
 from ldjcheck.tracebacks import message_of

@@ -1,7 +1,8 @@
-"""Running one function in a process of its own, and learning how that ended.
+"""Running one function in a process of its own, and learning how that ended, and why.
 
 User code runs there. It may hang, die, print or start processes of its own; what comes
-back is a value or the way it ended, and nothing else reaches the caller.
+back is a value or the way it ended, and nothing else reaches the caller. Of one that hung,
+Linux tells of each thread whether it computed, waited for a processor, or did nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +21,67 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
-from ldjcheck.session.processor import Spent
 from ldjcheck.tracebacks import RunningLine, running_line
+
+
+class Share(NamedTuple):
+    """What a thread had of its time, in seconds: it `ran`, or `waited` while others did."""
+
+    ran: float
+    waited: float
+
+
+class Spent:
+    """The seconds of its limit that a process has used, looked at again and again.
+
+    That is the CPU time of its first thread, which deadlines count as well, and by the
+    clock the time in which no thread of it ran or waited for a processor: it hangs.
+    What else the machine does takes none of it. Where nothing can be read, it is the
+    time by the clock.
+    """
+
+    def __init__(self, process: int) -> None:
+        self.seconds = 0.0
+        self._process = process
+        self._looked = time.monotonic()
+        self._shares: dict[int, Share] = {}
+        self._idle = 0.0  # without a break, up to now
+
+    def look(self) -> float:
+        """Return how many seconds it has used until now."""
+        now, shares = time.monotonic(), shares_of(self._process)
+        gone = {thread: self._since(thread, share) for thread, share in shares.items()}
+        first = gone.get(self._process, Share(0.0, 0.0))
+        idle = now - self._looked - sum(ran + waited for ran, waited in gone.values())
+        # A wait is told of when it is over: what looked idle before is taken back.
+        idle = max(idle, -self._idle)
+        self._idle = self._idle + idle if idle > 0 else 0.0
+        self.seconds += first.ran + idle
+        self._looked, self._shares = now, shares
+        return self.seconds
+
+    def _since(self, thread: int, share: Share) -> Share:
+        before = self._shares.get(thread, Share(0.0, 0.0))
+        return Share(share.ran - before.ran, share.waited - before.waited)
+
+
+def shares_of(process: int) -> dict[int, Share]:
+    """Return what each thread of a process had so far; nothing of one that is gone."""
+    found = {}
+    for thread in Path(f"/proc/{process}/task").glob("*/schedstat"):
+        try:
+            ran, waited = map(int, thread.read_bytes().split()[:2])
+        except (OSError, ValueError):  # it ended meanwhile
+            continue
+        found[int(thread.parent.name)] = Share(ran / 1e9, waited / 1e9)
+    return found
+
+
+# --- a process of its own -------------------------------------------------------------
 
 _GLANCE = 0.1  # seconds between two looks at whether the process still lives
 _GRACE = 1.0  # seconds that a process may take to leave after its answer

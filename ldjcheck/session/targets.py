@@ -35,9 +35,9 @@ from ldjcheck.targets import (
     seed_all,
     trouble_ahead,
 )
-from ldjcheck.targets.blame import shown_path, users_fault
 from ldjcheck.targets.data import read_inputs, with_weights
 from ldjcheck.targets.expression import evaluate
+from ldjcheck.targets.user_errors import shown_path, users_fault
 
 if TYPE_CHECKING:
     from ldjcheck.checking import Tell
@@ -212,7 +212,7 @@ class _Job:
                         continue
                     at_work.remove((running, task))
                     running.end()
-                    task.led_to = _found(task)
+                    task.led_to = _tasks_of_layers(task)
                     threads = self._threads(len(task.led_to))
                     waiting[:0] = [(each, threads) for each in task.led_to]
         finally:
@@ -308,13 +308,15 @@ def _task_of(target: str) -> _Task:
     return task
 
 
-def _found(task: _Task) -> list[_Task]:
+def _tasks_of_layers(task: _Task) -> list[_Task]:
     """Return the tasks of the layers that a source was found to hold."""
     outcome = task.outcome
     if not isinstance(outcome, Finished) or not isinstance(outcome.value, Survey):
         return []
     source = task.target.strip().removesuffix(":")
-    return [_Task(f"{source}:{name}", check_found) for name in outcome.value.candidates]
+    return [
+        _Task(f"{source}:{name}", check_discovered) for name in outcome.value.candidates
+    ]
 
 
 def _is_source_alone(target: str) -> bool:
@@ -403,7 +405,7 @@ def check_target(
     return result if layer is None else Checked(result, strange)
 
 
-def check_found(
+def check_discovered(
     text: str, request: Request, checker: Checker, tell: Tell | None = None
 ) -> Result | Skipped | Checked:
     """Return the same of a target that was found, or why it is no flow layer."""

@@ -12,7 +12,7 @@ from ldjcheck.errors import CannotCheckError, NoBaseError
 from ldjcheck.records import Calls, Domain, Shape
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
-from ldjcheck.settling.guesses.corrections import all_corrected
+from ldjcheck.settling.guesses.stated_shapes import all_corrected
 from ldjcheck.tracebacks import without_numbers
 
 _SHOWN = 8  # lines of what was tried; the rest is more of the same

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ldjcheck.calling.domains import TAMEST, bounded_guesses
 from ldjcheck.numerics.tolerance import is_once_more
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
-from ldjcheck.oracle.way_back.many_to_one import has_one_image, period_of
+from ldjcheck.oracle.way_back.round_trip import has_one_image, period_of
 from ldjcheck.records import Direction, Domain
 from ldjcheck.records.words import Region
 from ldjcheck.running.bench import Bench

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.distributions.transforms import Transform
 
+from ldjcheck.calling.convention import run, taken
 from ldjcheck.calling.signature import call_signature, caller, inverse_method
-from ldjcheck.calling.ways import run, taken
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Calls, Layer, Options

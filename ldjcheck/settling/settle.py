@@ -287,28 +287,28 @@ def _try_domains(start: Bench, failures: Failures) -> _Found | None:
                 repeats = repeats_every(bench)
                 if repeats is not None:
                     why = f"it repeats every {repeats:g}"
-                    return _found(trial, stretch(repeats), why)
+                    return _of_trial(trial, stretch(repeats), why)
             if given is None and declared is None and calls.forward is not None:
                 whole = _whole_numbers(bench, trial)
                 if whole is not None:
-                    return _found(trial, whole, "it adds noise to whole numbers")
+                    return _of_trial(trial, whole, "it adds noise to whole numbers")
                 held = None
                 if domain.kind == "real":
                     held = leads_back_into(bench)
                 if held is not None:
                     within = tried(replace(bench, domain=held))
-                    return _found(within, held, "the way back leads nowhere else")
+                    return _of_trial(within, held, "the way back leads nowhere else")
                 if not _is_finite(trial.outcome.reported) and leaves_domain(
                     bench, trial.outcome
                 ):
-                    folded = folded or _found(trial, domain, why)
+                    folded = folded or _of_trial(trial, domain, why)
                     why = "the first domain where the map is one to one"
                     continue
             if declared is not None and domain != declared:
                 why = "inside the declared one: the first where the output is finite"
-            return _found(trial, domain, why)
+            return _of_trial(trial, domain, why)
         odd = replace(trial, quality=max(trial.quality, Quality.ODD))
-        fallback = fallback or _found(odd, domain, why)
+        fallback = fallback or _of_trial(odd, domain, why)
     if folded is not None:
         return folded
     if fallback is not None and choices == GUESSES:
@@ -319,11 +319,11 @@ def _try_domains(start: Bench, failures: Failures) -> _Found | None:
                 continue
             if torch.isfinite(trial.outcome.y).all():
                 why = "the output is finite on whole numbers only"
-                return _found(trial, domain, why)
+                return _of_trial(trial, domain, why)
     return fallback
 
 
-def _found(trial: Trial, domain: Domain, why: str) -> _Found:
+def _of_trial(trial: Trial, domain: Domain, why: str) -> _Found:
     return _Found(quality=trial.quality, domain=domain, why=why, refused=trial.refused)
 
 

@@ -16,8 +16,8 @@ from typing import Any
 from ldjcheck.calling.domains import describe
 from ldjcheck.calling.parameter_names import is_bound
 from ldjcheck.calling.results import densities_beside
-from ldjcheck.calling.samples import samplers
 from ldjcheck.calling.signature import call_signature, caller, method_names
+from ldjcheck.calling.stated_returns import samplers
 from ldjcheck.conventions import (
     adapted_calls,
     densities,
@@ -25,17 +25,15 @@ from ldjcheck.conventions import (
     untaken,
 )
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import held_transform, is_lazy, module_of, unwrapped
+from ldjcheck.object_graph import held_transform, is_lazy, module_of, unwrapped
 from ldjcheck.records import Calls, Layer, Options, Probe, Shape
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.devices import said_of_device
+from ldjcheck.running.placement import said_of_device
 from ldjcheck.running.snapshot.isolation import learnable
 from ldjcheck.settling.attempts import Lessons
 from ldjcheck.settling.contexts import settled_with_context
 from ldjcheck.settling.design import MEASURED, plan_investigation, plan_probes
-from ldjcheck.settling.first_call_back import with_started_way_back
 from ldjcheck.settling.flows.multiscale import with_departures
-from ldjcheck.settling.given import as_whole_numbers, with_sizes_of
 from ldjcheck.settling.guesses.shapes import (
     SMALL,
     Guesses,
@@ -44,8 +42,15 @@ from ldjcheck.settling.guesses.shapes import (
     guess_shapes,
     sizes_held,
 )
-from ldjcheck.settling.guesses.sizes import resized
+from ldjcheck.settling.initialisation import started, with_started_way_back
+from ldjcheck.settling.inputs import (
+    as_whole_numbers,
+    guessed_parts,
+    of_several,
+    with_sizes_of,
+)
 from ldjcheck.settling.inverse_call import with_way_back
+from ldjcheck.settling.other_sizes import resized
 from ldjcheck.settling.settle import (
     Settled,
     asks_elsewhere,
@@ -53,9 +58,7 @@ from ldjcheck.settling.settle import (
     runs,
     with_telling_masks,
 )
-from ldjcheck.settling.several_inputs import guessed_parts, of_several
-from ldjcheck.settling.started import started
-from ldjcheck.settling.uncalled import made_by_users, uncallable, with_parts
+from ldjcheck.settling.unrecognised import made_by_users, uncallable, with_parts
 
 _BEYOND = 2  # shapes beyond the limit that are tried, to say that they are
 _LARGEST = 2**22  # dims of these
@@ -258,7 +261,7 @@ def _at(layer: Layer, options: Options, around: Layer | None = None) -> Subject:
     if not candidates:
         raise uncallable(layer, options)
     held_by = None if around is None else around.obj
-    settled, context, guesses = _found(layer, options, candidates, held_by)
+    settled, context, guesses = _settle_first(layer, options, candidates, held_by)
     bench = settled.bench
     _within_limit(bench.shape, options.dims_limit)
     bench = with_started_way_back(with_way_back(bench))
@@ -362,7 +365,7 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
     return dict.fromkeys(beside, "not checked: it is returned beside the ldj") | own
 
 
-def _found(
+def _settle_first(
     layer: Layer, options: Options, candidates: tuple[Calls, ...], around: object
 ) -> tuple[Settled, dict[str, str], Guesses]:
     """Return a way of calling that works, what to say of a context, and the shapes tried.

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from ldjcheck.tape.frames import (
+    file_of,
+    has_line,
+    is_in_code,
+    location_of,
+    returned_at,
+    shown_file,
+    stands_in,
+)
 from ldjcheck.tape.node import (
     Node,
     Place,
@@ -13,15 +22,6 @@ from ldjcheck.tape.node import (
 )
 from ldjcheck.tape.replay import Edge, dependents, descendants, evaluate, rerun
 from ldjcheck.tape.trace import Call, FlowParts, Part, Step, Trace
-from ldjcheck.tape.where import (
-    file_of,
-    has_line,
-    is_in_code,
-    location_of,
-    returned_at,
-    shown_file,
-    stands_in,
-)
 
 __all__ = [
     "Call", "Edge", "FlowParts", "Node", "Part", "Place", "Position", "Step", "Trace",

@@ -7,7 +7,7 @@ a process that goes on puts the path back.
 
 from __future__ import annotations
 
-from ldjcheck.targets.ahead import trouble_ahead
+from ldjcheck.targets.discovery import Survey
 from ldjcheck.targets.load import (
     SOURCE_KINDS,
     find_layers,
@@ -15,8 +15,8 @@ from ldjcheck.targets.load import (
     load_source,
     seed_all,
 )
-from ldjcheck.targets.sources.source import Source, SourceKind, parse_target
-from ldjcheck.targets.survey import Survey
+from ldjcheck.targets.sources import Source, SourceKind, parse_target
+from ldjcheck.targets.static_check import trouble_ahead
 from ldjcheck.targets.typed import as_targets, refused
 
 __all__ = [

@@ -10,9 +10,9 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.blame import users_fault
-from ldjcheck.targets.signature import lack, misfit, needs_arguments
-from ldjcheck.targets.sources.source import Source, command, likely_layers, own_nodes
+from ldjcheck.targets.expression import lack, misfit, needs_arguments
+from ldjcheck.targets.sources import Source, command, likely_layers, own_nodes
+from ldjcheck.targets.user_errors import users_fault
 
 _NUMBERS = (int, float, bool, str, "int", "float", "bool", "str")
 DATA_NAMES = frozenset({"x", "y", "z", "u", "h", "input", "inputs", "value", "data"})

@@ -4,20 +4,177 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
+from collections.abc import Callable, Iterator
+from inspect import Parameter, Signature
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.blame import users_fault
-from ldjcheck.targets.signature import calls_in, misfit, needs_arguments
-from ldjcheck.targets.sources.source import (
+from ldjcheck.targets.sources import (
     Source,
     bound_by,
     command,
     likely_layers,
     respelled,
 )
+from ldjcheck.targets.user_errors import shown_path, users_fault
+from ldjcheck.tracebacks import split_cell
+
+_LACKS = re.compile(r"missing \d+ required (positional|keyword-only) argument")
+
+
+def misfit(function: Callable[..., Any], call: ast.Call) -> TypeError | None:
+    """Return why the call's arguments do not fit the function; None when they do.
+
+    Arguments that are unpacked (`*args`, `**settings`) and functions that hide their
+    signature are given the benefit of the doubt.
+    """
+    signature = _signature(function)
+    starred = any(isinstance(argument, ast.Starred) for argument in call.args)
+    if signature is None or starred or any(k.arg is None for k in call.keywords):
+        return None
+    try:
+        signature.bind(*call.args, **_keywords(call))
+    except TypeError as error:
+        return error
+    return None
+
+
+def lack(function: Callable[..., Any], error: Exception) -> TypeError | None:
+    """Return why a call without arguments raised, where it was for want of them.
+
+    `f(*args, **options)` hands on what it is given, and what it calls may need some; or
+    it takes any number of things, and cannot do with none.
+    """
+    signature = _signature(function)
+    kinds = {p.kind for p in signature.parameters.values()} if signature else set()
+    variable = {Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD}
+    hands_on = bool(kinds & variable)
+    if hands_on and isinstance(error, TypeError) and _LACKS.search(str(error)):
+        return error
+    refuses = isinstance(error, (AssertionError, ValueError, IndexError))
+    if Parameter.VAR_POSITIONAL in kinds and kinds <= variable and refuses:
+        return TypeError(f"with no arguments it raises {type(error).__name__}: {error}")
+    return None
+
+
+def calls_in(tree: ast.Expression, source: Source) -> Iterator[tuple[Any, ast.Call]]:
+    """Yield `(function, call)` for each call in `tree` that goes to a dotted name.
+
+    Names are looked up, through modules and classes only; nothing is run again.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            function = _look_up(node.func, source)
+            if function is not None:
+                yield function, node
+
+
+def needs_arguments(
+    function: Any, call: ast.Call, tree: ast.Expression, why: TypeError, source: Source
+) -> CannotCheckError:
+    """Return LDJ003 for a call that does not fit, with what to type instead.
+
+    `call` is a part of `tree`, which is changed.
+    """
+    name = getattr(function, "__name__", ast.unparse(call.func))
+    verb = "build" if inspect.isclass(function) else "call"
+    missing = _missing(function, call)
+    reason = f"it needs {_listed(missing)}" if missing else str(why)
+    evidence = [f"  {_shown(function, name)}", *_place(function)]
+    if missing:
+        evidence += [
+            f"Write the call with its arguments; any name of {source.name} works:",
+            f"  {command(source.name, _completed(call, tree, missing))}",
+        ]
+    return CannotCheckError(
+        "LDJ003", f"I can't {verb} {name}: {reason}.", tuple(evidence)
+    )
+
+
+def typed_with_blanks(function: Any, call: ast.Call) -> tuple[str, str]:
+    """Return what a call lacks, in words, and the call with `name=...` put in for it.
+
+    The call is changed.
+    """
+    missing = _missing(function, call)
+    needs = _listed(missing) if missing else "other arguments"
+    return needs, _completed(call, ast.Expression(call), missing)
+
+
+def _signature(function: Callable[..., Any]) -> Signature | None:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
+def _keywords(call: ast.Call) -> dict[str, ast.expr]:
+    return {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+
+
+def _missing(function: Callable[..., Any], call: ast.Call) -> list[str]:
+    """Return the parameters without default that the call leaves out."""
+    signature = inspect.signature(function)
+    try:
+        given = signature.bind_partial(*call.args, **_keywords(call)).arguments
+    except TypeError:  # not too few arguments but wrong ones
+        return []
+    return [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.default is Parameter.empty
+        and parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+        and parameter.name not in given
+    ]
+
+
+def _completed(call: ast.Call, tree: ast.Expression, missing: list[str]) -> str:
+    """Return the expression with `name=...` put in for every missing argument."""
+    blanks = [ast.keyword(name, ast.Constant(...)) for name in missing]
+    call.keywords = [*call.keywords, *blanks]
+    return ast.unparse(tree)
+
+
+def _shown(function: Callable[..., Any], name: str) -> str:
+    """Return the signature without its annotations: names and defaults are enough."""
+    signature = inspect.signature(function)
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return f"{name}{Signature(bare)}"
+
+
+def _place(function: Any) -> list[str]:
+    """Return the line that says where the function is defined, where that is known."""
+    try:
+        file = inspect.getsourcefile(function)
+        _, line = inspect.getsourcelines(function)
+    except (OSError, TypeError):  # built in, or defined where no file is
+        return []
+    path, cell = split_cell(file or "")
+    if cell is not None:
+        return [f"  defined in {shown_path(path)}, cell {cell}, line {line}"]
+    return [f"  defined at {shown_path(path)}:{line}"] if file else []
+
+
+def _look_up(node: ast.expr, source: Source) -> Any:
+    if isinstance(node, ast.Name):
+        return source.namespace.get(node.id)
+    if isinstance(node, ast.Attribute):
+        owner = _look_up(node.value, source)
+        if inspect.isclass(owner) or isinstance(owner, ModuleType):
+            return getattr(owner, node.attr, None)
+    return None
+
+
+def _listed(names: list[str]) -> str:
+    """Return the names as a sentence has them: `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+# --- evaluating -----------------------------------------------------------------------
 
 _EXPRESSION = f"{__file__}:target"
 """The file name that an expression is compiled under: a frame of ours, not shown."""
@@ -58,7 +215,7 @@ def _diagnosis(
         absent = object()
         if inspect.getattr_static(error.obj, str(error.name), absent) is not absent:
             return None
-    return _not_found(error, ast.unparse(tree), source)
+    return _name_missing(error, ast.unparse(tree), source)
 
 
 def parsed(expr: str, source: Source) -> ast.Expression:
@@ -101,10 +258,10 @@ def _is_of_expression(traceback: TracebackType | None) -> bool:
 
 def missing_name(name: str, expr: str, source: Source) -> CannotCheckError:
     """Return what to say of a name that an expression asks a source for in vain."""
-    return _not_found(NameError(name, name=name), expr, source)
+    return _name_missing(NameError(name, name=name), expr, source)
 
 
-def _not_found(
+def _name_missing(
     error: NameError | AttributeError, expr: str, source: Source
 ) -> CannotCheckError:
     name = str(error.name)

@@ -12,10 +12,17 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Layer
 from ldjcheck.records.asked import Target
 from ldjcheck.targets.build import build
+from ldjcheck.targets.discovery import Survey, survey
 from ldjcheck.targets.expression import evaluate
-from ldjcheck.targets.sources import file, module, notebook, script
-from ldjcheck.targets.sources.source import Source, SourceKind, likely_layers
-from ldjcheck.targets.survey import Survey, survey
+from ldjcheck.targets.sources import (
+    Source,
+    SourceKind,
+    file,
+    likely_layers,
+    module,
+    notebook,
+    script,
+)
 
 SOURCE_KINDS: tuple[SourceKind, ...] = (
     script.KIND,

@@ -17,9 +17,8 @@ from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records.asked import Target
-from ldjcheck.targets.ahead import file_of_module, glance
-from ldjcheck.targets.sources import file, notebook
-from ldjcheck.targets.sources.source import Source, parse_target
+from ldjcheck.targets.sources import Source, file, notebook, parse_target
+from ldjcheck.targets.static_check import file_of_module, glance
 
 _LEFT_OUT = re.compile(r"\..*|__pycache__|node_modules|site-packages|build|dist")
 """Folders that hold nobody's own layers."""

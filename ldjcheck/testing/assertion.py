@@ -4,18 +4,113 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from ldjcheck.listening import announce, unheard
+from ldjcheck.options.table import KEYWORDS
 from ldjcheck.records.asked import Oracle
-from ldjcheck.testing.exceptions import failure_of
-from ldjcheck.testing.keywords import has_words
+from ldjcheck.report_hooks import announce, unheard
 
 if TYPE_CHECKING:
     import torch
     from torch.distributions.constraints import Constraint
 
     from ldjcheck.report import Report
+
+
+class CheckKeywords(TypedDict, total=False):
+    """What `ldjcheck.check` takes besides the layer."""
+
+    shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None
+    batch: int
+    domain: str | Constraint | None
+    context: Mapping[str, int | Sequence[int] | str] | None
+    inputs: Any
+    weights: str | Path | Mapping[str, Any] | None
+    kwarg: Mapping[str, Any] | None
+    convention: str
+    direction: Literal["both", "forward", "inverse"]
+    params: Literal["random", "as-is"]
+    params_scale: float
+    dims_limit: int
+    mode: Literal["eval", "train"]
+    kind: Literal["auto", "bijection", "dequantization", "split", "flow", "model"]
+    wrt: Literal["auto", "input", "noise"]
+    seed: int
+    search: int
+    dtype: Literal["float64", "as-written"]
+    device: str | torch.device | None
+    atol: float | None
+    rtol: float | None
+    select: Sequence[str]
+    ignore: Sequence[str] | Mapping[str, str]
+    strict: bool
+    timeout: float | None
+    ledger: bool
+    pictures: bool
+    jacobian: Oracle | None
+    adapter: Any
+
+
+def unknown_keyword(names: Mapping[str, object], *also: str) -> str | None:
+    """Return what to say about the first name that is no option, with the nearest one."""
+    from difflib import get_close_matches
+
+    known = [*KEYWORDS, *also]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            return f"there is no option {name!r}{hint}"
+    return None
+
+
+def has_words(reason: object) -> bool:
+    """Return whether a reason says anything."""
+    return isinstance(reason, str) and bool(reason.strip())
+
+
+class LdjMismatch(AssertionError):  # noqa: N818  # it is what the test found, like pytest.Failed
+    """The layer's log-determinant is wrong. `report` holds all that is known."""
+
+    __module__ = "ldjcheck"  # where users find it, and what test runners print
+
+    def __init__(self, message: str, report: Report) -> None:
+        super().__init__(message)
+        self.report = report
+
+    def __reduce__(self) -> tuple[type[LdjMismatch], tuple[str, Report]]:
+        return type(self), (str(self), self.report)
+
+
+class LdjUnproven(LdjMismatch):
+    """Nothing wrong was found, but the probe could not have shown it."""
+
+    __module__ = "ldjcheck"
+
+
+class LdjError(Exception):
+    """The layer could not be loaded, built or called. No assertion was made."""
+
+    __module__ = "ldjcheck"
+
+    def __init__(self, message: str, report: Report) -> None:
+        super().__init__(message)
+        self.report = report
+
+    def __reduce__(self) -> tuple[type[LdjError], tuple[str, Report]]:
+        return type(self), (str(self), self.report)
+
+
+def failure_of(report: Report) -> LdjMismatch | LdjError | None:
+    """Return what to raise for a report; None for a pass."""
+    if report.status == "pass":
+        return None
+    from ldjcheck.report import failure
+
+    text = failure.render(report.run)
+    if report.status == "error":
+        return LdjError(text, report)
+    return (LdjUnproven if report.status == "unproven" else LdjMismatch)(text, report)
 
 
 def assert_ldj(

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.testing.assertion import CheckKeywords, has_words, unknown_keyword
 from ldjcheck.testing.casework import CHECKS, Case, Expected, judge
-from ldjcheck.testing.keywords import CheckKeywords, has_words, unknown_keyword
 
 if TYPE_CHECKING:
     import pytest
@@ -147,7 +147,7 @@ class _Subject:
         The same function may stand under other marks, as where classes inherit it.
         """
         from ldjcheck.api import check
-        from ldjcheck.listening import unheard
+        from ldjcheck.report_hooks import unheard
 
         __tracebackhide__ = True
         for known, report in self.reports:

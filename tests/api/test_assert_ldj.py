@@ -13,7 +13,7 @@ from small_layers import Affine, Coupling, Pair
 
 import ldjcheck
 from ldjcheck.records import Options
-from ldjcheck.testing.keywords import CheckKeywords
+from ldjcheck.testing.assertion import CheckKeywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable

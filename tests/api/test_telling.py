@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck import listening
 from ldjcheck.api import check_layer
 from ldjcheck.records import Layer, Options, Result
 
@@ -90,7 +89,7 @@ def test_who_waits_in_a_notebook_sees_a_line_that_goes_away(
         return line if display_id else None
 
     monkeypatch.setattr("IPython.display.display", display)
-    monkeypatch.setattr(listening, "SILENT", 0.0)
+    monkeypatch.setattr("ldjcheck.report_hooks.SILENT", 0.0)
     ldjcheck.check(Stretch(sign=-1.0))
     assert shown == []  # no kernel runs this test
     shell = SimpleNamespace(kernel=object())
@@ -99,6 +98,6 @@ def test_who_waits_in_a_notebook_sees_a_line_that_goes_away(
     assert "<small>finding out how it is called, 0 s</small>" in shown
     assert shown[-1] == ""
     shown.clear()
-    monkeypatch.setattr(listening, "SILENT", 60.0)
+    monkeypatch.setattr("ldjcheck.report_hooks.SILENT", 60.0)
     ldjcheck.check(Stretch(sign=-1.0))
     assert shown == []  # an answer comes before anybody waits

@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from ldjcheck.bug_report.reducing import reduced
+from ldjcheck.bug_report import reduced
 
 
 def prints(text: str) -> list[object]:

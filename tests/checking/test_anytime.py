@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import ldjcheck
 from ldjcheck import checking, search
-from ldjcheck.records import Deadline, Layer, Options, Result, TimeIsUpError, deadline
+from ldjcheck.records import Deadline, Layer, Options, Result, TimeIsUpError, asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +117,7 @@ WRONG = (WrongThere, WrongBack, WrongFlow)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     for module in (checking, search):
         monkeypatch.setattr(module, "perf_counter", CLOCK)
-    monkeypatch.setattr(deadline, "thread_time", CLOCK)
+    monkeypatch.setattr(asked, "thread_time", CLOCK)
     CLOCK.now, CLOCK.calls = 100.0, 0
     return CLOCK
 
@@ -305,9 +305,9 @@ def test_a_busy_machine_changes_nothing_that_a_limit_allows(
 
 def test_a_part_of_a_stage_has_the_time_of_that_stage() -> None:
     whole = Deadline(seconds=100.0).started()
-    naming = whole.of(deadline.NAMING, wrong=True)
+    naming = whole.of(asked.NAMING, wrong=True)
     assert naming.left == pytest.approx(0.85 * 90)
-    assert naming.of(deadline.CONFIGURATIONS, wrong=True) == naming
+    assert naming.of(asked.CONFIGURATIONS, wrong=True) == naming
 
 
 class Slowly(torch.autograd.Function):

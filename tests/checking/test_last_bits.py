@@ -18,7 +18,7 @@ from ldjcheck.classroom.judging import examine
 from ldjcheck.classroom.zoo import ANIMALS
 
 if TYPE_CHECKING:
-    from ldjcheck.classroom.animal import Animal
+    from ldjcheck.classroom.zoo import Animal
     from ldjcheck.records import Finding
     from ldjcheck.report import Report
 

@@ -14,9 +14,8 @@ from click.testing import CliRunner
 
 import ldjcheck
 from ldjcheck.classroom import lessons
-from ldjcheck.classroom.animal import load
 from ldjcheck.classroom.lessons import TOPICS, Lesson, after, lesson_on
-from ldjcheck.classroom.zoo import animal_called
+from ldjcheck.classroom.zoo import animal_called, load
 from ldjcheck.cli import main
 from ldjcheck.mistakes import RULES, rule_for
 

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from ldjcheck.classroom.lessons import TOPICS, codes_about
-from ldjcheck.classroom.quiz.drawing import draw
-from ldjcheck.classroom.quiz.question import (
+from ldjcheck.classroom.quiz import (
+    NoSheetError,
     Question,
     differing,
     examine,
@@ -19,8 +19,9 @@ from ldjcheck.classroom.quiz.question import (
     on_edit,
     on_line,
     on_verdict,
+    write_sheet,
 )
-from ldjcheck.classroom.quiz.sheet import NoSheetError, write_sheet
+from ldjcheck.classroom.quiz_drawing import draw
 from ldjcheck.cli import main
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ SOUND = Question(text=RIGHT, right=RIGHT, is_wrong=False, code="LDJ108", shape=(
 
 def typed(*words: str, question: Question = QUESTION, monkeypatch: Any) -> str:
     monkeypatch.setattr(
-        "ldjcheck.classroom.quiz.drawing.draw", lambda *_: iter([question])
+        "ldjcheck.classroom.quiz_drawing.draw", lambda *_: iter([question])
     )
     result = CliRunner().invoke(
         main, ["quiz", "--seed", "7", "--count", "1"], input="\n".join(words) + "\n"

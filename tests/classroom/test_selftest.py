@@ -16,8 +16,13 @@ import torch
 from command import ldjcheck_in
 from torch import Tensor, nn
 
-from ldjcheck.classroom.matrix import draw
-from ldjcheck.classroom.selftest import Planted, Selftest, bundled_tests, plant_all
+from ldjcheck.classroom.selftest import (
+    Planted,
+    Selftest,
+    bundled_tests,
+    draw,
+    plant_all,
+)
 from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.cli.commands.selftest import exit_code
 from ldjcheck.mistakes.rewriting.sites import Site

@@ -27,7 +27,7 @@ from zoo_figures import (  # it stands beside the page
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.classroom.animal import Animal
+    from ldjcheck.classroom.zoo import Animal
     from ldjcheck.report import Report
 
 BY_NAME = {"ids": lambda animal: f"{animal.code or 'right'}-{animal.name}"}

@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from busy import busy, compute, needs_one_processor
 
-from ldjcheck.session.isolation import Died, Faulted, Finished, TimedOut, run_isolated
-from ldjcheck.session.processor import Spent
+from ldjcheck.session.isolation import (
+    Died,
+    Faulted,
+    Finished,
+    Spent,
+    TimedOut,
+    run_isolated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

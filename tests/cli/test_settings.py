@@ -8,8 +8,7 @@ import click
 import pytest
 
 from ldjcheck.cli.commands.check import check
-from ldjcheck.cli.options import CHECK_OPTIONS
-from ldjcheck.cli.settings import Silences, silences_of
+from ldjcheck.cli.options import CHECK_OPTIONS, Silences, silences_of
 from ldjcheck.records import Context, Domain, Suppression
 
 if TYPE_CHECKING:

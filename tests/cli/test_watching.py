@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ldjcheck.cli import watching
-from ldjcheck.cli.watching import rounds
-from ldjcheck.targets.touched import files_of
+from ldjcheck.cli.commands.check import rounds
+from ldjcheck.targets.static_check import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +30,7 @@ def folder(
     write("flows.py", "import torch\nfrom nets.mlp import MLP")
     write("other.py", "import helpers")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(watching, "_GLANCE", 0.01)
+    monkeypatch.setattr("ldjcheck.cli.commands.check._GLANCE", 0.01)
     return tmp_path
 
 

@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ldjcheck.cells import cell_file
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.options.keywords import asked
 from ldjcheck.records import Layer
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.settling.subject import settle_layer
+from ldjcheck.tracebacks import cell_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

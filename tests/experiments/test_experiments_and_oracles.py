@@ -9,7 +9,6 @@ import torch
 
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.experiments.order import OF_CALLS, OF_VALUES, examined
-from ldjcheck.oracle.oracle import Oracle, Question, answered
 from ldjcheck.oracle.oracles.both_directions import (
     OF_ONE,
     OF_ROUNDING,
@@ -18,6 +17,7 @@ from ldjcheck.oracle.oracles.both_directions import (
     measure_sides,
 )
 from ldjcheck.oracle.oracles.other_dims import OF_OTHER_DIMS
+from ldjcheck.oracle.question import Oracle, Question, answered
 from ldjcheck.records import Domain, Evidence, Further, Layer, Options, Probe, Side
 from ldjcheck.records.observed import Noticed
 from ldjcheck.records.side import Exact

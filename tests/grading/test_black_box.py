@@ -17,7 +17,7 @@ from ldjcheck.grading.black_box import (
     log_abs_det,
     model_of,
 )
-from ldjcheck.grading.confined.channel import BrokenChannelError
+from ldjcheck.grading.confined import BrokenChannelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldjcheck.grading.confined.channel import BrokenChannelError, read, written
-from ldjcheck.grading.findings import as_line, causes_in
+from ldjcheck.grading.confined import BrokenChannelError, read, written
 from ldjcheck.grading.marking import opened
-from ldjcheck.grading.records import Written
+from ldjcheck.grading.records import Written, as_line, causes_in
 
 FUNCTION = Written(
     name="Scale.ldj", file="f.py", line=6, last=7, form="",

@@ -15,10 +15,9 @@ from grading.test_scoring import MEAN, ONE, TWO, a_class, marked, outcome
 from ldjcheck.classroom.lessons import hint_for
 from ldjcheck.cli.commands.grade import _changes
 from ldjcheck.grading.confined.looking import form_of, look
-from ldjcheck.grading.feedback import feedback
+from ldjcheck.grading.feedback import Overview, alike, feedback, overview
 from ldjcheck.grading.formats import FORMS
 from ldjcheck.grading.marking import call_of
-from ldjcheck.grading.overview import Overview, alike, overview
 from ldjcheck.grading.records import Sample, Written
 from ldjcheck.grading.rubric import Exercise
 from ldjcheck.grading.sandbox.measured import Enforced

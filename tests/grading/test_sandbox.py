@@ -27,7 +27,7 @@ from ldjcheck.grading.sandbox.measured import Enforced
 
 WATCHED = """
 import os, sys
-from ldjcheck.grading.sandbox.audit_hook import watch_operations
+from ldjcheck.grading.sandbox import watch_operations
 own, other = sys.argv[1:]
 watch_operations(own)
 open(os.path.join(own, "mine.txt"), "w").write("mine")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ldjcheck.grading.records import Cause, Marked, Outcome, Place
 from ldjcheck.grading.rubric import Exercise, Given, Rubric
 from ldjcheck.grading.scoring import grade_class
-from ldjcheck.records.plain import from_plain
+from ldjcheck.records.result import from_plain
 
 PLACE = Place(file="f.py", line=7, function="Scale.ldj", text="return self.a.mean()")
 MEAN = Cause(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import ldjcheck
 from ldjcheck.records import Side
-from ldjcheck.records.side import Exact, Said
+from ldjcheck.records.side import CallResult, Exact
 
 Pair = tuple[Tensor, Tensor]
 
@@ -18,7 +18,7 @@ def off_by(times: float, clearly: float = 10.0) -> Side:
     one = torch.ones(1, dtype=torch.float64)
     return Side(
         direction="forward",
-        said=Said(x=one[:, None], y=one[:, None], ldj=one * (1 + times * 1e-6)),
+        said=CallResult(x=one[:, None], y=one[:, None], ldj=one * (1 + times * 1e-6)),
         exact=Exact(ldj=one, allowed=one * 1e-6, clearly=clearly),
     )
 

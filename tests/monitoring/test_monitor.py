@@ -247,7 +247,7 @@ def test_a_fault_of_ours_ends_no_training(
 
     monitor = ldjcheck.Monitor(Coupling(), every=1, on=[], share=None)
     with monkeypatch.context() as patched:
-        patched.setattr("ldjcheck.monitoring.monitor.glance_at", fails)
+        patched.setattr("ldjcheck.monitoring.glance_at", fails)
         look = monitor.step(torch.randn(4, 6))
     assert look is not None
     assert look.status == "error"
@@ -286,7 +286,7 @@ def test_a_look_is_put_off_that_would_take_more_than_its_share(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("ldjcheck.monitoring.monitor.perf_counter", lambda: now[0])
+    monkeypatch.setattr("ldjcheck.monitoring.perf_counter", lambda: now[0])
 
     class Slow(Coupling):
         def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

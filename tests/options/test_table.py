@@ -13,7 +13,7 @@ import ldjcheck
 from ldjcheck.options.project import keywords_of
 from ldjcheck.options.table import KEYWORDS, OF_TESTS, OPTIONS, TYPED, Takes
 from ldjcheck.records import Options
-from ldjcheck.testing.keywords import CheckKeywords
+from ldjcheck.testing.assertion import CheckKeywords
 
 SPELLED = {
     "check": inspect.get_annotations(ldjcheck.check),

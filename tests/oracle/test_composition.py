@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import ldjcheck
 from ldjcheck.oracle.structures.by_structure import Wanted
 from ldjcheck.oracle.structures.composition import determined
-from ldjcheck.running.observers.passages import Passages
+from ldjcheck.running.observers.calls import SubmoduleCalls
 from oracle.custom_functions import NoBackward
 
 from .maps import (
@@ -77,7 +77,7 @@ class Flow(nn.Module):
 
 def by_parts(flow: Map, x: Tensor, *, refuse: bool = False) -> Determinant:
     wanted = Wanted(afford=(lambda _: False) if refuse else None)
-    return determined(flow, x, Passages(), wanted)
+    return determined(flow, x, SubmoduleCalls(), wanted)
 
 
 def assert_is_the_flows(flow: Map, x: Tensor) -> Determinant:

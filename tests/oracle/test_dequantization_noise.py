@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.oracle.noise.dequantization import density_of
+from ldjcheck.oracle.noise import density_of
 
 Pair = tuple[Tensor, Tensor]
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.structured import is_afforded
 from ldjcheck.oracle.structures.by_structure import Wanted
 from ldjcheck.oracle.structures.composition import determined
-from ldjcheck.running.observers.passages import Passages
+from ldjcheck.running.observers.calls import SubmoduleCalls
 
 from .image_flows import (
     ActNorm,
@@ -29,7 +29,9 @@ from .maps import normal
 def off_by(flow: nn.Module, x: Tensor) -> Tensor:
     """Return what a flow reports less what is proved of it by its parts."""
     flow = flow.double()
-    found = determined(lambda v: flow(v)[0], x, Passages(), Wanted(afford=is_afforded))
+    found = determined(
+        lambda v: flow(v)[0], x, SubmoduleCalls(), Wanted(afford=is_afforded)
+    )
     assert found.method == "composition"
     assert found.anchored is not None
     assert found.anchored.all()

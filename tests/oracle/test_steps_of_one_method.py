@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ldjcheck.oracle.structures.by_structure import Wanted
 from ldjcheck.oracle.structures.composition import determined
-from ldjcheck.running.observers.passages import Passages
+from ldjcheck.running.observers.calls import SubmoduleCalls
 
 from .maps import (
     Map,
@@ -34,7 +34,7 @@ OF_STEPS = "composition" if SAYS else "reverse"
 
 
 def found(f: Map, x: Tensor) -> Determinant:
-    return determined(f, x, Passages(), Wanted())
+    return determined(f, x, SubmoduleCalls(), Wanted())
 
 
 def assert_is_known(f: Map, x: Tensor, method: str = OF_STEPS) -> None:

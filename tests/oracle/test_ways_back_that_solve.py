@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.holdings import is_alike
+from ldjcheck.object_graph import is_alike
 
 Pair = tuple[Tensor, Tensor]
 

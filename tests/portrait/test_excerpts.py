@@ -10,7 +10,7 @@ import pytest
 from small_layers import Coupling
 
 import ldjcheck
-from ldjcheck.portrait.excerpts import excerpts_of
+from ldjcheck.portrait import excerpts_of
 from ldjcheck.records import LedgerLine, Location, Result
 from ldjcheck.records.portrait import Excerpt
 

@@ -14,7 +14,7 @@ from small_layers import Affine, Coupling, Curve
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.portrait.jacobians import pooled
+from ldjcheck.portrait import pooled
 
 if TYPE_CHECKING:
     from ldjcheck import Report

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ldjcheck.pytest_plugin.where import find_place
+from ldjcheck.pytest_plugin.targets import find_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

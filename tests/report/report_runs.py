@@ -17,17 +17,15 @@ from ldjcheck.records import (
     Finding,
     Fix,
     Law,
-    LawPoint,
     LedgerLine,
     Location,
     Result,
     Run,
     Sample,
-    SublayerLine,
     words,
 )
 from ldjcheck.records import result as of_results
-from ldjcheck.records.result import Skipped
+from ldjcheck.records.result import LawPoint, Skipped, SublayerLine
 
 
 def run(*results: Result, skipped: tuple[Skipped, ...] = (), exit_code: int = 0) -> Run:

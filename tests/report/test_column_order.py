@@ -11,12 +11,11 @@ import pytest
 from grading.test_forms import ALL, ONE, SHOWN, marked
 from report_runs import FAIL, FAILED, run, samples
 
-from ldjcheck.classroom.quiz.question import Question, hints
-from ldjcheck.grading.feedback import feedback
-from ldjcheck.grading.overview import overview
+from ldjcheck.classroom.quiz import Question, hints
+from ldjcheck.grading.feedback import feedback, overview
 from ldjcheck.grading.records import Sample
-from ldjcheck.records import Result, Run, SublayerLine
-from ldjcheck.records.result import Dimension
+from ldjcheck.records import Result, Run
+from ldjcheck.records.result import Dimension, SublayerLine
 from ldjcheck.report import Report, Style, failure, html, text
 
 EXACT, REPORTED = -1.25, -3.5

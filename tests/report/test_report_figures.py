@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_runs import samples
 
-from ldjcheck.records import LawPoint
+from ldjcheck.records.result import LawPoint
 from ldjcheck.report.blocks import figures
 
 INF = math.inf

@@ -45,11 +45,11 @@ RECORDS = {
     "check": records.Check,
     "sample": records.Sample,
     "dimension": of_results.Dimension,
-    "sublayerLine": records.SublayerLine,
+    "sublayerLine": records.result.SublayerLine,
     "ledgerLine": records.LedgerLine,
     "finding": records.Finding,
     "law": records.Law,
-    "lawPoint": records.LawPoint,
+    "lawPoint": records.result.LawPoint,
     "location": records.Location,
     "fix": records.Fix,
     "edit": records.Edit,
@@ -57,8 +57,8 @@ RECORDS = {
     "reading": of_results.ReadAs,
     "assumption": of_results.Assumption,
     "derived": records.Derived,
-    "derivedStep": records.DerivedStep,
-    "obstacle": records.Obstacle,
+    "derivedStep": records.result.DerivedStep,
+    "obstacle": records.result.Obstacle,
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ldjcheck.records import SublayerLine
+from ldjcheck.records.result import SublayerLine
 from ldjcheck.report.blocks.ledger import by_sublayer
 from ldjcheck.report.style import Style
 

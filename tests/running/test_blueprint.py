@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.distributions.transforms import ExpTransform
 
 import ldjcheck
-from ldjcheck.holdings import tensors
+from ldjcheck.object_graph import tensors
 from ldjcheck.running.snapshot.blueprint import Blueprint, NoBlueprintError, Still
 from ldjcheck.running.snapshot.isolation import copied
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.guard import Frozen, Guard
-from ldjcheck.running.manner import Manner
 
 if TYPE_CHECKING:
     from collections.abc import Callable

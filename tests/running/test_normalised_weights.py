@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 import ldjcheck
-from ldjcheck.running.spectral_norm import keep_up
+from ldjcheck.running.held_state import keep_up
 
 Pair = tuple[Tensor, Tensor]
 BY_A_HOOK = torch.nn.utils.spectral_norm

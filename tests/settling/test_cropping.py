@@ -11,7 +11,7 @@ from torch import nn
 
 from ldjcheck.records import Layer
 from ldjcheck.records.asked import Target
-from ldjcheck.settling.sizes.cropping import cropped, smaller_shapes
+from ldjcheck.settling.sizes import cropped, smaller_shapes
 
 
 class Holding(nn.Module):

@@ -18,7 +18,7 @@ from ldjcheck.calling.domain_text import parse_domain
 from ldjcheck.calling.domains import describe, draw, integer_guesses
 from ldjcheck.records import Domain, Options, Probe
 from ldjcheck.settling.design import plan_probes
-from ldjcheck.settling.guesses.sizes import resized
+from ldjcheck.settling.other_sizes import resized
 
 REAL = Domain(kind="real")
 

@@ -18,7 +18,7 @@ import ldjcheck
 from ldjcheck.records import Domain, Options
 from ldjcheck.settling.design import plan_probes
 from ldjcheck.settling.guesses.shapes import guess_shapes, sizes_held
-from ldjcheck.settling.guesses.sizes import resized
+from ldjcheck.settling.other_sizes import resized
 
 
 def holding(**attributes: Any) -> nn.Module:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.settling.guesses.corrections import all_corrected, corrected
+from ldjcheck.settling.guesses.stated_shapes import all_corrected, corrected
 
 if TYPE_CHECKING:
     from small_layers import Pair

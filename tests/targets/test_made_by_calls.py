@@ -8,7 +8,7 @@ import pytest
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.build import build
-from ldjcheck.targets.sources.source import Source
+from ldjcheck.targets.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable

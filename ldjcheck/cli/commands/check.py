@@ -1,11 +1,11 @@
-"""`ldjcheck check`, the default command: what its options make happen."""
+"""`ldjcheck check`, the default command, once or after each saved file with `--watch`."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -14,14 +14,64 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ldjcheck.cli import param_types as types
-from ldjcheck.cli.options import CHECK_OPTIONS
+from ldjcheck.cli.options import (
+    BEGAN,
+    CHECK_OPTIONS,
+    ConfiguredCommand,
+    Silences,
+    silences_of,
+)
 from ldjcheck.cli.output import leave_session, refuse_without_library
-from ldjcheck.cli.settings import BEGAN, ConfiguredCommand, Silences, silences_of
 from ldjcheck.records import Deadline, Options, Suppression
+from ldjcheck.targets import as_targets
+from ldjcheck.targets.static_check import files_of
 
 if TYPE_CHECKING:
     from ldjcheck.report import Format
     from ldjcheck.session.targets import Checker
+
+
+_GLANCE = 0.3  # seconds between two looks at the files
+
+Stamps = dict["Path", int | None]
+
+
+def rounds(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the targets to check: all, then whenever files are saved, what these touch."""
+    targets = touched = as_targets(words)
+    while True:
+        files = {target: files_of(target) for target in targets}
+        before = stamps(path for each in files.values() for path in each)
+        if touched:
+            yield touched
+        changed = _wait(before)
+        names = ", ".join(sorted(path.name for path in changed))
+        click.echo(f"\n{names} changed.", err=True)
+        targets = as_targets(words)  # a folder may hold more of them by now
+        new = tuple(each for each in targets if each not in files)
+        touched = (*(t for t in targets if files.get(t, frozenset()) & changed), *new)
+
+
+def stamps(paths: Iterable[Path]) -> Stamps:
+    """Return when each file was written last; None where there is none."""
+    return {path: _written(path) for path in paths}
+
+
+def _written(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _wait(before: Stamps) -> frozenset[Path]:
+    """Return the files that are written otherwise than before, once there are some."""
+    while True:
+        now = stamps(before)
+        changed = frozenset(path for path in before if now[path] != before[path])
+        if changed:
+            return changed
+        time.sleep(_GLANCE)
 
 
 @click.command(
@@ -49,8 +99,6 @@ def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> N
 
     about = settings, silences_of(ctx), shlex.join(typed)
     if settings["watch"]:
-        from ldjcheck.cli.watching import rounds
-
         for touched in rounds(targets):  # until the user has seen enough
             _check(touched, *about, began)
             began = None

@@ -45,15 +45,14 @@ def explain(mistake: str | None, symptom: str | None, form: str) -> None:
     """
     from ldjcheck.mistakes import rule_for
 
-    if (mistake is None) == (symptom is None):
+    if symptom is not None and mistake is None:
+        click.echo(page_of_symptom(symptom))
+        return
+    if mistake is None or symptom is not None:
         raise click.UsageError(
             "Name a mistake, as in `ldjcheck explain sign-flipped`, or say what you see, "
             'as in `ldjcheck explain --symptom "negative bits per dimension"`.'
         )
-    if symptom is not None:
-        click.echo(page_of_symptom(symptom))
-        return
-    assert mistake is not None
     rule = rule_for(mistake)
     if rule is not None:
         click.echo(page_of(rule) if form == "text" else json_of(rule))

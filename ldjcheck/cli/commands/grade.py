@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from ldjcheck.grading.confined.confinement import Warden
     from ldjcheck.grading.course import Executor
-    from ldjcheck.grading.overview import Form, Overview
+    from ldjcheck.grading.feedback import Form, Overview
     from ldjcheck.grading.rubric import Rubric
     from ldjcheck.grading.store import Store
     from ldjcheck.grading.submissions import Submission
@@ -109,11 +109,9 @@ def grade(ctx: click.Context, /, submissions: tuple[Path, ...], **given: Any) ->
 def _graded(
     found: Sequence[Submission], rubric: Rubric, given: Mapping[str, Any], store: Store
 ) -> Overview:
-    from ldjcheck.grading.cluster import NoClusterError
     from ldjcheck.grading.confined.confinement import Warden
-    from ldjcheck.grading.course import mark_class
-    from ldjcheck.grading.overview import overview
-    from ldjcheck.grading.reference import prepared
+    from ldjcheck.grading.course import NoClusterError, mark_class, prepared
+    from ldjcheck.grading.feedback import overview
     from ldjcheck.grading.rubric import RubricError
 
     with Warden() as warden:
@@ -152,8 +150,7 @@ def _progress(length: int, *, quiet: bool) -> Any:
 
 
 def _executor(where: str, count: int | None, warden: Warden) -> Executor:
-    from ldjcheck.grading.cluster import Cluster, NoClusterError
-    from ldjcheck.grading.course import SideBySide
+    from ldjcheck.grading.course import Cluster, NoClusterError, SideBySide
     from ldjcheck.session.targets import cores
 
     kind, _, address = where.partition(":")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ldjcheck.classroom.quiz.question import Question
+    from ldjcheck.classroom.quiz import Question
 
 _WIDTH = 80
 _WORDS = "h for a hint, s to see the answer, q to stop"
@@ -48,7 +48,7 @@ def quiz(topic: str | None, seed: int | None, count: int, export: Path | None) -
     seed = secrets.randbelow(10_000) if seed is None else seed
     try:
         codes_about(topic)  # a slip is told before torch is loaded
-        from ldjcheck.classroom.quiz.drawing import draw
+        from ldjcheck.classroom.quiz_drawing import draw
 
         drawn = draw(topic, seed, count)
         if export is not None:
@@ -72,7 +72,7 @@ def quiz(topic: str | None, seed: int | None, count: int, export: Path | None) -
 def _export(
     questions: list[Question], path: Path, seed: int, topic: str | None
 ) -> None:
-    from ldjcheck.classroom.quiz.sheet import NoSheetError, write_sheet
+    from ldjcheck.classroom.quiz import NoSheetError, write_sheet
 
     try:
         key = write_sheet(questions, path, seed=seed, topic=topic)
@@ -87,7 +87,7 @@ class _Game:
     """One question on the screen: what is asked, answered and told."""
 
     def __init__(self, question: Question) -> None:
-        from ldjcheck.classroom.quiz.question import hints
+        from ldjcheck.classroom.quiz import hints
 
         self._question = question
         self._hints = list(hints(question))
@@ -95,7 +95,7 @@ class _Game:
 
     def play(self) -> bool:
         """Ask until all is known; return whether to go on with the next."""
-        from ldjcheck.classroom.quiz.question import on_edit, on_line, on_verdict
+        from ldjcheck.classroom.quiz import on_edit, on_line, on_verdict
 
         question = self._question
         for number, row in enumerate(question.text.rstrip().splitlines(), 1):
@@ -103,17 +103,17 @@ class _Game:
         click.echo(f"\nOne sample has the shape {question.shape}. ({_WORDS})\n")
         word = self._asked("Is its log-determinant right or wrong?", "rw")
         if word is None:
-            return self._told(goes_on=False)
+            return self._show_answer(goes_on=False)
         if word == "s":
             self.possible += 1
-            return self._told()
+            return self._show_answer()
         answer = on_verdict(question, word)
         self._count(answer.is_right, answer.said)
         if not question.is_wrong:
-            return self._told()
+            return self._show_answer()
         typed = self._asked("In which line?", "0123456789")
         if typed is None:
-            return self._told(goes_on=False)
+            return self._show_answer(goes_on=False)
         line = min(question.lines)
         if typed.isdigit():
             answer = on_line(question, int(typed))
@@ -122,11 +122,11 @@ class _Game:
         click.echo(f"  {question.text.splitlines()[line - 1].strip()}")
         text = self._asked("What should stand there?", "")
         if text is None:
-            return self._told(goes_on=False)
+            return self._show_answer(goes_on=False)
         if text != "s":
             answer = on_edit(question, line, text)
             self._count(answer.is_right, answer.said)
-        return self._told()
+        return self._show_answer()
 
     def _asked(self, text: str, beginnings: str) -> str | None:
         """Return what was typed; "s" to see the answer, None to stop."""
@@ -154,7 +154,7 @@ class _Game:
         self.right, self.possible = self.right + is_right, self.possible + 1
         click.echo(_wrapped(said))
 
-    def _told(self, *, goes_on: bool = True) -> bool:
+    def _show_answer(self, *, goes_on: bool = True) -> bool:
         """Tell the answer, and where to read on."""
         question = self._question
         click.echo("")

@@ -49,7 +49,7 @@ def report_bug(ctx: click.Context, /, target: str, **settings: Any) -> None:
     of its own. Nothing is written, and nothing is sent: read it before you paste it. The
     exit status is 0 when there is a verdict, and 2 when the target could not be checked.
     """
-    from ldjcheck.bug_report.sheet import bug_report
+    from ldjcheck.bug_report import bug_report
     from ldjcheck.cli.commands.check import checker, options_of
     from ldjcheck.errors import CannotCheckError
     from ldjcheck.session.targets import Request

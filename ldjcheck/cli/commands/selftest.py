@@ -41,7 +41,7 @@ def selftest(ctx: click.Context, /, target: str | None, **settings: Any) -> None
 
     slip = None if target is None else refused(target) or trouble_ahead(target)
     if slip is not None:
-        click.echo(_said(slip))
+        click.echo(_render_error(slip))
         ctx.exit(2)
     from ldjcheck.session.isolation import Faulted, Finished, TimedOut, run_isolated
 
@@ -65,8 +65,7 @@ def _planted(target: str | None, options: Options) -> tuple[int, str]:
     """Return exit status and matrix; it runs in a process of its own."""
     import torch
 
-    from ldjcheck.classroom.matrix import draw
-    from ldjcheck.classroom.selftest import bundled_tests, plant_all
+    from ldjcheck.classroom.selftest import bundled_tests, draw, plant_all
     from ldjcheck.errors import CannotCheckError
     from ldjcheck.targets import load_layer, parse_target
 
@@ -77,11 +76,11 @@ def _planted(target: str | None, options: Options) -> tuple[int, str]:
         else:
             tests = [plant_all(load_layer(parse_target(target)), options)]
     except CannotCheckError as error:
-        return 2, _said(error)
+        return 2, _render_error(error)
     return exit_code(tests), draw(tests)
 
 
-def _said(error: CannotCheckError) -> str:
+def _render_error(error: CannotCheckError) -> str:
     return "\n".join([f"{error.code}  {error.message}", *error.evidence])
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.convention import Convention, run
 from ldjcheck.calling.parameter_names import Unit, is_density, is_total, unit_of
 from ldjcheck.calling.results import (
     asks_base,
@@ -33,9 +33,8 @@ from ldjcheck.calling.results import (
     written_in,
 )
 from ldjcheck.calling.signature import call_signature, caller, total_name
-from ldjcheck.calling.ways import run
 from ldjcheck.conventions.distributions.model import less_base
-from ldjcheck.densities.drawn import Draws
+from ldjcheck.densities.drawn_and_dropped import Draws
 from ldjcheck.densities.written import Memory
 from ldjcheck.records import Calls, Returned, Way
 from ldjcheck.revision import call_name

@@ -28,22 +28,14 @@ from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of, unit_of_m
 from ldjcheck.calling.results import returned_alone, returns_one_thing, written_in
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import declared_domain
-from ldjcheck.densities.asked import Mass
-from ldjcheck.densities.averages import before_the_mean
-from ldjcheck.densities.cut_off import left_behind
+from ldjcheck.densities.answers import Mass, before_the_mean
+from ldjcheck.densities.drawn_and_dropped import left_behind
 from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
-from ldjcheck.holdings import looked_up
-from ldjcheck.records import (
-    BaseMass,
-    CallFunction,
-    Calls,
-    Domain,
-    Kwargs,
-    Returned,
-    Way,
-)
+from ldjcheck.object_graph import looked_up
+from ldjcheck.records import CallFunction, Calls, Domain, Kwargs, Returned, Way
+from ldjcheck.records.called import BaseMass
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tracebacks import package_of
 from ldjcheck.tracing import trace_calls
@@ -264,7 +256,7 @@ class _Listener:
             own = not package_of(code.co_filename) or any(a.is_own for a in inner)
             name = f"{type(owner).__name__}.{code.co_name}"
             asked = _Asked(z, result, name, _place(frame), own, inner)
-            heard += self._told(owner, asked)
+            heard += self._bases_behind(owner, asked)
         elif event == "return" and type(result) is tuple and len(result) == 2:
             if self._is_models_own(frame):
                 self.own.append(result)
@@ -272,7 +264,7 @@ class _Listener:
             del self.returned[since:]
             self.returned.append(result)
 
-    def _told(self, owner: Any, asked: _Asked) -> list[_Asked]:
+    def _bases_behind(self, owner: Any, asked: _Asked) -> list[_Asked]:
         """Return what is a base of all that an object was asked, and asked others itself.
 
         One that is asked about x itself is a model inside of another, and hands on: its

@@ -16,14 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.convention import Convention, run
 from ldjcheck.calling.parameter_names import (
     SAMPLERS,
     asks_for_density,
     is_count,
     is_size,
 )
-from ldjcheck.calling.samples import Key, Places, item_of, places_of_sample
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
@@ -32,10 +31,10 @@ from ldjcheck.calling.signature import (
     signature_of,
     total_name,
 )
-from ldjcheck.calling.ways import run
-from ldjcheck.densities.drawn import Draw, Draws
+from ldjcheck.calling.stated_returns import Key, Places, item_of, places_of_sample
+from ldjcheck.densities.drawn_and_dropped import Draw, Draws
 from ldjcheck.errors import NoBaseError, NoOneNoiseError
-from ldjcheck.holdings import looked_up
+from ldjcheck.object_graph import looked_up
 from ldjcheck.records import Calls, Domain, Returned, Way
 
 _NO_CALL = "_forward_unimplemented"
@@ -78,11 +77,11 @@ def _recognise(layer: Any) -> Iterator[Calls]:
                 column=True,
                 context_names=signature.contexts(),
                 extra_names=signature.extras(),
-                inferred=_said(places.times),
+                inferred=_conclusions(places.times),
             )
 
 
-def _said(times: int) -> tuple[tuple[str, str], ...]:
+def _conclusions(times: int) -> tuple[tuple[str, str], ...]:
     """Return what is concluded, and what the numbers are that a report shows."""
     if not times:
         return CONVENTION.says("it returns a draw z and the ldj of noise to z")

@@ -11,7 +11,7 @@ from torch.distributions.transforms import Transform
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import transform_call
-from ldjcheck.holdings import held_transform
+from ldjcheck.object_graph import held_transform
 from ldjcheck.records import Calls, Way
 
 

@@ -27,7 +27,7 @@ from ldjcheck.derivation.reading.operands import (
     value_of,
 )
 from ldjcheck.tape import Node
-from ldjcheck.tape.linear import is_fixed
+from ldjcheck.tape.node import is_fixed
 from ldjcheck.torch_ops import CLAMPS, MOVES, SAME, plain_name
 
 _EXACT = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)  # what a formula keeps

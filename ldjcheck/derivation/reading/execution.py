@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import paths, reachable
+from ldjcheck.object_graph import paths, reachable
 from ldjcheck.records import Calls, Direction
 from ldjcheck.revision import SourceText, first_line, read_source
 from ldjcheck.revision.text import MethodNode

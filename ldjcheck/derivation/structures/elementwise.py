@@ -24,7 +24,7 @@ from ldjcheck.derivation.calculus.formulas import (
 from ldjcheck.derivation.calculus.functions import Log1p
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node, descendants
-from ldjcheck.tape.dominance import chain, dominators
+from ldjcheck.tape.node import chain, dominators
 from ldjcheck.torch_ops import JOIN, MOVES, PUT, SAME
 
 JOINS = JOIN | PUT

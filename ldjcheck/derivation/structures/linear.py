@@ -24,7 +24,7 @@ from ldjcheck.derivation.calculus import functions as f
 from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
-from ldjcheck.tape.linear import is_fixed
+from ldjcheck.tape.node import is_fixed
 
 _NAMES = ("input", "running_mean", "running_var", "weight", "bias", "training",
           "momentum", "eps")  # fmt: skip

@@ -11,8 +11,8 @@ from typing import Literal
 from torch import Tensor
 
 from ldjcheck.derivation.reading.execution import Recorded
-from ldjcheck.derivation.reading.homes import Home
-from ldjcheck.derivation.writing.spelling import Spelled
+from ldjcheck.derivation.reading.ldj_sites import Home
+from ldjcheck.derivation.writing.codegen import Spelled
 from ldjcheck.revision import Replacement, SourceText, call_name
 from ldjcheck.revision.text import first_of, names_in, span_of, targets_of
 from ldjcheck.tape import Node, Place

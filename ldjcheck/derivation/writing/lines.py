@@ -17,16 +17,16 @@ from ldjcheck.calling.parameter_names import is_total
 from ldjcheck.derivation.calculus.formulas import Formulas, moment_of
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.derivation.reading.execution import Execution, Moment, Recorded
-from ldjcheck.derivation.reading.homes import Home
-from ldjcheck.derivation.writing.edits import Line, NoPlaceError, Said, Side
-from ldjcheck.derivation.writing.scope import Scope
-from ldjcheck.derivation.writing.spelling import (
+from ldjcheck.derivation.reading.ldj_sites import Home
+from ldjcheck.derivation.writing.codegen import (
     Spelled,
     UnspeakableError,
     said_of,
     spell,
     with_derivative,
 )
+from ldjcheck.derivation.writing.edits import Line, NoPlaceError, Said, Side
+from ldjcheck.derivation.writing.scope import Scope
 from ldjcheck.revision import Replacement
 from ldjcheck.revision.text import MethodNode, first_of, names_in, span_of
 from ldjcheck.tape import Node, Place

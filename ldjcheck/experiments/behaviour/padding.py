@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ldjcheck.numerics.closeness import ROUNDING, same
 from ldjcheck.numerics.tolerance import hides_mistakes
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.records import Probe
 from ldjcheck.running.bench import Bench
@@ -37,7 +37,7 @@ class Padded:
         return all(math.isfinite(reported) for reported, _ in self.numbers)
 
 
-def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
+def measure_padding(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
     """Return what is reported of padded samples, where that is wrong, and only there.
 
     None where what the mask leaves out goes through the map: then it may be no padding. A
@@ -49,7 +49,7 @@ def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
     found: list[tuple[float, float]] = []
     counted, left = True, False
     for probe in probes:
-        told = _told(bench, probe, masks[0])
+        told = _measure_padded(bench, probe, masks[0])
         if told is None:
             return None
         reported, exact, whole, padded, stays = told
@@ -65,7 +65,7 @@ def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
 
 
 @on_failure(None, NoJacobianError)
-def _told(
+def _measure_padded(
     bench: Bench, probe: Probe, mask: str
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, bool] | None:
     """Return reported, exact, reported without padding, and where it is, `(batch,)`.

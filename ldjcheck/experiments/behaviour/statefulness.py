@@ -18,13 +18,13 @@ from torch.distributions.transforms import Transform
 from ldjcheck.calling.domains import draw
 from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Direction, Kwargs, Probe, Returned
-from ldjcheck.records.behaved import Stale, StaleFrom, StateChange
+from ldjcheck.records.called import Stale, StaleFrom, StateChange
 from ldjcheck.running.behaviour import SAME, VISIBLE, stale_by, stale_ldj
 from ldjcheck.running.bench import Bench
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import learnable, set_mode
 from ldjcheck.running.snapshot.state import (

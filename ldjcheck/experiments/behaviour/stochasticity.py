@@ -12,12 +12,12 @@ from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import is_clearly_regular
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.records import Direction, Options, Side
-from ldjcheck.records.behaved import Unrepeatable
+from ldjcheck.records.called import Unrepeatable
 from ldjcheck.running.behaviour import SAME, difference
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import set_mode
 
@@ -63,9 +63,9 @@ class _Draws:
             if what is not None or not watch.drops:
                 break  # else a few entries may have been dropped alike
         if what == "output" and (watch.drops or not self._same(base, moved)):
-            return self._told(what, base, moved, watch)
+            return self._unrepeatable(what, base, moved, watch)
         if what == "ldj" and watch.drops:
-            return self._told(what, base, moved, watch)
+            return self._unrepeatable(what, base, moved, watch)
         if counted or not base.draws or self.side.exact.wrt == "noise":
             return None
         if self.side.direction == "inverse" and self.runner.calls.departures:
@@ -79,7 +79,7 @@ class _Draws:
         in_steps = is_once_more(base.y, near.y)
         bends = in_steps or self._bends(base, near, frozen)
         if in_steps or (bends and not self._is_added(near.y - base.y, frozen)):
-            return self._told("output", base, moved, watch)
+            return self._unrepeatable("output", base, moved, watch)
         return None
 
     def _run(
@@ -139,7 +139,7 @@ class _Draws:
         left = (there.reported - near.reported).detach().double()
         return bool(left.abs().max() > 0.1 * off.abs().max() + 1e-9)
 
-    def _told(
+    def _unrepeatable(
         self, what: Literal["output", "ldj"], a: Outcome, b: Outcome, watch: Watch
     ) -> Unrepeatable:
         change = difference(a.y, b.y)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.experiments import Experiment
 from ldjcheck.records import Evidence
 from ldjcheck.records.observed import Noticed, Observation
 from ldjcheck.running.bench import Bench

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from ldjcheck.calling.domains import describe, draw
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.grading.confined.channel import Channel
+from ldjcheck.grading.confined import Channel
 from ldjcheck.options.keywords import asked
 from ldjcheck.records import Layer, Options
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import undisturbed
 from ldjcheck.settling.subject import Subject, settle_layer

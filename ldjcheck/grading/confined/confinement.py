@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar, cast
 
-from ldjcheck.grading.confined.channel import LONGEST, BrokenChannelError, read, written
+from ldjcheck.grading.confined import LONGEST, BrokenChannelError, read, written
 from ldjcheck.grading.sandbox import Limits
 from ldjcheck.grading.sandbox.measured import Enforced
 

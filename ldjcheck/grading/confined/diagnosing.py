@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ldjcheck.faults import failed_result
-from ldjcheck.grading.confined.channel import Channel
+from ldjcheck.grading.confined import Channel
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
 from ldjcheck.records import Finding, Result
@@ -35,7 +35,7 @@ def _checked(channel: Channel, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
     def tell(known: Result | str) -> None:
         if isinstance(known, Result) and known.status == "fail":
-            channel.send(_told(known))
+            channel.send(_plain(known))
 
     checked = check_target(
         arguments["target"],
@@ -45,10 +45,10 @@ def _checked(channel: Channel, arguments: Mapping[str, Any]) -> dict[str, Any]:
     )
     result = checked.result if isinstance(checked, Checked) else checked
     assert isinstance(result, Result)
-    return _told(result)
+    return _plain(result)
 
 
-def _told(result: Result) -> dict[str, Any]:
+def _plain(result: Result) -> dict[str, Any]:
     """Return what the grader reads of a result."""
     return {
         "status": result.status,

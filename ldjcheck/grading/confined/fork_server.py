@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from ldjcheck.grading.confined.channel import Channel
+from ldjcheck.grading.confined import Channel
 from ldjcheck.grading.sandbox import Limits, confine
 from ldjcheck.grading.sandbox.linux import (
     PR_SET_PDEATHSIG,

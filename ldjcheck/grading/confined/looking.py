@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ldjcheck.targets.sources import own_names
 from ldjcheck.targets.sources.notebook.document import NotANotebookError, read_cells
-from ldjcheck.targets.sources.source import own_names
 
 _MOST_FUNCTIONS = 300
 _LONGEST = 6000  # characters of one function's text

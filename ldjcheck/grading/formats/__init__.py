@@ -5,10 +5,10 @@ Adding one is a `Form` in a file of this folder, and its line in `FORMS`.
 
 from __future__ import annotations
 
+from ldjcheck.grading.feedback import Form
 from ldjcheck.grading.formats import html, json
 from ldjcheck.grading.formats.each_student import FEEDBACK, GRADESCOPE, PAGES
 from ldjcheck.grading.formats.tables import CSV, NBGRADER, OTTER
-from ldjcheck.grading.overview import Form
 
 FORMS: tuple[Form, ...] = (
     CSV, json.FORM, html.FORM, FEEDBACK, PAGES, GRADESCOPE, NBGRADER, OTTER,

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
 from typing import Any, get_args
 
-from ldjcheck.grading.feedback import feedback, on_exercise
+from ldjcheck.grading.feedback import Form, Overview, feedback, on_exercise
 from ldjcheck.grading.formats.html import template
-from ldjcheck.grading.overview import Form, Overview
 from ldjcheck.grading.records import Written
 from ldjcheck.grading.rubric import Feedback
 from ldjcheck.grading.scoring import ExerciseGrade, Grade

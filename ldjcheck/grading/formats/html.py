@@ -12,8 +12,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.grading.feedback import number
-from ldjcheck.grading.overview import Form, Overview, codes_of
+from ldjcheck.grading.feedback import Form, Overview, codes_of, number
 
 if TYPE_CHECKING:
     from jinja2 import Template

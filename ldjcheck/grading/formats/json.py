@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ldjcheck import __version__
-from ldjcheck.grading.overview import Form, Overview
+from ldjcheck.grading.feedback import Form, Overview
 from ldjcheck.grading.records import Sample
 from ldjcheck.grading.scoring import ExerciseGrade, Grade
 

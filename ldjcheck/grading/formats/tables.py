@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from ldjcheck.grading.overview import Form, Overview, codes_of
+from ldjcheck.grading.feedback import Form, Overview, codes_of
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _OF_NBGRADER = (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ldjcheck.mistakes.catalogue.claim import Circumstances, Claim
 from ldjcheck.mistakes.catalogue.page import Example, Page, sections, shown_by
-from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.catalogue.rule import Circumstances, Claim, Rule
 
 __all__ = [
     "Circumstances",

@@ -1,7 +1,9 @@
 """What a page about one mistake says: `ldjcheck explain` and the docs both draw it.
 
 A page shows its mistake in code, wrong and right, or, where no layer could make it, in a
-command and what that prints. The tests run whatever a page shows.
+command and what that prints. The tests run whatever a page shows. The layers are written
+down once, in a text with marks: `-` stands before lines of the wrong one, `+` before those
+of the right one, and a space, or nothing, before those of both.
 """
 
 from __future__ import annotations
@@ -11,8 +13,15 @@ from dataclasses import dataclass, fields
 from inspect import cleandoc
 from typing import Literal
 
-from ldjcheck.mistakes.catalogue.twins import twin
 from ldjcheck.records import Shape
+
+
+def twin(text: str, mark: Literal["-", "+"]) -> str:
+    """Return the wrong layer of a text, `-`, or the right one, `+`."""
+    return "\n".join(
+        line[1:] for line in text.splitlines() if line[:1] in (mark, " ", "")
+    )
+
 
 Kind = Literal["prose", "maths", "python", "console"]
 

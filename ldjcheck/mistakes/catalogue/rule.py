@@ -1,11 +1,14 @@
-"""What a rule is: the code and name of one mistake, and how to recognise it."""
+"""What a rule is: code and name of one mistake, how it is recognised, and what it claims."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ldjcheck.mistakes.catalogue.page import Page
+from ldjcheck.mistakes.engine.kinds import Kind, Term, Use, ValueEdit, WholeLaw
+from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.records import (
     Comparison,
     Diagnosis,
@@ -18,10 +21,40 @@ from ldjcheck.records import (
 )
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.claim import Circumstances, Claim, Way
-    from ldjcheck.mistakes.catalogue.page import Page
     from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, WholeLaw
+
+
+Way = Callable[["Site"], Iterator["Change"]]
+"""Yields edits of one statement that may do what an explanation asks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What else a mistake may ask before it claims an explanation."""
+
+    direction: Direction
+    forward_agrees: bool  # the forward direction reports an ldj, and it is right
+    largest: float  # the largest |reported - exact| seen, in nats
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """All explanations of a kind, or those for which `when(explanation, at)` holds.
+
+    `mend` are the edits of the source that may do what is asked for, the likeliest first.
+    Of several claims of one kind the first that has some says them for all. `difference`
+    is what reported - exact then is, `{term}` standing for the term, as reports show it.
+    """
+
+    kind: Kind
+    when: Callable[[Explanation, Circumstances], bool] | None = None
+    mend: tuple[Way, ...] = ()
+    difference: str = ""
+
+    def holds(self, explanation: Explanation, at: Circumstances) -> bool:
+        """Return whether an explanation is claimed."""
+        meant = self.kind.holds(explanation)
+        return meant and (self.when is None or self.when(explanation, at))
 
 
 _TOPICS = ("not checked", "value", "contract", "inverse", "proof", "likelihood")

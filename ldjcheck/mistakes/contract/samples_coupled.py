@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ldjcheck.holdings import reachable
 from ldjcheck.mistakes.catalogue import Page, Rule
+from ldjcheck.object_graph import reachable
 from ldjcheck.records import Comparison, Finding, Layer
 
 _MOMENTS = re.compile(r"\b(mean|var|std|var_mean|std_mean|batch_norm)\(|norm|bn\b")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.closeness import is_constant, same, varies
-from ldjcheck.mistakes.engine.proposals import Term, Use, Value, ValueEdit, WholeLaw
+from ldjcheck.mistakes.engine.kinds import Term, Use, Value, ValueEdit, WholeLaw
 from ldjcheck.mistakes.rewriting import factors, reductions
 from ldjcheck.records import Explanation, Multiplier
 from ldjcheck.torch_ops import REDUCE

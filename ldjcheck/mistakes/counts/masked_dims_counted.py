@@ -8,8 +8,7 @@ from operator import and_
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
-from ldjcheck.mistakes.engine.kinds import LEAVE_IDLE_OUT
-from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
+from ldjcheck.mistakes.engine.kinds import LEAVE_IDLE_OUT, Use, Value, ValueEdit
 from ldjcheck.mistakes.rewriting import factors, points
 
 if TYPE_CHECKING:

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named, why_per_dim
-from ldjcheck.mistakes.engine.kinds import ACTIVE, DIMS, SUM_FOR_MEAN
-from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
+from ldjcheck.mistakes.engine.kinds import (
+    ACTIVE,
+    DIMS,
+    SUM_FOR_MEAN,
+    Use,
+    Value,
+    ValueEdit,
+)
 from ldjcheck.mistakes.rewriting import calls
 from ldjcheck.mistakes.rewriting.factors import counted
 from ldjcheck.records import Explanation, Finding

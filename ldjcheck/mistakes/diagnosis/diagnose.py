@@ -1,21 +1,22 @@
-"""Diagnosis: from traces of a wrong ldj to the edit that would put it right.
+"""Diagnosis: from traces of a wrong ldj to the edit, or two, that would put it right.
 
 Nothing here runs the layer or names a mistake: it finds edits, and the rules name them.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 
 from ldjcheck.mistakes import RULES
 from ldjcheck.mistakes.diagnosis.explain import LAWS, explain, found_again
-from ldjcheck.mistakes.diagnosis.two_mistakes import mistakes_apart
 from ldjcheck.mistakes.engine.case import Case, make_case, terms_add_up
 from ldjcheck.mistakes.engine.closeness import ADDS_UP, fits, is_constant, same
-from ldjcheck.mistakes.engine.kinds import CLEAR, PART_UNACCOUNTED
+from ldjcheck.mistakes.engine.kinds import CLEAR, PART_UNACCOUNTED, PLAIN
 from ldjcheck.mistakes.engine.laws import whole_laws, with_law
 from ldjcheck.mistakes.engine.ledger import (
     ledger_fault,
@@ -23,11 +24,60 @@ from ldjcheck.mistakes.engine.ledger import (
     reported_shares,
     wrong_calls,
 )
-from ldjcheck.mistakes.engine.pairing import suspect_of
+from ldjcheck.mistakes.engine.pairing import Amounts, left_over, suspect_of
 from ldjcheck.mistakes.engine.places import last_statement, reducing_statement, spans_of
 from ldjcheck.mistakes.engine.repairs import repaired_within
 from ldjcheck.records import Deadline, Diagnosis, Explanation, LedgerLine, Span
 from ldjcheck.tape import Trace, location_of
+
+_TOGETHER = 2  # mistakes; more leave too many ways of pairing
+
+
+def mistakes_apart(case: Case) -> list[tuple[Explanation, ...]]:
+    """Return the explanations of two mistakes that no single edit explains; or nothing.
+
+    Steps and terms that are equal everywhere are right. What is left is paired in every
+    way, and each pair is a case of its own: its term must become its step. Both must have
+    a plain explanation, at different places.
+    """
+    best: list[tuple[Explanation, ...]] = []
+    least = float("inf")
+    for gaps in _pairings(case):
+        parts = [_explained(case, gap) for gap in gaps]
+        if not all(parts) or any(part[0].cost >= PLAIN for part in parts):
+            continue
+        places = {(part[0].location, part[0].operand) for part in parts}
+        cost = sum(part[0].cost for part in parts)
+        if len(places) == len(parts) and cost < least:
+            best, least = parts, cost
+    return best
+
+
+def _explained(case: Case, gap: Amounts) -> tuple[Explanation, ...]:
+    traces = [
+        replace(trace, exact=trace.reported + amount)
+        for trace, amount in zip(case.traces, gap, strict=True)
+    ]
+    return explain(make_case(traces, case.deadline))
+
+
+def _pairings(case: Case) -> Iterator[list[Amounts]]:
+    """Yield what is left over, for each mistake a step, or nothing, less a term, or nothing."""
+    left = left_over(case)
+    if left is None:
+        return
+    steps, terms = ([part.amounts for part in parts] for parts in left)
+    if max(len(steps), len(terms)) != _TOGETHER:
+        return
+    nothing = [torch.zeros_like(trace.reported) for trace in case.traces]
+    steps += [nothing] * (_TOGETHER - len(steps))
+    terms += [nothing] * (_TOGETHER - len(terms))
+    for order in itertools.permutations(terms):
+        yield [
+            [s - t for s, t in zip(step, term, strict=True)]
+            for step, term in zip(steps, order, strict=True)
+        ]
+
 
 _ROUNDING = 1e-12  # nats a dim: no cost worth telling
 

@@ -27,9 +27,9 @@ from ldjcheck.mistakes.engine.case import (
 )
 from ldjcheck.mistakes.engine.closeness import fits, same
 from ldjcheck.mistakes.engine.edits import multiples, unneeded, whole_multiple
+from ldjcheck.mistakes.engine.kinds import Term, Use, ValueEdit, value_of
 from ldjcheck.mistakes.engine.laws import whole_laws
 from ldjcheck.mistakes.engine.places import is_known_right, logged, place_of, spans_of
-from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, value_of
 from ldjcheck.mistakes.terms.missing_term.steps import step_explanations
 from ldjcheck.records import Explanation, Multiplier, Span
 from ldjcheck.tape import Node, Trace, dependents, in_order, location_of
@@ -112,8 +112,7 @@ def found_again(best: Explanation, case: Case) -> tuple[Explanation, ...]:
     line = best.location.line if best.location is not None else None
     inputs = _InputDependence()
     for target in case.targets:
-        first = target.first
-        if first is None or all(p.line != line for p in user_node(first).places):
+        if all(p.line != line for p in user_node(target.first).places):
             continue
         found += _at_target(case, target, inputs)
     found = sorted(filter(is_best, found), key=lambda e: (e.cost, e.size, e.rank))
@@ -132,8 +131,6 @@ def _at_target(
 
 def _spans(target: Target) -> tuple[Span, ...]:
     first = target.first
-    if first is None:
-        return ()
     nodes = value_node(first), user_node(first)
     return tuple(dict.fromkeys(s for node in nodes for s in spans_of(node)))
 
@@ -170,8 +167,6 @@ def _of_target(
         if target.kind == "node" and any(is_nested(items) for items in target.items):
             yield from _each_time(case, target)
     first = target.first
-    if first is None:
-        return
     use = Use(
         target=target,
         traces=case.traces,
@@ -228,7 +223,6 @@ def _repairs(case: Case, target: Target, way: ValueEdit) -> bool:
 
 def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
     first = target.first
-    assert first is not None
     node = user_node(first)
     used = value_node(first)
     trace = case.traces[0]

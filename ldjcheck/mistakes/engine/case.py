@@ -26,7 +26,7 @@ from ldjcheck.mistakes.engine.places import (
 )
 from ldjcheck.records import Deadline, Location
 from ldjcheck.tape import Edge, Node, Trace, ancestors, evaluate, location_of
-from ldjcheck.tape.linear import ONES, linear_positions
+from ldjcheck.tape.node import ONES, linear_positions
 from ldjcheck.torch_ops import MULTIPLY
 
 _NUMBER = "number"
@@ -53,9 +53,9 @@ class Target:
     single: bool = False
 
     @property
-    def first(self) -> Item | None:
-        """The first execution in the first trace."""
-        return next((item for items in self.items for item in items), None)
+    def first(self) -> Item:
+        """The first execution in the first trace that has one."""
+        return next(item for items in self.items for item in items)
 
     @property
     def size(self) -> int:
@@ -338,7 +338,6 @@ def make_case(traces: Sequence[Trace], deadline: Deadline | None = None) -> Case
 def roundabout(trace: Trace, target: Target) -> int:
     """Return 0 for a use of a value from outside, 1 for a term, 2 for a sum of them."""
     first = target.first
-    assert first is not None
     node = value_node(first)
     if not isinstance(first, Node) and node not in trace.own_set:
         return 2 if node.name == "incoming" else 0
@@ -348,9 +347,7 @@ def roundabout(trace: Trace, target: Target) -> int:
 
 def target_node(case: Case, target: Target | None) -> Node | None:
     """Return the value of a target in the first trace; None means the whole ldj."""
-    if target is None:
-        return case.traces[0].ldj
-    return None if target.first is None else value_node(target.first)
+    return case.traces[0].ldj if target is None else value_node(target.first)
 
 
 def target_location(case: Case, target: Target | None) -> Location | None:
@@ -359,7 +356,6 @@ def target_location(case: Case, target: Target | None) -> Location | None:
     if target is None:
         return location_of(ldj_statement(trace))
     first = target.first
-    assert first is not None
     used = value_node(first)
     if used in trace.own_set:
         place = statement_of(trace, used)
@@ -370,7 +366,7 @@ def target_location(case: Case, target: Target | None) -> Location | None:
 
 def operand(target: Target | None) -> str | None:
     """Return how the source writes a target, where it can be told."""
-    if target is None or target.first is None:
+    if target is None:
         return None
     first = target.first
     if isinstance(first, Node):
@@ -384,8 +380,6 @@ def operand(target: Target | None) -> str | None:
 def has_mean(trace: Trace, target: Target) -> bool:
     """Return whether a target is averaged in so many words, by itself or on its way out."""
     first = target.first
-    if first is None:
-        return False
     uses = uses_towards(trace, value_node(first))
     if any(user.name == "mean" for user, _ in uses):
         return True

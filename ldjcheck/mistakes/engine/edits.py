@@ -33,6 +33,7 @@ from ldjcheck.mistakes.engine.closeness import (
     same,
 )
 from ldjcheck.mistakes.engine.counts import Fit, fit_multiplier
+from ldjcheck.mistakes.engine.kinds import Term
 from ldjcheck.mistakes.engine.places import (
     counting_statement,
     factor_statement,
@@ -41,10 +42,9 @@ from ldjcheck.mistakes.engine.places import (
     uses_towards,
     written_count,
 )
-from ldjcheck.mistakes.engine.proposals import Term
 from ldjcheck.records import Explanation, Location
 from ldjcheck.tape import Node, Trace, ancestors, location_of
-from ldjcheck.tape.linear import linear_positions
+from ldjcheck.tape.node import linear_positions
 from ldjcheck.torch_ops import ADD, DIVIDE, MULTIPLY, SUBTRACT
 
 _COUNTS = ("dims", "spatial", "active", "shape")
@@ -196,7 +196,7 @@ def _as_spoken(
 
 def _enters_negatively(target: Target | None, amounts: list[Tensor]) -> bool:
     """Return whether a number, or one for each sample, enters with the other sign."""
-    if target is None or target.first is None:
+    if target is None:
         return False
     value = value_node(target.first).value
     if value.numel() not in (1, len(amounts[0])):
@@ -259,7 +259,6 @@ def unneeded(term: Term) -> Iterator[Explanation]:
     if not all(fits(t, n, 0 * n) for t, n in zip(case.traces, term.needs, strict=True)):
         return
     first = target.first
-    assert first is not None
     used = value_node(first)
     here = target_location(case, target)
     known: dict[str, Any] = {"operand": operand(target), "size": target.size}

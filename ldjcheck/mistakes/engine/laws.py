@@ -11,14 +11,15 @@ import torch
 
 from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.closeness import fits
+from ldjcheck.mistakes.engine.kinds import WholeLaw
 from ldjcheck.mistakes.engine.places import (
     factor_statement,
     forgotten_statement,
     ldj_statement,
 )
-from ldjcheck.mistakes.engine.proposals import WholeLaw
 from ldjcheck.numerics.tolerance import CHANCE, common_factor
-from ldjcheck.records import Diagnosis, Explanation, Law, LawPoint, Multiplier, Verdict
+from ldjcheck.records import Diagnosis, Explanation, Law, Multiplier, Verdict
+from ldjcheck.records.result import LawPoint
 from ldjcheck.tape import Trace, location_of
 
 _BOUND = 4.0  # standard errors of the factor

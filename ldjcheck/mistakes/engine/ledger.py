@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.cells import split_cell
 from ldjcheck.mistakes.engine.case import (
     Terms,
     contribution,
@@ -21,6 +20,7 @@ from ldjcheck.mistakes.engine.case import (
 from ldjcheck.mistakes.engine.closeness import ADDS_UP, SOMETHING, is_constant, same
 from ldjcheck.records import LedgerLine
 from ldjcheck.tape import Edge, Node, Place, Trace, ancestors, in_order, shown_file
+from ldjcheck.tracebacks import split_cell
 
 
 def ledger_fault(trace: Trace, terms: Terms) -> str | None:

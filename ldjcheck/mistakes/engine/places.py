@@ -15,7 +15,7 @@ from ldjcheck.calling.results import parts_of
 from ldjcheck.records import Location, Span
 from ldjcheck.revision.text import span_of, targets_of
 from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
-from ldjcheck.tape.linear import linear_positions
+from ldjcheck.tape.node import linear_positions
 from ldjcheck.tracebacks import home_of, is_own, nearest_own
 
 _ANYWHERE = 1_000_000  # lines: more than a function has

@@ -177,10 +177,9 @@ def _repairs(case: Case, innocent: frozenset[object]) -> Iterator[_Repair]:
         target
         for target in case.targets
         if not target.single
-        and (first := target.first) is not None
-        and value_node(first).name != "number"
-        and value_node(first).value.is_floating_point()
-        and _is_guilty(user_node(first), innocent)
+        and value_node(target.first).name != "number"
+        and value_node(target.first).value.is_floating_point()
+        and _is_guilty(user_node(target.first), innocent)
     ]
     targets.sort(key=lambda target: user_node(target.items[0][0]).index)
     for target in targets:

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.closeness import same
-from ldjcheck.records import Direction, Explanation, Multiplier, SublayerLine
+from ldjcheck.records import Direction, Explanation, Multiplier
+from ldjcheck.records.result import SublayerLine
 from ldjcheck.tape import FlowParts, Part, location_of
 
 _TIMES = (1.0, 0.0, -1.0, 2.0, 0.5, 3.0, -2.0)  # how often a sublayer may be counted

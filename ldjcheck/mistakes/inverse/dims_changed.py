@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ldjcheck.mistakes.catalogue import Example, Page, Rule
-from ldjcheck.records import Comparison, Departure, Finding
+from ldjcheck.records import Comparison, FactorOut, Finding
 
 _INSTEAD = {
     "split": "checked instead: exp(ldj) is a density of the part that is dropped",
@@ -43,7 +43,7 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         )
 
 
-def _on_the_way(departures: Sequence[Departure]) -> Finding:
+def _on_the_way(departures: Sequence[FactorOut]) -> Finding:
     names = ", ".join(each.name for each in departures)
     return RULE.finding(
         f"Dims leave the flow on the way, at {names}.",

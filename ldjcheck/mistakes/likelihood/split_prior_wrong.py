@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ldjcheck.mistakes.catalogue import Page, Rule
-from ldjcheck.records import BaseMass, Comparison, Finding, Verdict
+from ldjcheck.records import Comparison, Finding, Verdict
+from ldjcheck.records.called import BaseMass
 
 _OF_BOTH = "it takes off what forward adds at the same point, which is no density"
 _OF_ONE = "it is drawn by one density, and counted by another on the way there"

@@ -6,8 +6,13 @@ from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.closeness import SOMETHING
-from ldjcheck.mistakes.engine.kinds import ABSOLUTE, REMOVE_ABS
-from ldjcheck.mistakes.engine.proposals import Use, ValueEdit, WholeLaw
+from ldjcheck.mistakes.engine.kinds import (
+    ABSOLUTE,
+    REMOVE_ABS,
+    Use,
+    ValueEdit,
+    WholeLaw,
+)
 from ldjcheck.mistakes.rewriting import calls
 
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
-from ldjcheck.mistakes.engine.kinds import ADD_ABS
-from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
+from ldjcheck.mistakes.engine.kinds import ADD_ABS, Use, Value, ValueEdit
 from ldjcheck.mistakes.rewriting import calls
 from ldjcheck.records import Comparison, Finding, Severity
 from ldjcheck.torch_ops import LOG

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.closeness import is_constant, same
-from ldjcheck.mistakes.engine.kinds import ADD_LOG, EXPONENTIAL, REMOVE_EXP, TRACE
-from ldjcheck.mistakes.engine.proposals import Term, Use, Value, ValueEdit, WholeLaw
+from ldjcheck.mistakes.engine.kinds import (
+    ADD_LOG,
+    EXPONENTIAL,
+    REMOVE_EXP,
+    TRACE,
+    Term,
+    Use,
+    Value,
+    ValueEdit,
+    WholeLaw,
+)
 from ldjcheck.mistakes.rewriting import calls
 from ldjcheck.records import Explanation
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.closeness import FITS
-from ldjcheck.mistakes.engine.kinds import ONE
-from ldjcheck.mistakes.engine.proposals import WholeLaw
+from ldjcheck.mistakes.engine.kinds import ONE, WholeLaw
 from ldjcheck.mistakes.rewriting import terms
 from ldjcheck.records import Explanation
 

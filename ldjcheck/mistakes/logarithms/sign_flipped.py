@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
-from ldjcheck.mistakes.engine.kinds import SIGN, SIGN_OF_FACTOR
-from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
+from ldjcheck.mistakes.engine.kinds import SIGN, SIGN_OF_FACTOR, Use, Value, ValueEdit
 from ldjcheck.mistakes.rewriting import signs
 from ldjcheck.records import Explanation, Multiplier
 from ldjcheck.torch_ops import DIVIDE, MULTIPLY

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
-from ldjcheck.mistakes.engine.kinds import LOG_BASE, NATURAL_LOG
-from ldjcheck.mistakes.engine.proposals import Use, ValueEdit
+from ldjcheck.mistakes.engine.kinds import LOG_BASE, NATURAL_LOG, Use, ValueEdit
 from ldjcheck.mistakes.rewriting import factors
 from ldjcheck.records import Explanation
 

@@ -13,7 +13,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ldjcheck.mistakes import RULES, Rule, rule_for
+from ldjcheck.mistakes import RULES, Rule, rule_of
 from ldjcheck.mistakes.counts import wrong_dims_factor
 from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.mending.repair import edits_of, repair
@@ -51,10 +51,9 @@ _DIRECTIONS: tuple[Direction, ...] = ("forward", "inverse")
 
 def wants_derived(finding: Finding) -> bool:
     """Return whether only the map itself can say what belongs in a finding's place."""
-    rule = rule_for(finding.code)
     mended = finding.fix is not None and finding.fix.applicability == "verified"
     wrong = finding.severity == "error" and finding.direction is not None
-    return rule is not None and rule.derived and wrong and not mended
+    return rule_of(finding.code).derived and wrong and not mended
 
 
 def with_fixes(
@@ -219,7 +218,7 @@ def _questions(
         grave = (
             f for f in findings if (f.direction, f.severity) == (direction, "error")
         )
-        here = [finding for finding in grave if _rule(finding).is_mendable]
+        here = [finding for finding in grave if rule_of(finding.code).is_mendable]
         if not here:
             continue
         diagnosis = known.get(direction, Diagnosis(direction=direction, mistakes=()))
@@ -227,7 +226,7 @@ def _questions(
         mistakes = diagnosis.mistakes or ((),)
         if not len(rehearsal) or len(here) != len(mistakes):
             continue
-        valued = not all(_rule(finding).beside_the_value for finding in here)
+        valued = not all(rule_of(finding.code).beside_the_value for finding in here)
         if valued and not rehearsal.shows_mistake:
             continue
         found += [
@@ -241,12 +240,6 @@ def _questions(
             for finding, explanations in zip(here, mistakes, strict=True)
         ]
     return found
-
-
-def _rule(finding: Finding) -> Rule:
-    rule = rule_for(finding.code)
-    assert rule is not None
-    return rule
 
 
 def _files(questions: Sequence[Question]) -> list[str]:

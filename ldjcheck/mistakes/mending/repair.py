@@ -6,12 +6,12 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from ldjcheck.cells import split_cell
 from ldjcheck.mistakes.mending.verify import Weighed
 from ldjcheck.records import Edit, Fix
 from ldjcheck.revision import Live, Replacement
 from ldjcheck.revision.text import replaced
 from ldjcheck.tape import shown_file
+from ldjcheck.tracebacks import split_cell
 
 _Of = TypeVar("_Of")
 

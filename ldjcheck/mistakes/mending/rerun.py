@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.experiments.approximation import convergence
-from ldjcheck.experiments.behaviour import conduct
+from ldjcheck.experiments import convergence
+from ldjcheck.experiments.behaviour import call_effects
 from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.numerics.closeness import same
@@ -25,11 +25,11 @@ from ldjcheck.records import (
     TimeIsUpError,
 )
 from ldjcheck.running.bench import Bench
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 from ldjcheck.running.runner import Runner
 from ldjcheck.tape import Trace
 
@@ -212,7 +212,9 @@ def measured_again(
     Raises:
         TimeIsUpError: time did not allow all of it.
     """
-    asked = (*OF_EDITED_LAYERS, conduct.EXPERIMENT) if over_time else OF_EDITED_LAYERS
+    asked = (
+        (*OF_EDITED_LAYERS, call_effects.EXPERIMENT) if over_time else OF_EDITED_LAYERS
+    )
     seen = examined(bench, tuple(configs), asked)
     if seen.not_done:
         raise TimeIsUpError

@@ -13,8 +13,8 @@ from types import CodeType
 import torch
 from torch import Tensor
 
-from ldjcheck.mistakes import RULES, rule_for
-from ldjcheck.mistakes.catalogue.claim import Claim, Way
+from ldjcheck.mistakes import RULES, rule_of
+from ldjcheck.mistakes.catalogue.rule import Claim, Way
 from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.rewriting import calls, factors, points, signs, terms
@@ -165,8 +165,7 @@ def _rounds(live: Live, question: Question) -> Iterator[tuple[list[Change], int]
     With each comes how many of it may be run.
     """
     finding, touched = question.finding, question.diagnosis.touched
-    rule = rule_for(finding.code)
-    assert rule is not None
+    rule = rule_of(finding.code)
     all_sites = sites_for(live, finding.location, None, touched)
     anywhere = all_sites[:_SITES]
     if rule.mend:

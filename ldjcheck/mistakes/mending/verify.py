@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ldjcheck.densities.written import densities_in
 from ldjcheck.errors import LAYERS_OWN
-from ldjcheck.experiments.behaviour.padding import padding_told
+from ldjcheck.experiments.behaviour.padding import measure_padding
 from ldjcheck.judging import breaks_contract, compare
 from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.mending.rerun import Rehearsal, measured_again
@@ -409,7 +409,7 @@ class Verification:
                 if not self.agrees(after):
                     return after
                 if whole is None or whole.agrees():
-                    padded = padding_told(self.bench, self.plans.closely)
+                    padded = measure_padding(self.bench, self.plans.closely)
                     return after if padded is None or padded.finite else None
         return None
 

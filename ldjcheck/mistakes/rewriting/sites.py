@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from ldjcheck.cells import cell_file
 from ldjcheck.records import Explanation, Location, Multiplier, Span
 from ldjcheck.revision import Live, Replacement, SourceText, call_name
 from ldjcheck.revision.text import is_product, is_sum, names_in, span_of
+from ldjcheck.tracebacks import cell_file
 
 _NEVER = (
     ast.Slice, ast.Starred, ast.JoinedStr, ast.FormattedValue, ast.Yield,

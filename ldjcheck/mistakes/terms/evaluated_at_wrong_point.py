@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
-from ldjcheck.mistakes.engine.kinds import OTHER_POINT
-from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
+from ldjcheck.mistakes.engine.kinds import OTHER_POINT, Use, Value, ValueEdit
 from ldjcheck.mistakes.rewriting import points
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.records import Explanation

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node
 
 from ldjcheck.records.words import Method
-from ldjcheck.running.observers.passages import Point, point_of
+from ldjcheck.running.observers.calls import Point, point_of
 
 EventMap = Callable[[Tensor], Tensor]
 """A map of `(batch, *event)` to `(batch, *event)`, sample by sample."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch.autograd.graph import GradientEdge, Node
 
-from ldjcheck.running.observers.passages import Point
-from ldjcheck.tape.dominance import chain, dominators
+from ldjcheck.running.observers.calls import Point
+from ldjcheck.tape.node import chain, dominators
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.calling.domains import draw
-from ldjcheck.oracle.oracle import Oracle, Question, answered
+from ldjcheck.oracle.direction import measured_side
 from ldjcheck.oracle.oracles import (
     conditioning,
     dropped_bits,
@@ -17,7 +17,7 @@ from ldjcheck.oracle.oracles import (
     resampled,
     rounded_reals,
 )
-from ldjcheck.oracle.sides import measured_side
+from ldjcheck.oracle.question import Oracle, Question, answered
 from ldjcheck.oracle.way_back import preimage
 from ldjcheck.oracle.way_back.preimage import NEAR, way_back
 from ldjcheck.oracle.way_back.round_trip import is_meant, round_trip_of

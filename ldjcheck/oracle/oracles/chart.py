@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det, random_direction
-from ldjcheck.oracle.oracle import Question
-from ldjcheck.oracle.sides import judged_by
+from ldjcheck.oracle.direction import judged_by
+from ldjcheck.oracle.question import Question
 from ldjcheck.records import Side
 
 _EXACT = 1e-9  # of sums and lengths that are one

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from ldjcheck.numerics.tolerance import blurred
-from ldjcheck.oracle.oracle import Question
+from ldjcheck.oracle.question import Question
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import on_failure

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ldjcheck.oracle.oracle import Question
-from ldjcheck.oracle.sides import is_minus, judged_by
+from ldjcheck.oracle.direction import is_minus, judged_by
+from ldjcheck.oracle.question import Question
 from ldjcheck.records import Side
 
 

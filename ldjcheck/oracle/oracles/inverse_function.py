@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ldjcheck.numerics.tolerance import hides_mistakes
-from ldjcheck.oracle.oracle import Question
-from ldjcheck.oracle.sides import judged_by
+from ldjcheck.oracle.direction import judged_by
+from ldjcheck.oracle.question import Question
 from ldjcheck.oracle.way_back.preimage import NEAR, residual_allowed, stops_early
 from ldjcheck.records import Side
 

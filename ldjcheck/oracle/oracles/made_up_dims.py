@@ -14,14 +14,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ldjcheck.densities.drawn import Draws
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.densities.drawn_and_dropped import Draws
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
-from ldjcheck.oracle.oracle import Question
+from ldjcheck.oracle.question import Question
 from ldjcheck.records import Side
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
 
 _SAME = 1e-9
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ldjcheck.oracle.oracle import Oracle, Question, answered
 from ldjcheck.oracle.oracles import chart, made_up_dims, split_integral, volume
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.oracles.split_integral import MOST_DROPPED
+from ldjcheck.oracle.question import Oracle, Question, answered
 from ldjcheck.records import Probe, Side, Sides
 from ldjcheck.running.bench import Bench
+from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Runner
 
 OF_OTHER_DIMS: tuple[Oracle, ...] = (

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON, round_trip_allowed
-from ldjcheck.oracle.direction import measure_direction
-from ldjcheck.oracle.noise.slopes import steepest
-from ldjcheck.oracle.oracle import Question
-from ldjcheck.oracle.sides import judged_by
-from ldjcheck.oracle.way_back.departed import miss
+from ldjcheck.oracle.direction import judged_by, measure_direction
+from ldjcheck.oracle.noise import steepest
+from ldjcheck.oracle.question import Question
+from ldjcheck.oracle.way_back.factored_out import miss
 from ldjcheck.oracle.way_back.preimage import residual_allowed
 from ldjcheck.records import Side
 from ldjcheck.records.side import RoundTrip
@@ -103,8 +102,8 @@ def _with_wobble(
 
 def _at_the_start(inverse: Side, forward: Side, off: float) -> Side:
     """Return what is known of a way back that leads to where the way there started."""
-    assert forward.exact.allowed is not None
-    allowed = forward.exact.allowed + residual_allowed(off, forward.dims)
+    allowed, _ = forward.exact.bounds
+    allowed = allowed + residual_allowed(off, forward.dims)
     judged = judged_by(inverse, forward.exact, allowed)
     trip = RoundTrip(off=off, residual=off, allowed=_UNKNOWN)
     return replace(inverse, exact=replace(judged, anchored=True), round_trip=trip)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ldjcheck.oracle.oracle import Question
+from ldjcheck.oracle.question import Question
 from ldjcheck.records import Side
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ldjcheck.densities.integral import log_integral
 from ldjcheck.numerics.tolerance import says_nothing
-from ldjcheck.oracle.oracle import Question
+from ldjcheck.oracle.question import Question
 from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen

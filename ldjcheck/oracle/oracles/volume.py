@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from ldjcheck.numerics.tolerance import lost_below
-from ldjcheck.oracle.oracle import Question
+from ldjcheck.oracle.question import Question
 from ldjcheck.records import Side
 
 _ROUNDING = 1e-9

@@ -16,10 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.diagonal import divisible
 from ldjcheck.oracle.structures.permutation import parities
-from ldjcheck.oracle.structures.proof import Claim, Proposal
+from ldjcheck.oracle.structures.proof import Block, Claim, Proposal
 
 _SHARE = 0.25  # of the block: larger ones are not worth the products
 _NEAR = 1e-6  # a ratio that tells a group is as near to its number

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.derivatives.directional_derivative import Stage, anchored
+from ldjcheck.oracle.derivatives.anchor import Stage, anchored
 from ldjcheck.oracle.derivatives.products import (
     AUTOGRAD,
     FEW,
@@ -33,17 +33,17 @@ from ldjcheck.oracle.structures import (
     permutation,
     triangular,
 )
-from ldjcheck.oracle.structures.block import Block, Glimpse
-from ldjcheck.oracle.structures.cost import Afford, cost_of_dense
 from ldjcheck.oracle.structures.determinant import (
+    Afford,
     Determinant,
     Known,
+    cost_of_dense,
     known_of,
     nothing_known,
     structure_of_parts,
 )
 from ldjcheck.oracle.structures.permutation import Permutation
-from ldjcheck.oracle.structures.proof import Claim, Proposal, prove
+from ldjcheck.oracle.structures.proof import Block, Claim, Glimpse, Proposal, prove
 
 Oracle = Callable[[Block], Proposal[Claim] | None]
 

@@ -18,10 +18,9 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det, peeled
-from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.dense import Dense, structure_of
 from ldjcheck.oracle.structures.diagonal import divisible
-from ldjcheck.oracle.structures.proof import PROBES, Proposal
+from ldjcheck.oracle.structures.proof import PROBES, Block, Proposal
 
 _LEAST = 64  # lines: of fewer all entries are soon worked out
 _SHARE = 0.34  # of the sources: more colours are not worth the guess

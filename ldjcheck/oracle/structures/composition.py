@@ -18,7 +18,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.derivatives.directional_derivative import followed
+from ldjcheck.oracle.derivatives.anchor import followed
 from ldjcheck.oracle.derivatives.jacobian import random_direction
 from ldjcheck.oracle.derivatives.products import (
     EventMap,
@@ -35,7 +35,7 @@ from ldjcheck.oracle.structures.by_structure import (
 )
 from ldjcheck.oracle.structures.determinant import Determinant
 from ldjcheck.oracle.structures.permutation import parities
-from ldjcheck.running.observers.passages import Passage, Passages, Point
+from ldjcheck.running.observers.calls import Point, SubmoduleCall, SubmoduleCalls
 
 _PROBES = 2
 _ROUNDING = 2.0**10  # units that the rounding of products explains, per part
@@ -56,10 +56,14 @@ class Part:
     end: Point
     places: Tensor
     products: ReverseProducts
-    calls: Sequence[Passage] = field(default_factory=tuple)  # that were made on the way
+    calls: Sequence[SubmoduleCall] = field(
+        default_factory=tuple
+    )  # that were made on the way
 
 
-def determined(f: EventMap, x: Tensor, heard: Passages, wanted: Wanted) -> Determinant:
+def determined(
+    f: EventMap, x: Tensor, heard: SubmoduleCalls, wanted: Wanted
+) -> Determinant:
     """Return log|det J| by the parts of a map, or by the structure of the whole.
 
     Args:
@@ -105,7 +109,7 @@ def _passed_through(products: ReverseProducts, wanted: Wanted) -> Determinant | 
 
 
 def composed(
-    products: ReverseProducts, calls: Sequence[Passage], wanted: Wanted
+    products: ReverseProducts, calls: Sequence[SubmoduleCall], wanted: Wanted
 ) -> Determinant | None:
     """Return log|det J| as the sum over parts; None where they do not tell it.
 
@@ -248,9 +252,9 @@ def _taken_apart(whole: Part, seed: int) -> tuple[list[Part], Tensor]:
     return [replace(whole, places=every)], every
 
 
-def _outermost(calls: Sequence[Passage]) -> list[Passage]:
+def _outermost(calls: Sequence[SubmoduleCall]) -> list[SubmoduleCall]:
     """Return the calls that were made within no other."""
-    found: list[Passage] = []
+    found: list[SubmoduleCall] = []
     for each in calls:  # in the order in which they began
         if not found or not found[-1].holds(each):
             found.append(each)
@@ -258,7 +262,7 @@ def _outermost(calls: Sequence[Passage]) -> list[Passage]:
 
 
 def _route(
-    whole: Part, calls: Sequence[Passage], *, bridged: bool
+    whole: Part, calls: Sequence[SubmoduleCall], *, bridged: bool
 ) -> tuple[list[Part], Tensor] | None:
     """Return parts that lead from the input's numbers to the output's, one after the other.
 
@@ -282,7 +286,7 @@ def _route(
         parts += more
         last = more[-1]
         state[:, last.places] = last.end.values
-        order = _found(whole.end.values, state)
+        order = _places_of(whole.end.values, state)
         if order is not None and len(order) == len(start.places):
             closed = len(parts), order
     if closed is not None:
@@ -294,7 +298,7 @@ def _route(
 
 
 def _next(
-    whole: Part, call: Passage, state: Tensor, last: Part, *, bridged: bool
+    whole: Part, call: SubmoduleCall, state: Tensor, last: Part, *, bridged: bool
 ) -> list[Part]:
     """Return the parts that a call adds to those before it, if any."""
     if call.left.edge is None or call.left.size > state.shape[1]:
@@ -302,7 +306,7 @@ def _next(
     inner = [each for each in whole.calls if call.holds(each)]
     places = None
     if call.entered.edge is not None:
-        places = _found(call.entered.values, state)
+        places = _places_of(call.entered.values, state)
     if places is not None:
         part = _between(whole, call.entered, call.left, places, inner)
         return [] if part is None else [part]
@@ -319,7 +323,11 @@ def _next(
 
 
 def _between(
-    whole: Part, start: Point, end: Point, places: Tensor, calls: Sequence[Passage] = ()
+    whole: Part,
+    start: Point,
+    end: Point,
+    places: Tensor,
+    calls: Sequence[SubmoduleCall] = (),
 ) -> Part | None:
     """Return what lies between two points; None where the one does not hang on the other."""
     try:
@@ -351,7 +359,7 @@ def _multiply(parts: Sequence[Part], order: Tensor, whole: Part, seed: int) -> b
     return bool(((direct - through).abs() <= allowed).all())
 
 
-def _found(values: Tensor, among: Tensor) -> Tensor | None:
+def _places_of(values: Tensor, among: Tensor) -> Tensor | None:
     """Return where values `(batch, n)` stand among others, in all samples, or None.
 
     What is computed once more may be off in its last digits.

@@ -15,9 +15,8 @@ from torch import Tensor
 
 from ldjcheck.numerics.tolerance import lost_below
 from ldjcheck.oracle.derivatives.jacobian import Pivots, log_abs_det, peeled
-from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.diagonal import rounded_logs
-from ldjcheck.oracle.structures.proof import Claim, Proposal
+from ldjcheck.oracle.structures.proof import Block, Claim, Proposal
 from ldjcheck.records import Structure
 
 _AT_ONCE = 64  # columns that are asked for together

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.structures.block import Block
-from ldjcheck.oracle.structures.proof import Claim, Proposal
+from ldjcheck.oracle.structures.proof import Block, Claim, Proposal
 
 
 @dataclass(frozen=True, kw_only=True)

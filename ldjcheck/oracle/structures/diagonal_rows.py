@@ -10,9 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.diagonal import Diagonal, of_entries
-from ldjcheck.oracle.structures.proof import Proposal
+from ldjcheck.oracle.structures.proof import Block, Proposal
 
 _LEAST = 0.125  # of the lines: of an order, one after another would be
 _UNITS = 1024.0  # of rounding, by which both quotients may differ

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.permutation import Permutation, of_order
-from ldjcheck.oracle.structures.proof import Proposal
+from ldjcheck.oracle.structures.proof import Block, Proposal
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.products import NoProductsError
-from ldjcheck.oracle.structures.block import Block
-from ldjcheck.oracle.structures.proof import Claim, Proposal
+from ldjcheck.oracle.structures.proof import Block, Claim, Proposal
 
 Matrix = NDArray[np.float64]
 

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import parity
-from ldjcheck.oracle.structures.block import Block
 from ldjcheck.oracle.structures.diagonal import divisible, rounded_logs
-from ldjcheck.oracle.structures.proof import Claim, Proposal
+from ldjcheck.oracle.structures.proof import Block, Claim, Proposal
 
 _SHARE = 1.0 / 8.0  # of the lines: fewer are not worth a step of their own
 _NEAR = 1e-6  # a ratio that tells a place is as near to its number

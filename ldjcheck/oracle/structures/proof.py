@@ -1,4 +1,4 @@
-"""Whether a matrix of known structure is the Jacobian: proved by random products.
+"""Whether a matrix of known structure is the Jacobian of a block: proved by products.
 
 For a matrix E that is not zero and a random vector w, E w is zero with probability zero
 (Freivalds, *Probabilistic machines can use less running time*, 1977). In floating point
@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import hides_mistakes
-from ldjcheck.oracle.structures.block import Block
+from ldjcheck.oracle.derivatives.jacobian import random_direction
+from ldjcheck.oracle.derivatives.products import Products
 from ldjcheck.records import Structure
 
 PROBES = 2  # random vectors per proof
@@ -181,3 +183,111 @@ def _vanishes(proposal: Proposal[Claim], rest: Block, found: Tensor) -> Tensor:
         w = rest.random(1)
         left = part.products.times(rest.spread(w, rest.sources))[..., part.lines]
     return (left == 0).all(dim=2).all(dim=0)
+
+
+# --- a block, and what is asked of it -------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glimpse:
+    """One column of A per sample: where it is not zero tells what A may be."""
+
+    sources: Tensor  # which, `(batch,)`
+    columns: Tensor  # `(batch, dims)`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """The lines and sources of A that are left, as many of one as of the other.
+
+    `products` says what A is: J, or J transposed.
+    """
+
+    products: Products
+    lines: Tensor  # ascending, `(n,)`
+    sources: Tensor
+    glimpses: tuple[Glimpse, ...]
+    generator: torch.Generator
+
+    @property
+    def size(self) -> int:
+        """How many lines are left."""
+        return len(self.lines)
+
+    @property
+    def batch(self) -> int:
+        """How many samples there are."""
+        return self.products.batch
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of A is known yet."""
+        return self.size == self.products.dims
+
+    @cached_property
+    def inputs(self) -> Tensor:
+        """Which entries of x the block is about, ascending."""
+        return self.lines if self.products.is_transposed else self.sources
+
+    @cached_property
+    def outputs(self) -> Tensor:
+        """Which entries of y the block is about, ascending."""
+        return self.sources if self.products.is_transposed else self.lines
+
+    def times(self, w: Tensor) -> Tensor:
+        """Return the block's product with `(batch, n)`, or with k of those."""
+        found = self.products.times(self.spread(w, self.sources))
+        return found if self.is_whole else found[..., self.lines]
+
+    def times_transposed(self, v: Tensor) -> Tensor:
+        """Return the transposed block's product, likewise."""
+        whole = self.products.times_transposed(self.spread(v, self.lines))
+        return whole[..., self.sources]
+
+    def spread(self, w: Tensor, places: Tensor) -> Tensor:
+        """Return w at its places among all dims, zero elsewhere."""
+        if len(places) == self.products.dims:
+            return w
+        whole = w.new_zeros(*w.shape[:-1], self.products.dims)
+        whole[..., places] = w
+        return whole
+
+    def random(self, count: int) -> Tensor:
+        """Return random vectors, `(count, batch, n)`, that leave no entry out."""
+        shape = (count, self.batch, self.size)
+        return random_direction(shape, self.generator).to(self.lines.device)
+
+    def without(self, lines: Tensor, sources: Tensor) -> Block:
+        """Return what is left when some of the lines and sources are known."""
+        return Block(
+            products=self.products,
+            lines=self.lines[~torch.isin(self.lines, lines)],
+            sources=self.sources[~torch.isin(self.sources, sources)],
+            glimpses=self.glimpses,
+            generator=self.generator,
+        )
+
+    def within(self, lines: Tensor, sources: Tensor) -> Block:
+        """Return the part of the block that is made of these lines and sources."""
+        return Block(
+            products=self.products,
+            lines=lines.sort().values,
+            sources=sources.sort().values,
+            glimpses=self.glimpses,
+            generator=self.generator,
+        )
+
+    @cached_property
+    def patterns(self) -> tuple[tuple[int, Tensor], ...]:
+        """Where the known columns of this block are not zero, one per glimpse and sample.
+
+        Each is the number of the source, and of the lines, within the block.
+        """
+        seen = []
+        for glimpse in self.glimpses:
+            columns = glimpse.columns[:, self.lines] != 0
+            for source, column in zip(glimpse.sources, columns, strict=True):
+                at = torch.searchsorted(self.sources, source)
+                if at < self.size and self.sources[at] == source:
+                    seen.append((int(at), column.nonzero()[:, 0]))
+        return tuple(seen)

@@ -24,8 +24,7 @@ from math import ceil, log2
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.structures.block import Block
-from ldjcheck.oracle.structures.proof import Claim, Proposal
+from ldjcheck.oracle.structures.proof import Block, Claim, Proposal
 
 _LEAST = 64  # lines: of fewer all entries are soon worked out
 _DECADES = 560.0  # between the largest and the smallest entry of a vector

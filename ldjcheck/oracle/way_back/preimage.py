@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON
-from ldjcheck.oracle.oracle import Question
-from ldjcheck.oracle.sides import judged_by, measured_side
+from ldjcheck.oracle.direction import judged_by, measured_side
+from ldjcheck.oracle.question import Question
 from ldjcheck.oracle.structured import LARGE
-from ldjcheck.oracle.way_back.departed import given_back
+from ldjcheck.oracle.way_back.factored_out import given_back
 from ldjcheck.oracle.way_back.round_trip import gap_between
 from ldjcheck.records import Side, Sides
 from ldjcheck.records.side import Exact

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.naming.circumstances import without_gradients
+from ldjcheck.mistakes.attribution.circumstances import without_gradients
 from ldjcheck.readings.reading import Outcome, Reading, with_finding
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.naming.circumstances import with_padding
+from ldjcheck.mistakes.attribution.circumstances import with_padding
 from ldjcheck.readings.reading import Outcome, Reading, read_anew, with_finding
 from ldjcheck.settling.guesses.contexts import guess_contexts
 
@@ -20,14 +20,14 @@ _PADDED = 2  # probes that must tell the same
 
 def propose(outcome: Outcome) -> Iterator[Reading]:
     """Yield what is wrong where a mask leaves out the end of a sample."""
-    from ldjcheck.experiments.behaviour.padding import padding_told
+    from ldjcheck.experiments.behaviour.padding import measure_padding
 
     masked = _masked(outcome.subject) if outcome.result.status == "pass" else None
     if masked is None:
         return
     probes = masked.probes()
     longest = sorted(probes, key=lambda probe: -math.prod(probe.shape))
-    told = padding_told(masked.bench, tuple(longest[:_PADDED]))
+    told = measure_padding(masked.bench, tuple(longest[:_PADDED]))
     if told is not None:
         asked, found = outcome.subject.asked, with_padding(told)
         yield outcome.known(with_finding(outcome.result, asked, found))

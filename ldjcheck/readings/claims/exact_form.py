@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.judging.measurement import first_look
-from ldjcheck.mistakes.naming.precedence import is_of_a_law
+from ldjcheck.mistakes.attribution.precedence import is_of_a_law
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.readings.reading import Outcome, Reading, is_mended
 from ldjcheck.torch_ops import LOGARITHMS

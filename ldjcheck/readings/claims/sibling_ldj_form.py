@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
-from ldjcheck.cells import split_cell
-from ldjcheck.holdings import module_of, reachable
 from ldjcheck.judging.measurement import compared
+from ldjcheck.object_graph import module_of, reachable
 from ldjcheck.readings.reading import Measured, Reading, read_anew
 from ldjcheck.records import Layer, Options
 from ldjcheck.tape.frames import is_users
-from ldjcheck.targets.survey import is_run_like_layer
+from ldjcheck.targets.discovery import is_run_like_layer
+from ldjcheck.tracebacks import split_cell
 from ldjcheck.tracing import trace_calls
 
 if TYPE_CHECKING:

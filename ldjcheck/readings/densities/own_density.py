@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.parameter_names import is_bound, is_loss
 from ldjcheck.calling.signature import signature_of
-from ldjcheck.holdings import looked_up
+from ldjcheck.mistakes.attribution.precedence import follows_a_law
 from ldjcheck.mistakes.inverse import dims_changed
-from ldjcheck.mistakes.naming.precedence import follows_a_law
+from ldjcheck.object_graph import looked_up
 from ldjcheck.readings.reading import (
     Outcome,
     Reading,

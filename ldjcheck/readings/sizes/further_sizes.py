@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ldjcheck.holdings import reachable
 from ldjcheck.judging import compare
+from ldjcheck.object_graph import reachable
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import Further
-from ldjcheck.records.deadline import while_time_lasts
+from ldjcheck.records.asked import while_time_lasts
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.shapes import HEIGHT, LENGTH, SMALL, WIDTH
-from ldjcheck.settling.guesses.sizes import resized
+from ldjcheck.settling.other_sizes import resized
 from ldjcheck.settling.settle import runs
 
 if TYPE_CHECKING:

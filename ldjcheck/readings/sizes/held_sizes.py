@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ldjcheck.records import Comparison, Shape
-    from ldjcheck.running.held_sizes import Axes, Counted
+    from ldjcheck.running.held_state import Axes, Counted
     from ldjcheck.settling.subject import Subject
 
     _Taken = tuple[tuple[Counted, Axes], ...]
@@ -65,7 +65,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
     together as well, if their names are those of axes, and so is one that is right there in
     one direction alone: elsewhere they would be wrong twice.
     """
-    from ldjcheck.settling.sizes.held import counted
+    from ldjcheck.settling.sizes import counted
 
     subject, comparison = seen.subject, seen.comparison
     bench = subject.bench
@@ -167,7 +167,7 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     Of a layer that holds one number alone it may be a product that is not kept apart, of
     axes that are all open.
     """
-    from ldjcheck.settling.sizes.held import is_its_only_number, products_held
+    from ldjcheck.settling.sizes import is_its_only_number, products_held
 
     layer, rank = subject.bench.layer.obj, len(subject.bench.shape)
     products = products_held(layer)
@@ -225,7 +225,7 @@ def _others(subject: Subject) -> tuple[Shape, ...]:
 
 def _taken_of(subject: Subject, axes: frozenset[int]) -> tuple[Shape, ...]:
     """Return a few shapes that the layer takes, these axes of other sizes."""
-    from ldjcheck.settling.guesses.sizes import resized
+    from ldjcheck.settling.other_sizes import resized
     from ldjcheck.settling.settle import runs
 
     bench = subject.bench
@@ -250,7 +250,7 @@ def _squares(shape: Shape, axes: list[int]) -> tuple[Shape, ...]:
 
 def _held(reading: Reading, role: _Role) -> Reading | None:
     """Return the reading, a copy of which holds the sizes that it has at each of the shapes."""
-    from ldjcheck.settling.sizes.held import with_sizes
+    from ldjcheck.settling.sizes import with_sizes
 
     subject = reading.subject
     first, *others = role.shapes

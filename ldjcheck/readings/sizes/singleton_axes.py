@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
 
-from ldjcheck.holdings import by_name, module_of, reachable
+from ldjcheck.object_graph import by_name, module_of, reachable
 from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
 
 if TYPE_CHECKING:

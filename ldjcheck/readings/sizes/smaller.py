@@ -17,8 +17,13 @@ from ldjcheck.readings.reading import Measured, Reading, at_shape, read_anew
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.settle import runs
-from ldjcheck.settling.sizes.cropping import cropped, smaller_shapes, spans_of
-from ldjcheck.settling.sizes.held import counted, with_sizes
+from ldjcheck.settling.sizes import (
+    counted,
+    cropped,
+    smaller_shapes,
+    spans_of,
+    with_sizes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

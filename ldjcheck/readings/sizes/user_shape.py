@@ -13,10 +13,11 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.holdings import module_of
 from ldjcheck.judging import compare
+from ldjcheck.object_graph import module_of
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Location, SizeBound
+from ldjcheck.records import Location
+from ldjcheck.records.measured import SizeBound
 from ldjcheck.settling.design import choose_batch
 
 if TYPE_CHECKING:

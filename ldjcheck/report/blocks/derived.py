@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ldjcheck.records import Derived, DerivedStep, Direction, Obstacle, Result
+from ldjcheck.records import Derived, Direction, Result
+from ldjcheck.records.result import DerivedStep, Obstacle
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.finding import Block

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from ldjcheck.records import LawPoint, Sample
+from ldjcheck.records import Sample
+from ldjcheck.records.result import LawPoint
 
 Formatter = Callable[[float | None], str]
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from ldjcheck.records import Check, Direction, Finding, Result
 from ldjcheck.report.blocks import finding as about
-from ldjcheck.report.blocks.again import again
-from ldjcheck.report.blocks.finding import Block
+from ldjcheck.report.blocks.finding import Block, again
 from ldjcheck.report.blocks.layout import one_line, shorten, wrap
 from ldjcheck.report.blocks.ledger import by_sublayer, ledger
 from ldjcheck.report.blocks.tables import check_rows, check_table, label, outcome_in

@@ -10,17 +10,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ldjcheck.records import Check, Finding, Law, Result
+from ldjcheck.records import Check, Finding, Fix, Law, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
-from ldjcheck.report.blocks.again import again
-from ldjcheck.report.blocks.excerpt import excerpt
-from ldjcheck.report.blocks.finding import Block
+from ldjcheck.report.blocks.finding import Block, again
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten, wrap
-from ldjcheck.report.blocks.ledger import by_sublayer
-from ldjcheck.report.blocks.mistakes import Mistake, told_once
+from ldjcheck.report.blocks.ledger import by_sublayer, excerpt
 from ldjcheck.report.blocks.tables import label, outcome, outcome_in
-from ldjcheck.report.blocks.title import left_out, title
+from ldjcheck.report.blocks.title import Mistake, left_out, title, told_once
 from ldjcheck.report.style import Style
 
 _GIVEN = (
@@ -272,8 +269,8 @@ def _first(
     if parts and not where.has_steps:
         yield _cut(by_sublayer(parts, style, room.parts), room.parts, style)
     yield _why(mistake, check, where.has_total, room, style)
-    if mistake.edits:
-        yield _fix(mistake, room, style, is_typed)
+    if (fix := mistake.finding.fix) is not None and mistake.edits:
+        yield _fix(mistake, fix, room, style, is_typed)
 
 
 def _check_of(finding: Finding, result: Result) -> Check | None:
@@ -358,10 +355,10 @@ def _numbers(check: Check, style: Style, *, is_short: bool = False) -> Block:
     return [shorten(left, style.width), shorten(f"    {pair}", style.width)]
 
 
-def _fix(mistake: Mistake, room: _Room, style: Style, is_typed: bool) -> Block:
+def _fix(
+    mistake: Mistake, fix: Fix, room: _Room, style: Style, is_typed: bool
+) -> Block:
     """Return the edits of all of a mistake, and how to have them written."""
-    fix = mistake.finding.fix
-    assert fix is not None
     left, right = f"  {about.fix_title(fix)}", ""
     if fix.applicability == "verified" and is_typed:
         right = "write it with --fix"

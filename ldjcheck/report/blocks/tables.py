@@ -56,8 +56,8 @@ def check_rows(checks: Sequence[Check], style: Style) -> list[str]:
     if not checks:
         return []
     names = [label(check) for check in checks]
-    worst = [_said("worst", check.worst) for check in checks]
-    allowed = [_said("allowed", check.tolerance) for check in checks]
+    worst = [_render_size("worst", check.worst) for check in checks]
+    allowed = [_render_size("allowed", check.tolerance) for check in checks]
     gaps = len("  ") * 4  # the margin, and one before each further column
     taken = sum(max(map(len, column)) for column in (names, worst, allowed))
     room = style.width - gaps - taken
@@ -66,7 +66,7 @@ def check_rows(checks: Sequence[Check], style: Style) -> list[str]:
     return [f"  {line}" for line in columns(rows)]
 
 
-def _said(word: str, value: float | None) -> str:
+def _render_size(word: str, value: float | None) -> str:
     return "" if value is None else f"{word} {figures.size(value)}"
 
 

@@ -11,7 +11,7 @@ import click
 from ldjcheck import __version__
 from ldjcheck.records import Run
 from ldjcheck.report import text
-from ldjcheck.report.blocks.mistakes import summary
+from ldjcheck.report.blocks.title import summary
 from ldjcheck.report.style import Style
 
 

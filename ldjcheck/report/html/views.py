@@ -14,13 +14,12 @@ from ldjcheck.mistakes import rule_for
 from ldjcheck.mistakes.catalogue.page import sections
 from ldjcheck.records import Check, Finding, Fix, Location, Result
 from ldjcheck.report.blocks import figures
-from ldjcheck.report.blocks.again import python
+from ldjcheck.report.blocks.finding import python
 from ldjcheck.report.blocks.layout import lines_of, one_line, outdented
 from ldjcheck.report.blocks.tables import heading, label, outcome
 from ldjcheck.report.blocks.title import left_open
 from ldjcheck.report.failure import gravest
-from ldjcheck.report.html.drawings import drawings_of
-from ldjcheck.report.html.source import lines_as_run, sources_of
+from ldjcheck.report.html.exhibits import drawings_of, lines_as_run, sources_of
 
 _WORDS = {
     "unproven": "Nothing wrong was found, and nothing could be proved either.",

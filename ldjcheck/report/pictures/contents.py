@@ -146,8 +146,8 @@ def law_caption(law: Law) -> str:
 
 def volume_caption(contents: Contents, sample: int) -> str:
     """Return what the volume picture shows, and whether the ldj tells the truth."""
-    assert contents.grid is not None
-    cell = next((c for c in contents.grid.cells if c.sample == sample), None)
+    cells = () if contents.grid is None else contents.grid.cells
+    cell = next((c for c in cells if c.sample == sample), None)
     said = next((s for s in contents.samples if s.index == sample), None)
     told = (
         "The map moves the grid, and the green square with it. The cell that is measured "

@@ -45,7 +45,7 @@ def sheet(result: Result, direction: Direction | None = None) -> Figure:
         "jacobian": found.matrices, "numbers": found.samples or found.law,
         "volume": found.grid,
     }  # fmt: skip
-    rows = [(name, _told(name, found)) for name, held in kept.items() if held]
+    rows = [(name, _render_caption(name, found)) for name, held in kept.items() if held]
     title = _title(result, found)
     heights = [0.3 + 0.24 * len(title.splitlines())]
     for name, (_, words) in rows:
@@ -164,12 +164,11 @@ _PAINTERS: dict[str, Painter] = {
 # --- what is said -----------------------------------------------------------------------
 
 
-def _told(name: str, found: Contents) -> tuple[str, str]:
+def _render_caption(name: str, found: Contents) -> tuple[str, str]:
     """Return the heading of a row and its caption, as lines."""
     if name == "jacobian":
         heading, words = "The Jacobian J = dy/dx", [contents.jacobian_caption(found)]
-    elif name == "volume":
-        assert found.grid is not None
+    elif name == "volume" and found.grid is not None:
         sample = found.grid.cells[0].sample
         heading, words = "The volume", [contents.volume_caption(found, sample)]
     else:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ldjcheck.holdings import at_path, attributes, paths
+from ldjcheck.object_graph import at_path, attributes, paths
 from ldjcheck.tracing import trace_calls
 
 

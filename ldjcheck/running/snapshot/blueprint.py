@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldjcheck.holdings import reachable
+from ldjcheck.object_graph import reachable
 from ldjcheck.running.snapshot.isolation import CopiesOfResults, holds_state
 
 _PROTOCOL = 4  # the one that `deepcopy` asks objects for

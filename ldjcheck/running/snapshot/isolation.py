@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 from torch.distributions.transforms import _InverseTransform
 
-from ldjcheck.holdings import attributes, module_level, module_of, reachable
+from ldjcheck.object_graph import attributes, module_level, module_of, reachable
 from ldjcheck.records.asked import LARGEST_SEED
-from ldjcheck.running.precision import LOW_PRECISION, is_rounded
+from ldjcheck.running.placement import LOW_PRECISION, is_rounded
 from ldjcheck.tracing import Args, Named, Operation, Operations
 
 

@@ -17,17 +17,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import paths
 from ldjcheck.numerics.closeness import same
-from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.object_graph import paths
+from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
-from ldjcheck.records import Calls, Departure, Kwargs, Returned, Shape
+from ldjcheck.records import Calls, FactorOut, Kwargs, Returned, Shape
 from ldjcheck.records.called import Recognise, Way
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.flattening import gathered
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.dropped_dims import Asked, Leavings, Left
-from ldjcheck.running.packing import gathered
 from ldjcheck.running.runner import Runner
 
 _SAME = 1e-9
@@ -44,7 +44,7 @@ def with_departures(bench: Bench, recognise: Recognise) -> Bench:
     calls = bench.calls
     if calls.forward is None or calls.parts:
         return bench
-    found = _found(bench, recognise)
+    found = _factor_outs(bench, recognise)
     if not found:
         return bench
     whole, back = _Whole(calls, calls.forward, found), calls.inverse
@@ -58,7 +58,7 @@ def with_departures(bench: Bench, recognise: Recognise) -> Bench:
     return opened if all_split or whole.is_regular(opened) else bench
 
 
-def _found(bench: Bench, recognise: Recognise) -> tuple[Departure, ...]:
+def _factor_outs(bench: Bench, recognise: Recognise) -> tuple[FactorOut, ...]:
     x = bench.inputs()
     runner = bench.runner(warm_up=x)
     try:
@@ -66,7 +66,7 @@ def _found(bench: Bench, recognise: Recognise) -> tuple[Departure, ...]:
             outcome = runner.run("forward", x, Frozen())
     except FailedCallError:
         return ()
-    found: dict[str, Departure] = {}
+    found: dict[str, FactorOut] = {}
     for left in heard.heard:
         if left.path not in found and (each := _departure(runner, left, recognise)):
             found[left.path] = each
@@ -83,10 +83,10 @@ def _found(bench: Bench, recognise: Recognise) -> tuple[Departure, ...]:
     return (*found.values(), *(_as_departure(each, names) for each in inline))
 
 
-def _as_departure(asked: Asked, names: Mapping[int, str]) -> Departure:
+def _as_departure(asked: Asked, names: Mapping[int, str]) -> FactorOut:
     kind, shape = type(asked.owner).__name__, tuple(asked.z.shape[1:])
     path = names.get(id(asked.owner), "")
-    return Departure(path=path, kind=kind, calls=None, shape=shape)
+    return FactorOut(path=path, kind=kind, calls=None, shape=shape)
 
 
 def _is_of(asked: Asked, x: Tensor) -> bool:
@@ -95,7 +95,7 @@ def _is_of(asked: Asked, x: Tensor) -> bool:
     return bool(z.dim() and answer.dim()) and len(z) == len(answer) == len(x)
 
 
-def _departure(runner: Runner, left: Left, recognise: Recognise) -> Departure | None:
+def _departure(runner: Runner, left: Left, recognise: Recognise) -> FactorOut | None:
     """Return how a split is called, if it hands on what it keeps and reports an ldj."""
     for calls in recognise(left.owner):
         if calls.forward is None:
@@ -114,7 +114,7 @@ def _departure(runner: Runner, left: Left, recognise: Recognise) -> Departure | 
             continue
         if not same(flat[:, kept], left.y.detach().flatten(1)):
             continue
-        return Departure(
+        return FactorOut(
             path=left.path,
             kind=type(left.owner).__name__,
             calls=calls,
@@ -168,7 +168,7 @@ class _Part:
 class _Whole:
     """Calls a flow so that what leaves on the way is a part of the output."""
 
-    def __init__(self, calls: Calls, there: Way, found: tuple[Departure, ...]) -> None:
+    def __init__(self, calls: Calls, there: Way, found: tuple[FactorOut, ...]) -> None:
         self._calls, self._there = calls, there
         self._by_path = {d.path: d.calls for d in found if d.calls is not None}
         self._inline = any(each.calls is None for each in found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,19 +11,37 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import module_of, paths
+from ldjcheck.conventions import recognise_conventions
 from ldjcheck.numerics.closeness import same
+from ldjcheck.object_graph import module_of, paths, reachable
+from ldjcheck.oracle.direction import measured_side
 from ldjcheck.oracle.recording import UntraceableError, record
-from ldjcheck.oracle.sides import measured_side
 from ldjcheck.oracle.way_back.preimage import way_back
 from ldjcheck.records import Calls, Direction, Probe, Side
 from ldjcheck.records.called import Recognise
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.observers.sublayer_calls import Watcher
+from ldjcheck.running.observers.calls import Watcher
 from ldjcheck.running.runner import Runner
 from ldjcheck.tape import Call, FlowParts, Node, Part, Trace
+
+
+def is_flow(layer: Any) -> bool:
+    """Return whether a layer holds a list of layers that each have a way back."""
+    lists = (list, tuple, torch.nn.ModuleList, torch.nn.Sequential)
+
+    def is_layer(item: Any) -> bool:
+        if module_of(type(item)).startswith(("torch.nn", "builtins")):
+            return False
+        found = recognise_conventions(item) if callable(item) else ()
+        return any(calls.accumulates or calls.inverse is not None for calls in found)
+
+    def has_two(items: Iterable[Any]) -> bool:
+        return len([*itertools.islice(filter(is_layer, items), 2)]) == 2
+
+    return any(has_two(item) for item in reachable(layer) if isinstance(item, lists))
+
 
 _MOST = 64  # sublayers that are looked at; a deeper flow repeats itself
 

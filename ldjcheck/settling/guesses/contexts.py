@@ -17,7 +17,7 @@ from typing import Any
 from torch import nn
 
 from ldjcheck.calling.parameter_names import is_time, speaks_of_context
-from ldjcheck.holdings import attributes, looked_up, reachable
+from ldjcheck.object_graph import attributes, looked_up, reachable
 from ldjcheck.records import Calls, Context, Shape
 from ldjcheck.settling.guesses.shapes import LENGTH, Shapes
 

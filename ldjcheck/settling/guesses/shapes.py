@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.distributions import Distribution
 
-from ldjcheck.holdings import (
+from ldjcheck.object_graph import (
     attributes,
     by_name,
     is_plain,
@@ -29,7 +29,7 @@ from ldjcheck.holdings import (
     reachable,
 )
 from ldjcheck.records import Shape
-from ldjcheck.settling.guesses.written import filled, fits, written_patterns
+from ldjcheck.settling.guesses.stated_shapes import filled, fits, written_patterns
 
 
 class _Free(int):

@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import module_of
-from ldjcheck.targets.blame import user_frames, users_fault
-from ldjcheck.targets.sources.source import (
+from ldjcheck.object_graph import module_of
+from ldjcheck.targets.sources import (
     Grounds,
     Source,
     SourceKind,
     did_you_mean,
     near_misses,
 )
+from ldjcheck.targets.user_errors import user_frames, users_fault
 
 
 def accepts(name: str) -> bool:

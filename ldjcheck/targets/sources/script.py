@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ldjcheck.targets.blame import users_fault
-from ldjcheck.targets.sources import file, module
-from ldjcheck.targets.sources.notebook import telling
+from ldjcheck.targets.sources import Grounds, Source, SourceKind, file, module
+from ldjcheck.targets.sources.notebook import running
 from ldjcheck.targets.sources.notebook.document import Cell, Statement
 from ldjcheck.targets.sources.notebook.running import future_flags, run_in_module
 from ldjcheck.targets.sources.notebook.slicing import (
@@ -28,7 +27,7 @@ from ldjcheck.targets.sources.notebook.slicing import (
     needs_of,
     slice_for,
 )
-from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
+from ldjcheck.targets.user_errors import users_fault
 
 
 def accepts(name: str) -> bool:
@@ -51,14 +50,14 @@ def load(name: str, wanted: Sequence[str] = ()) -> Source:
     opened = _open(name)
     script, needs = opened.script, needs_of(wanted)
     cut = slice_for(script, needs)
-    if any(telling.binds_needed(blocked, needs) for blocked in cut.blocked):
+    if any(running.binds_needed(blocked, needs) for blocked in cut.blocked):
         return opened.whole.load(name, wanted)
     expr = " ".join(wanted)
     with users_fault("LDJ001", f"{name}, as far as {expr} needs it,"):
         if _is_imported_by_its_package(opened):
             return opened.whole.load(name, wanted)
         source, skipped = _run(opened, cut)
-    notes = telling.notes(cut, skipped, len(script.statements), "file")
+    notes = running.notes(cut, skipped, len(script.statements), "file")
     return replace(source, notes=notes)
 
 

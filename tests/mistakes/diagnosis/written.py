@@ -14,7 +14,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ldjcheck.mistakes.catalogue.twins import twin
+from ldjcheck.mistakes.catalogue.page import twin
 
 if TYPE_CHECKING:
     from pathlib import Path

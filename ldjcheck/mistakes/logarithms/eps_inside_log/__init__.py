@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
-from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG
-from ldjcheck.mistakes.engine.proposals import Use, ValueEdit
+from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG, Use, ValueEdit
 from ldjcheck.mistakes.rewriting import terms
 from ldjcheck.records import Explanation
 

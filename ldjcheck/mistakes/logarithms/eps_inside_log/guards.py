@@ -36,7 +36,7 @@ def guard_numbers(case: Case) -> Iterator[Explanation]:
 
 
 def _small_number(target: Target) -> float | None:
-    if target.kind != "edge" or target.first is None:
+    if target.kind != "edge":
         return None
     node = value_node(target.first)
     if node.name != "number" or not 0.0 < abs(float(node.value)) <= _SMALL:

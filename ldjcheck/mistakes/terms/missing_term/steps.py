@@ -29,8 +29,7 @@ from ldjcheck.mistakes.engine.places import (
     statement_of,
     words_for,
 )
-from ldjcheck.mistakes.terms.missing_term.left_out import left_out
-from ldjcheck.mistakes.terms.missing_term.normaliser import normaliser_left_out
+from ldjcheck.mistakes.terms.missing_term.left_out import left_out, normaliser_left_out
 from ldjcheck.records import Explanation
 from ldjcheck.tape import Node, Place, Trace, location_of
 

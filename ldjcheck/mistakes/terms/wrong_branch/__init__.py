@@ -6,8 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
-from ldjcheck.mistakes.engine.kinds import BOUND, OTHER_CONDITION, REGION
-from ldjcheck.mistakes.engine.proposals import Use, ValueEdit
+from ldjcheck.mistakes.engine.kinds import (
+    BOUND,
+    OTHER_CONDITION,
+    REGION,
+    Use,
+    ValueEdit,
+)
 from ldjcheck.mistakes.rewriting import calls, points
 from ldjcheck.records import Explanation
 from ldjcheck.torch_ops import BOUNDED

@@ -53,7 +53,7 @@ def _other_conditions(
 ) -> Iterator[Explanation]:
     count = min(len(found) for found in conditions)
     for target in targets:
-        if target.kind == "value" or target.single or target.first is None:
+        if target.kind == "value" or target.single:
             continue
         for index in range(count):
             for negated in (False, True):

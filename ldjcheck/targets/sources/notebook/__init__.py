@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.blame import users_fault
+from ldjcheck.targets.sources import Grounds, Source, SourceKind
 from ldjcheck.targets.sources.file import missing, providers
-from ldjcheck.targets.sources.notebook import telling
+from ldjcheck.targets.sources.notebook import running
 from ldjcheck.targets.sources.notebook.document import (
     Cell,
+    Names,
     NotANotebookError,
     read_cells,
     statements_of,
 )
-from ldjcheck.targets.sources.notebook.names import Names
 from ldjcheck.targets.sources.notebook.running import (
     future_flags,
     remember_lines,
@@ -38,7 +38,7 @@ from ldjcheck.targets.sources.notebook.slicing import (
     slice_for,
     with_callers,
 )
-from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
+from ldjcheck.targets.user_errors import users_fault
 
 
 def accepts(name: str) -> bool:
@@ -59,13 +59,13 @@ def load(name: str, wanted: Sequence[str] = ()) -> Source:
     opened = _open(name)
     needs = _refuse_unknown(opened, wanted)
     cut = slice_for(opened.notebook, needs)
-    telling.refuse_blocked(needs, cut, opened.source)
+    running.refuse_blocked(needs, cut, opened.source)
     cut = with_callers(opened.notebook, needs, cut)
     expr = " ".join(wanted)
     with users_fault("LDJ001", f"{name}, as far as {expr} needs it,"):
         source, skipped = _run(opened, cut)
     count = len(opened.notebook.statements)
-    notes = telling.notes(cut, skipped, count, "notebook")
+    notes = running.notes(cut, skipped, count, "notebook")
     return replace(source, notes=notes)
 
 
@@ -136,7 +136,7 @@ def _open(name: str) -> _Opened:
 def _refuse_unknown(opened: _Opened, wanted: Sequence[str]) -> Names:
     """Return what the wanted expressions read; a name that nothing binds is refused."""
     needs, expr = needs_of(wanted), " ".join(wanted)
-    telling.refuse_unknown(needs, opened.notebook, opened.cells, opened.source, expr)
+    running.refuse_unknown(needs, opened.notebook, opened.cells, opened.source, expr)
     return needs
 
 

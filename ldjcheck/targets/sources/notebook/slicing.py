@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
-from ldjcheck.targets.sources.notebook.deeds import Doings, aliases, run_now
-from ldjcheck.targets.sources.notebook.document import Statement
-from ldjcheck.targets.sources.notebook.names import Names, names_in
-from ldjcheck.targets.sources.source import Grounds, Source, own_names
+from ldjcheck.targets.sources import Grounds, Source, own_names
+from ldjcheck.targets.sources.notebook.document import Names, Statement, names_in
+from ldjcheck.targets.sources.notebook.side_effects import Doings, aliases, run_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

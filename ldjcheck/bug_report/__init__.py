@@ -1,1 +1,0 @@
-"""What to paste where a layer is judged wrongly: versions, verdict, and a small source."""

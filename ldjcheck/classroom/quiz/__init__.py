@@ -1,1 +1,0 @@
-"""The quiz: layers with neutral names, right or wrong, and answers that are run."""

@@ -1,1 +1,0 @@
-"""Layers that approximate, and how finely they step."""

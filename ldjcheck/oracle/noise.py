@@ -1,0 +1,193 @@
+"""Layers that draw: dequantization, stochastic estimators, and how steep a map is.
+
+A trace or a power series is often estimated with random vectors (Hutchinson, Chen et al.
+2019). Then y is the same at every call and r is not: r is judged by its mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ldjcheck.numerics.tolerance import round_trip_allowed
+from ldjcheck.records import Direction, Side
+from ldjcheck.running.call_mode import Manner
+from ldjcheck.running.failed_calls import on_failure
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.runner import Outcome, Runner
+
+
+def steepest(jacobians: Tensor) -> float:
+    """Return the largest slope of all samples along any direction, and 1 at least.
+
+    What cannot be told magnifies nothing.
+    """
+    if not bool(torch.isfinite(jacobians).all()):
+        return 1.0
+    return max(1.0, *(float(torch.linalg.matrix_norm(j, ord=2)) for j in jacobians))
+
+
+def flattest(jacobians: Tensor) -> float:
+    """Return the smallest slope of all samples along any direction, where it is known."""
+    finite = (j for j in jacobians if bool(torch.isfinite(j).all()))
+    slopes = (float(torch.linalg.matrix_norm(j, ord=-2)) for j in finite)
+    return min(slopes, default=1.0)
+
+
+# --- dequantization -------------------------------------------------------------------
+
+_RARELY = 0.25  # the share of entries at which learned noise may be off by one cell
+_BEYOND = 0.25  # learned noise that is stretched a little leaves by less
+_LINEAR = 1e-6  # how well u = c * draw + b must fit
+_COUNTED = 1e-4  # how well its own density must explain the ldj; the rest is judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """What the noise explains of a way back that misses.
+
+    `ends` are those of the noise where it leaves [0, 1). `excuses` says whether that, or
+    rounding in x + u, is all: noise that is shifted may as well be a way back that is.
+    """
+
+    ends: tuple[float, float] | None
+    excuses: bool
+
+
+@on_failure(None)
+def noise_of(runner: Runner, forward: Side, inverse: Side) -> Noise | None:
+    """Return what the noise u explains; u is what stands before rounding, less x.
+
+    None where the way back is wrong by itself: it misses an x in whose cell x + u lies, as
+    one that rounds up does, or u is no noise. A u that comes near 0 or 1 may round over the
+    edge of its cell, by no more than their arithmetic is off there.
+    """
+    if not inverse.exact.rounding_seen or inverse.exact.jacobian is None:
+        return None
+    first = Frozen()
+    seen = Frozen()
+    there = runner.run("forward", forward.x, first)
+    back = runner.run("inverse", there.y.detach(), seen, Manner(see_rounding=True))
+    x, came_back = forward.x.double(), back.y.detach().double()
+    steps = [o.double() for o in seen.offsets if o.numel() == x.numel()]
+    if not first.draws or came_back.shape != x.shape or not steps:
+        return None
+    u = torch.stack([came_back - x, *(-step.reshape(x.shape) for step in steps)]).sum(0)
+    off = came_back != x
+    if not off.any() or not bool(torch.isfinite(u).all()):
+        return None
+    edge = round_trip_allowed(
+        x=float(x.abs().max()),
+        y=float(there.y.detach().abs().max()),
+        contraction=1.0 / steepest(inverse.exact.jacobian),
+        dtype=forward.said.dtype,
+    )
+    cell = x.floor()  # that of x, which need not be a whole number itself
+    within = u + (x - cell)
+    if ((came_back != cell) & (within > edge) & (within < 1.0 - edge)).any():
+        return None
+    low, high = float(u.min()), float(u.max())
+    ends = (low, high) if low < -edge or high > 1.0 + edge else None
+    draws = [draw for draw in first.draws if draw.numel() == u.numel()]
+    held = (came_back == came_back.min()) | (came_back == came_back.max())  # by a clamp
+    for free in (torch.ones_like(off), ~held):
+        for together in (*([draw] for draw in draws), draws):
+            drawn = [draw.reshape(u.shape)[free] for draw in together]
+            if (shift := _shift(u[free], drawn)) is not None:
+                return Noise(ends=ends, excuses=abs(shift) <= _LINEAR)
+    near = low >= -_BEYOND and high <= 1.0 + _BEYOND
+    rare = float(off.double().mean()) <= _RARELY
+    return Noise(ends=ends, excuses=True) if near or rare else None
+
+
+def density_of(noise: Tensor, gap: Tensor) -> Tensor | None:
+    """Return the log-density of each entry of the noise, `(batch, dims)`, if it is counted.
+
+    An ldj of learned noise is -log q(u | x): that of the map from the noise to u, less the
+    density of the noise itself, which is that of the generator that the noise was drawn
+    by. Uniform noise from 0 to 1 has none to count, and a layer may leave it to others:
+    the `gap` between what is reported and the map's own ldj decides.
+    """
+    flat = noise.detach().double().cpu().flatten(1)
+    if bool(((flat >= 0) & (flat <= 1)).all()):
+        return None
+    densities = [-(flat**2) / 2 - math.log(2 * math.pi) / 2]
+    if bool((flat.abs() <= 1).all()):  # of which a Laplace distribution is made
+        densities.append(torch.full_like(flat, -math.log(2)))
+    for density in densities:
+        off = (gap + density.sum(1)).abs()
+        counted = bool((off <= _COUNTED * (1 + gap.abs())).all())
+        if counted and bool((gap.abs() > off).all()):
+            return density
+    return None
+
+
+def _shift(u: Tensor, draws: Sequence[Tensor]) -> float | None:
+    """Return b where u = c * draw + b with two numbers for all entries.
+
+    Of several draws each has a number of its own, and there are entries enough to tell.
+    """
+    if 2 * (len(draws) + 1) > u.numel() or not draws:
+        return None
+    parts = [draw.double().reshape(-1) for draw in draws]
+    columns = torch.stack([*parts, torch.ones(u.numel()).double()], 1)
+    found = torch.linalg.lstsq(columns, u.reshape(-1, 1)).solution
+    off = (columns @ found - u.reshape(-1, 1)).abs().max()
+    fits = float(off) <= _LINEAR * (1.0 + float(u.abs().max()))
+    return (
+        float(found[-1]) if fits and float(found[:-1].abs().max()) > _LINEAR else None
+    )
+
+
+# --- estimators -----------------------------------------------------------------------
+
+_LEAST, _MOST = 32, 384  # calls at one configuration
+_OPERATIONS = 100_000  # of torch, over all calls at one configuration
+_SHARP = 24.0  # standard errors that the largest value should be worth
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Mean and its standard error, `(batch,)` in nats, over so many calls."""
+
+    mean: Tensor
+    error: Tensor
+    calls: int
+
+
+def estimate_of(
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
+) -> Estimate | None:
+    """Return the mean of an ldj that is random while y is not; None for all others."""
+    if not frozen.draws or base.reported is None:
+        return None
+    again = replace(runner, seed=runner.seed + 1).run(direction, x, Frozen())
+    if again.reported is None or again.y.shape != base.y.shape:
+        return None
+    if not torch.allclose(base.y, again.y, rtol=1e-12, atol=1e-12):
+        return None
+    if torch.allclose(base.reported, again.reported, rtol=1e-9, atol=1e-9):
+        return None
+    values = [base.reported.detach(), again.reported.detach()]
+    most = max(_LEAST, min(_MOST, _OPERATIONS // max(1, base.operations)))
+    while len(values) < most:
+        seed = runner.seed + len(values)
+        next_one = replace(runner, seed=seed).run(direction, x, Frozen()).reported
+        if next_one is None:
+            return None
+        values.append(next_one.detach())
+        if len(values) % _LEAST == 0:
+            found = _mean_of(values)
+            if bool((found.mean.abs() >= _SHARP * found.error).any()):
+                break
+    return _mean_of(values)
+
+
+def _mean_of(values: list[Tensor]) -> Estimate:
+    every = torch.stack(values).double().cpu()
+    error = every.std(dim=0) / len(values) ** 0.5
+    return Estimate(mean=every.mean(dim=0), error=error, calls=len(values))

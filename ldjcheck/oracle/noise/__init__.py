@@ -1,1 +1,0 @@
-"""Layers that draw: their log-determinant given the draw, or in expectation."""

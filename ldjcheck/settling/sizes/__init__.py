@@ -1,1 +1,0 @@
-"""Copies of a layer that are made for other sizes than its own."""

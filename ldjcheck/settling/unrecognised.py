@@ -1,0 +1,100 @@
+"""What to say of layers that cannot be called, and what of them could be checked instead."""
+
+from __future__ import annotations
+
+from shlex import quote
+from typing import Any
+
+from ldjcheck.calling.parameter_names import DENSITIES
+from ldjcheck.calling.signature import method_names, signature_of
+from ldjcheck.conventions import densities, recognise_conventions
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.object_graph import module_of, paths, reachable
+from ldjcheck.records import Layer, Options
+
+
+def with_parts(
+    error: CannotCheckError, layer: Layer, options: Options
+) -> CannotCheckError:
+    """Return the error with what else could be checked, where the call is not understood."""
+    if error.code != "LDJ004":
+        return error
+
+    where = paths(layer.obj)
+    parts = sorted(
+        (where[id(item)] for item in made_by_users(layer) if id(item) in where),
+        key=lambda path: (path.count(".") + path.count("["), path),
+    )
+    hints = []
+    tried = [line for line in error.evidence if line.startswith("tried ")]
+    method = _own_method(layer.obj, "\n".join(tried))
+    known = any("If a method of it" in line for line in error.evidence)
+    density = next((name for name, _, _ in densities(layer.obj)), None)
+    if method not in (None, density) and not known and options.kind != "model":
+        hints.append(f"If a method of it does so, name that: {layer.name}.{method}")
+    if any(line.startswith("got ") and "no ldj" in line for line in error.evidence):
+        typed = f"ldjcheck derive {quote(layer.target)}"
+        by = typed if ":" in layer.target else "ldjcheck.derive(layer)"
+        hints.insert(0, f"To have the ldj written of what it does: {by}")
+    if parts:
+        hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
+    if options.kind != "model" and density is not None:
+        hints.append(f"To check its {density}, say that it is a model: --kind model")
+    return CannotCheckError(error.code, error.message, (*error.evidence, *hints))
+
+
+def made_by_users(layer: Layer) -> list[Any]:
+    """Return what the layer holds that may be a flow layer: torch's networks are none."""
+    return [
+        item
+        for item in reachable(layer.obj)
+        if item is not layer.obj
+        and callable(item)
+        and not module_of(type(item)).startswith(("torch.nn", "builtins"))
+        and recognise_conventions(item)
+    ]
+
+
+def uncallable(layer: Layer, options: Options) -> CannotCheckError:
+    """Return what to say where a layer follows no convention, or not the one named."""
+    kind, convention = type(layer.obj).__name__, options.convention
+    if options.kind == "model":
+        names = [name for each in DENSITIES.values() for name in each]
+        return CannotCheckError(
+            "LDJ004",
+            f"{layer.name} has no density that I know by its name.",
+            (
+                f"I look for a method named {', '.join(names[:-1])} or {names[-1]}.",
+                "Where it has another name, add one of these that calls it.",
+            ),
+        )
+    if convention != "auto":
+        return CannotCheckError(
+            "LDJ004",
+            f"{layer.name} cannot be called by the convention {convention}.",
+            (
+                f"Its type, {kind}, has not the signature or the methods of that.",
+                "Without --convention it is recognised. Or write the call down:",
+                "  --convention 'f(x, flag=True) -> y, ldj'",
+            ),
+        )
+    next_ = ["A flow layer is called with x and returns y and its ldj."]
+    if method := _own_method(layer.obj):
+        next_ += [f"If a method of it does so, name that: {layer.name}.{method}"]
+    return CannotCheckError(
+        "LDJ004",
+        f"I do not know how to call {layer.name}.",
+        (f"Its type, {kind}, takes no input when it is called.", *next_),
+    )
+
+
+def _own_method(obj: Any, tried: str = "") -> str | None:
+    """Return the first public method of an object that takes an input, and was not tried."""
+    for name in () if isinstance(obj, type) else method_names(obj):
+        method = getattr(obj, name, None)
+        signature = signature_of(method) if callable(method) else None
+        if name == "forward" or name.startswith("_") or f"{name}(" in tried:
+            continue
+        if signature is not None and signature.names:
+            return name
+    return None
