@@ -99,3 +99,21 @@ def test_a_column_is_no_event_of_one_dim() -> None:
     assert ldjcheck.check(Alike(counts=True)).result.status == "pass"
     wrong = ldjcheck.check(Alike(counts=False)).result  # which one dim does not show
     assert [finding.code for finding in wrong.findings] == ["LDJ101"]
+
+
+class Flattened(nn.Module):
+    """Makes images vectors. Takes images or any (batch, dims), as all layers here do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_shape, self.output_shape = (2, 4, 6), (48,)
+
+    def forward(self, x: Tensor, rev: bool = False) -> tuple[Tensor, Tensor]:
+        shape = self.input_shape if rev else self.output_shape
+        return x.reshape(-1, *shape), x.new_zeros(len(x))
+
+
+def test_a_shape_that_is_held_is_tried_before_one_that_words_leave_open() -> None:
+    result = ldjcheck.check(Flattened()).result
+    assert result.status == "pass", result
+    assert result.checks[0].shape == (2, 4, 6)

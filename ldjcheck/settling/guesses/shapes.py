@@ -155,9 +155,12 @@ def guess_shapes(
     filled_in = ((filled(p, _OPEN), "it is written in words") for p in written)
     told = [*_from_facts(known), *ours, *_features_last(known), *filled_in]
 
+    stated = {shape for item in reachable(known) for shape, _ in _stated_shapes(item)}
+
     def last(told: tuple[Shape, str]) -> tuple[bool, bool]:
-        as_written = any(fits(told[0], pattern) for pattern in written)
-        return _may_be_spread(told[0]), not as_written
+        shape = told[0]
+        as_written = shape in stated or any(fits(shape, each) for each in written)
+        return _may_be_spread(shape), not as_written
 
     for found, why in sorted(told, key=last):
         shape = tuple(int(size) for size in found)  # NumPy's numbers among them
