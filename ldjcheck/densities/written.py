@@ -168,7 +168,8 @@ class Memory:
             if like is None:
                 return None
             again = [replace(base, z=nodes[z]) for z, _, base in like.bases]
-            return self._found_again(sum_, again) or []
+            found = self._found_again(sum_, again)
+            return [] if found is None and not _is_lenient(like) else found
         bases = [
             replace(base, z=nodes[z], terms=tuple(nodes[i] for i in terms))
             for z, terms, base in form.bases
@@ -220,6 +221,11 @@ class Memory:
             ),
             beside=tuple(value.clone() for value in _values_beside(sum_, bases)),
         )
+
+
+def _is_lenient(form: _Form) -> bool:
+    """Return whether a mistake may have been read into it: a factor, or a mass other than 1."""
+    return any(base.times != 1.0 or base.excess is not None for *_, base in form.bases)
 
 
 def _rank(bases: Sequence[Base]) -> int:
