@@ -277,6 +277,7 @@ class CouplingOfOneSign(ScaleOfOneSign):
         return y, claimed.sum(-1)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("layer", [ScaleOfOneSign, CouplingOfOneSign])
 @pytest.mark.parametrize("seed", range(5))
 def test_the_other_sign_of_what_an_absolute_value_is_taken_of_is_looked_for(

@@ -21,6 +21,7 @@ class Waves(nn.Module):
         return x + self.height * torch.sin(x), slope.abs().log().sum(1)
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("seed", range(10))
 def test_a_fold_of_a_thirtieth_is_found_under_each_seed(seed: int) -> None:
     report = ldjcheck.check(Waves(2.0), shape=(2,), seed=seed)

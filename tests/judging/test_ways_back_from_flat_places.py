@@ -41,6 +41,7 @@ class Gaussianized(nn.Module):
         return x, self.sign * self.slopes(x)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", [0, 2, 7])
 def test_they_leave_a_right_layer_right(seed: int) -> None:
     torch.manual_seed(seed)
@@ -48,6 +49,7 @@ def test_they_leave_a_right_layer_right(seed: int) -> None:
     assert result.status == "pass"
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", [0, 2, 7])
 def test_they_do_not_hide_what_is_wrong_elsewhere(seed: int) -> None:
     torch.manual_seed(seed)

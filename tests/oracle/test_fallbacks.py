@@ -42,6 +42,7 @@ class InManyOperations(ThreeTimes):
         return super().forward(x)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(("function", "method"), FUNCTIONS)
 def test_the_report_says_which_way_was_taken(function: Any, method: str) -> None:
     report = ldjcheck.check(InManyOperations(function), shape=(27,))

@@ -358,6 +358,7 @@ class WithoutGradients(Policy):
         return super().forward(obs)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     "kind", [Column, ByKeys, Negative, OnRequest, WithoutGradients]
 )

@@ -509,6 +509,7 @@ def test_randomness_that_is_no_noise_of_the_map_is_named(
     assert {code for code, _ in codes(report)} == {"LDJ208"}
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("rate", [0.5, 0.05])
 def test_a_dropout_of_four_entries_is_seen_whatever_it_draws(
