@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 import ldjcheck
@@ -63,6 +64,7 @@ def _stop(*_: object) -> None:
 
 def _result(subject: Subject, seed: int) -> Result:
     torch.manual_seed(seed)
+    np.random.seed(seed)  # FrEIA draws its permutations there
     usual = {"pictures": False, "seed": check_seed(seed), "timeout": LIMIT}
     return ldjcheck.check(subject.build(), **{**usual, **subject.options}).result
 
