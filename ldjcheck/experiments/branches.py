@@ -238,7 +238,7 @@ class _Bounds(Operations):
             self._note(name, "the first", args[0].detach() > args[1].detach())
             self._note(name, "the second", args[0].detach() < args[1].detach())
         result = func(*args, **named)
-        if name in ABSOLUTE and isinstance(args[0], Tensor):
+        if name in ABSOLUTE and args and not args[0].is_complex():
             self._note(name, _AS_IT_IS, args[0].detach() > 0)
             self._note(name, _TURNED, args[0].detach() < 0)
         if name in MAGNITUDES and isinstance(result, Tensor) and args:

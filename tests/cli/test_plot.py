@@ -103,5 +103,6 @@ def test_of_a_layer_that_passes_the_html_report_shows_the_ledger_too(
 ) -> None:
     ldjcheck("flow.py:Scale", "--format", "html=r.html")
     page = Path("r.html").read_text(encoding="utf-8")
-    assert "The reported log-determinant is the exact one, forward only;" in page
+    said = "The reported log-determinant is the exact one, forward only; at (2,) alone."
+    assert said in page
     assert "Line by line" in page

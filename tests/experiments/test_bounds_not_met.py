@@ -289,3 +289,18 @@ def test_the_other_sign_of_what_an_absolute_value_is_taken_of_is_looked_for(
     assert [f.code for f in report.findings] == ["LDJ115"], report
     report = ldjcheck.check(right, seed=seed)
     assert (report.status, report.findings) == ("pass", ()), report
+
+
+class SpectrumOfOneSign(ScaleOfOneSign):
+    """The same beside sizes of complex numbers, and of what is given by its name."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, ldj = super().forward(x)
+        sizes = torch.fft.fft(self.scale).abs() + torch.abs(input=self.scale)
+        return y + sizes.sum(), ldj
+
+
+def test_an_absolute_value_of_complex_numbers_has_no_other_sign() -> None:
+    assert ldjcheck.check(SpectrumOfOneSign("log")).status == "pass"
+    report = ldjcheck.check(SpectrumOfOneSign("size"))
+    assert [f.code for f in report.findings] == ["LDJ115"], report

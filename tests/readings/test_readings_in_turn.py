@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,12 +124,12 @@ def test_readings_without_end_are_measured_up_to_a_number(
 def test_every_kind_of_reading_stands_in_a_register() -> None:
     kinds = (*readings.BY_NUMBERS, *(propose for _, propose in readings.BY_RESULT))
     assert len(kinds) == len({*kinds})
-    assert {kind.__module__ for kind in kinds} == {*proposing()}
+    assert {(kind.__module__, kind.__name__) for kind in kinds} == {*proposing()}
 
 
-def proposing() -> Iterator[str]:
-    """Yield the modules of the room that propose readings."""
+def proposing() -> Iterator[tuple[str, str]]:
+    """Yield the functions of the room that propose readings, with their modules."""
     for path in ROOM.rglob("*.py"):
-        if "\ndef propose(" in path.read_text():
-            inside = path.relative_to(ROOM).with_suffix("").parts
-            yield ".".join(["ldjcheck.readings", *inside])
+        inside = path.relative_to(ROOM).with_suffix("").parts
+        for name in re.findall(r"^def (propose\w*)\(", path.read_text(), re.MULTILINE):
+            yield ".".join(["ldjcheck.readings", *inside]), name

@@ -40,6 +40,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
 def propose_beside(outcome: Outcome) -> Iterator[Reading]:
     """Yield the same of a layer whose number is one for all samples, with the batch first."""
     if any(f.code == "LDJ106" for f in outcome.result.findings):
+        # Nothing speaks for it but that it fits, which counts for no more than a name.
         reading = Reading(subject=outcome.subject, adopt=_told_beside)
         yield from _right_ones(reading, "named")
 

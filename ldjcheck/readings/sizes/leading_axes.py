@@ -2,7 +2,8 @@
 
 An ldj that has an entry for each entry of the leading axes is one that was not summed, or
 one of each sample of a layer whose event is what is left. Where the layer takes that by
-itself, and is right there, it is the event.
+itself, and nothing is wrong there, it is the event. Settling finds that by itself unless other
+dims come out than go in.
 """
 
 from __future__ import annotations
