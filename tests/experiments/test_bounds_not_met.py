@@ -295,8 +295,8 @@ class SpectrumOfOneSign(ScaleOfOneSign):
     """The same beside sizes of complex numbers, and of what is given by its name."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        y, ldj = super().forward(x)
         sizes = torch.fft.fft(self.scale).abs() + torch.abs(input=self.scale)
+        y, ldj = super().forward(x)  # after which nothing would be seen, had one raised
         return y + sizes.sum(), ldj
 
 
