@@ -48,9 +48,8 @@ class Temperature(nt.Transform):
         self.log_scale = nn.Parameter(0.5 + 0.3 * torch.randn(()))
 
     def forward(self, inputs, context=None):
-        return inputs * self.log_scale.exp(), self.log_scale.expand(
-            len(inputs)
-        )  # wrong
+        logabsdet = self.log_scale.expand(len(inputs))  # wrong
+        return inputs * self.log_scale.exp(), logabsdet
 
     def inverse(self, inputs, context=None):
         dims = inputs[0].numel()

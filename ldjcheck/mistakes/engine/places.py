@@ -234,8 +234,13 @@ def _assignments(place: Place | None, *, after: int = 0) -> list[ast.Assign]:
     return sorted(found, key=lambda node: -node.lineno)
 
 
-def _home(place: Place | None) -> ast.AST:
-    """Return the function around a place, or the file; an empty one where none is read."""
+def _home(
+    place: Place | None, kind: type[ast.FunctionDef | ast.ClassDef] = ast.FunctionDef
+) -> ast.AST:
+    """Return the function around a place, or the file; an empty one where none is read.
+
+    The class around it, where that is the `kind`.
+    """
     try:
         tree = ast.parse("".join(linecache.getlines(place.file)) if place else "")
     except (SyntaxError, ValueError):
@@ -244,7 +249,7 @@ def _home(place: Place | None) -> ast.AST:
         node
         for node in ast.walk(tree)
         if place is not None
-        and isinstance(node, ast.FunctionDef)
+        and isinstance(node, kind)
         and node.lineno <= place.line <= (node.end_lineno or node.lineno)
     ]
     return homes[-1] if homes else tree
@@ -470,7 +475,40 @@ def missing_statement(trace: Trace, node: Node) -> Place | None:
     itself = step is not None and node.place is not None and step == node.place
     if alone is not None and itself and _is_made_for(trace, alone, step):
         return alone  # a helper that the step's own function calls for its ldj
+    elsewhere = _of_its_class(trace, node, step)
+    if elsewhere is not None:
+        return (
+            elsewhere  # a method of its own says what the ldj is, and others run both
+        )
     return step if step is None else returned_name(trace, step) or step
+
+
+def _of_its_class(trace: Trace, node: Node, step: Place | None) -> Place | None:
+    """Return the one line on which the class that runs a step makes what the ldj sums.
+
+    None where that class itself calls what runs the step, at the place `step`.
+    """
+    made, home = node.place, _home(node.place, ast.ClassDef)
+    if made is None or step is None or not isinstance(home, ast.ClassDef):
+        return None
+    lines = range(home.lineno, (home.end_lineno or home.lineno) + 1)
+    if step.file == made.file and step.line in lines and step != made:
+        return None
+    summed = (each.place for each in _summed(trace) if each.place is not None)
+    found = {p.line: p for p in summed if p.file == made.file and p.line in lines}
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _summed(trace: Trace) -> Iterator[Node]:
+    """Yield what the ldj is a sum of, and what sums it."""
+    pending, seen = [trace.ldj], set[Node]()
+    while pending:
+        node = pending.pop()
+        if node is None or node in seen or node not in trace.own_set:
+            continue
+        seen.add(node)
+        yield node
+        pending += (node.argument(position) for position in linear_positions(node))
 
 
 def _only_statement(trace: Trace, *, linear: bool) -> Place | None:

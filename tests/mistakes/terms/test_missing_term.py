@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributions import constraints
+from torch.distributions.transforms import Transform
 
 import ldjcheck
 
@@ -104,3 +107,35 @@ def test_a_factor_below_zero_that_is_left_out_is_named() -> None:
     (found,) = ldjcheck.check(Mirrored()).findings
     assert found.code == "LDJ110"
     assert "self.k" in found.message
+
+
+class Squeezed(Transform):
+    """What it does and what it reports stand in methods that others call, each for itself."""
+
+    domain = codomain = constraints.real_vector
+    bijective = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = torch.linspace(-0.4, 0.8, 6)
+
+    def _call(self, x: Tensor) -> Tensor:
+        return x.asinh() * self.log_scale.exp()
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return (y * (-self.log_scale).exp()).sinh()
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.log_scale.expand(x.shape).sum(dim=-1)
+
+
+def test_a_step_is_missing_where_its_class_says_what_the_ldj_is() -> None:
+    pyro = pytest.importorskip("pyro.distributions.transforms")
+    first, last = pyro.affine_coupling(6, [8]), pyro.affine_coupling(6, [8])
+    flow = pyro.ComposeTransformModule([first, Squeezed(), pyro.permute(6), last])
+    report = ldjcheck.check(flow, direction="forward")
+    (finding,) = (f for f in report.findings if f.severity == "error")
+    assert finding.code == "LDJ110"
+    assert finding.location is not None
+    line = "return self.log_scale.expand(x.shape).sum(dim=-1)"
+    assert (finding.location.text or "").strip() == line
