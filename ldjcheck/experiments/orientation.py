@@ -47,6 +47,8 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     first, approximates = so_far.probes[0], bool(so_far.of(Approximated))
     if first.draw == 0 or not _has_orientation(bench):
         return
+    if all(side.exact.jacobian is None for side in so_far.sides[0].both):
+        return  # nor is one known where it is turned: nothing says that it is not folded
     shop = replace(bench, behaviour=False)
     runner, _, _ = shop.ready(first)
     if oriented(runner.layer, shop.fixed, "scales"):

@@ -37,7 +37,7 @@ from ldjcheck.oracle.structures.determinant import Determinant
 from ldjcheck.oracle.structures.permutation import parities
 from ldjcheck.running.observers.calls import Point, SubmoduleCall, SubmoduleCalls
 
-_PROBES = 2
+_PROBES = 1
 _ROUNDING = 2.0**10  # units that the rounding of products explains, per part
 _LOUD = 8.0  # times the noise that was seen, and no more, may a residual be
 _FACTOR = 1.1  # no power of two, by which nothing is rounded

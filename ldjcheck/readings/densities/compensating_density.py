@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.readings.densities.own_density import own_densities
+from ldjcheck.readings.densities.own_density import own_densities, says_the_same
 from ldjcheck.readings.reading import (
     Outcome,
     Reading,
@@ -61,6 +61,8 @@ def _is_right(subject: Subject, density: Layer, edited: set[Location | None]) ->
             runs_it = any(is_in_code(at, frame.f_code) for at in edited if at)
 
     for there in read_anew(density, subject.asked):
+        if says_the_same(there.subject, subject):
+            return False
         with trace_calls(hears):
             verdicts = look_at(there).comparison.verdicts
         usable = [verdict for verdict in verdicts if verdict.usable]

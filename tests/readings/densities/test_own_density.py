@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -384,3 +384,43 @@ def test_a_call_that_is_no_density_is_not_spoken_of() -> None:
     result = ldjcheck.check(Encodes(), shape=(3,)).result
     assert (result.status, result.unasked) == ("pass", ())
     assert "forward" not in result.inferred
+
+
+class Large(nn.Module):
+    """A flow of images, whose calls are counted."""
+
+    times = 1.0
+    asked: ClassVar[list[str]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Conv2d(1, 2, 3, padding=1)
+        rows, columns = torch.arange(23)[:, None], torch.arange(23)
+        self.register_buffer("mask", ((rows + columns) % 2).double())
+
+    def forward(self, x: Tensor) -> Pair:
+        s, t = self.net(x * self.mask).chunk(2, dim=1)
+        s = s.tanh() * (1 - self.mask)
+        return x * s.exp() + t * (1 - self.mask), s.sum(dim=(1, 2, 3))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        self.asked.append("log_prob")
+        z, ldj = self(x)
+        return NORMAL.log_prob(z).sum(dim=(1, 2, 3)) + self.times * ldj
+
+
+class LargeAndTurned(Large):
+    times = -1.0
+
+
+def test_a_density_of_many_dims_that_says_what_the_call_says_is_not_measured() -> None:
+    Large.asked.clear()
+    result = ldjcheck.check(Large(), shape=(1, 23, 23)).result
+    assert (result.status, result.unasked) == ("pass", ())
+    assert 0 < len(Large.asked) < 16  # a measurement is eleven calls more
+
+
+@pytest.mark.slow
+def test_a_density_of_many_dims_that_is_wrong_fails_beside_its_call() -> None:
+    (finding,) = ldjcheck.check(LargeAndTurned(), shape=(1, 23, 23)).findings
+    assert finding.code == "LDJ104"
