@@ -470,30 +470,20 @@ def missing_statement(trace: Trace, node: Node) -> Place | None:
     alone = _only_statement(trace, linear=apart)
     if alone is not None and (step is None or step.call in (alone.call, None)):
         return alone
-    if alone is not None and apart:
-        return alone  # map and ldj are computed in separate calls
+    if apart and (found := alone or _of_its_class(trace, node)) is not None:
+        return found  # map and ldj are computed in separate calls
     itself = step is not None and node.place is not None and step == node.place
     if alone is not None and itself and _is_made_for(trace, alone, step):
         return alone  # a helper that the step's own function calls for its ldj
-    elsewhere = _of_its_class(trace, node, step)
-    if elsewhere is not None:
-        return (
-            elsewhere  # a method of its own says what the ldj is, and others run both
-        )
     return step if step is None else returned_name(trace, step) or step
 
 
-def _of_its_class(trace: Trace, node: Node, step: Place | None) -> Place | None:
-    """Return the one line on which the class that runs a step makes what the ldj sums.
-
-    None where that class itself calls what runs the step, at the place `step`.
-    """
+def _of_its_class(trace: Trace, node: Node) -> Place | None:
+    """Return the one line on which the class that runs a step makes what the ldj sums."""
     made, home = node.place, _home(node.place, ast.ClassDef)
-    if made is None or step is None or not isinstance(home, ast.ClassDef):
+    if made is None or not isinstance(home, ast.ClassDef):
         return None
     lines = range(home.lineno, (home.end_lineno or home.lineno) + 1)
-    if step.file == made.file and step.line in lines and step != made:
-        return None
     summed = (each.place for each in _summed(trace) if each.place is not None)
     found = {p.line: p for p in summed if p.file == made.file and p.line in lines}
     return next(iter(found.values())) if len(found) == 1 else None
