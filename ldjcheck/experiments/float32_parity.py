@@ -80,7 +80,9 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None
     scattered = torch.zeros_like(off)
     if far.any():
         scattered = _scattered(promoted, direction, same_x, frozen, there, patient)
-    apart = far & (off > CLEARLY * (scattered + unit * (1.0 + there.abs())))
+    slack = CLEARLY * (scattered + unit * (1.0 + there.abs()))
+    # Few draws bound rounding loosely; of what is of no consequence more is asked.
+    apart = far & (off > torch.where(off > _NOTICED, slack, CLEARLY * slack))
     if not (apart | overflowed).any():
         coarse = float(scattered.max()) > _NOTICED and bool(far.any())
         if coarse:
