@@ -127,10 +127,11 @@ def _groups(
     for number, edges in numbers.items():  # one constant, written into several branches
         if len({node.place.span for node, _ in edges if node.place is not None}) > 1:
             groups["edge", _NUMBER, number] = list(edges)
-    for edges in uses.values():
+    for used, edges in uses.items():
         node, position = edges[0]
         assert node.place is not None
-        value_key = ("value", node.place.span, node.name, position, len(edges))
+        is_own = used in trace.own_set  # a loop begins with what comes from outside
+        value_key = ("value", node.place.span, node.name, position, len(edges), is_own)
         groups.setdefault(value_key, []).extend(edges)
     return groups
 

@@ -266,9 +266,42 @@ LOG = Written(
     shape=(4,),
     names="slope",
 )
+OF_THE_OUTPUT = Written(
+    "LDJ112",
+    "the way back asks for the ldj of all turns of a loop where it began",
+    """
+ class Layer(nn.Module):
+     def __init__(self):
+         super().__init__()
+         self.a = nn.Parameter(0.3 * torch.randn(3, 4))
+         self.b = nn.Parameter(0.3 * torch.randn(3, 4))
+
+     def log_det(self, x):
+         total = x.new_zeros(len(x))
+         for a, b in zip(self.a, self.b):
+             slope = 1 + (x * a.exp() + b) ** 2
+             total = total + (a - 0.5 * slope.log()).sum(1)
+             x = torch.asinh(x * a.exp() + b)
+         return total
+
+     def forward(self, x):
+         ldj = self.log_det(x)
+         for a, b in zip(self.a, self.b):
+             x = torch.asinh(x * a.exp() + b)
+         return x, ldj
+
+     def inverse(self, y):
+         x = y
+         for a, b in zip(reversed(self.a), reversed(self.b)):
+             x = (torch.sinh(x) - b) * (-a).exp()
+-        return x, -self.log_det(y)
++        return x, -self.log_det(x)
+""",
+    shape=(4,),
+)
 BLAMED = (
     INTERMEDIATE, OPERATION, INSIDE_A_SUM, ALIAS, SHARED_HELPER, COUNT_HELD, AXES,
-    ONE_LESS, NUMBER_OF_MAP, RETURNED, ROUNDS, LOG,
+    ONE_LESS, NUMBER_OF_MAP, RETURNED, ROUNDS, LOG, OF_THE_OUTPUT,
 )  # fmt: skip
 
 
