@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import math
 import types
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from ldjcheck.calling.domains import REAL
 from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.errors import LAYERS_OWN
-from ldjcheck.object_graph import attributes, reachable
+from ldjcheck.object_graph import attributes, reachable, tensors
 from ldjcheck.records import Calls, Domain, Layer, Options, Probe, Shape
 from ldjcheck.records.asked import Given, Stage
 from ldjcheck.records.side import Turned
@@ -42,6 +42,7 @@ from ldjcheck.running.snapshot.isolation import (
 )
 
 _PLAIN = (bool, int, float, str, tuple)  # values that say how a layer is built
+_TIMES = 2  # as large is another size: what is halved still can be
 _GAIN = 2.0  # of a move of weights: as far as to initialise them once more
 _FUNCTIONS = (types.FunctionType, types.MethodType)  # are not built by a class of users
 
@@ -159,6 +160,30 @@ class Bench:
             return None
         layer = replace(self.layer, obj=built, rebuild=None)
         return replace(self, layer=layer, masters={}, idle={})
+
+    def for_other_sizes(self) -> Iterator[Bench]:
+        """Yield the bench with the layer as its class builds it for events of other sizes.
+
+        An argument is the size of an axis where a layer of that size holds tensors of the
+        shapes that this one's have, and one of another size does not.
+        """
+        obj = self.layer.obj
+        own = [tensor.shape for tensor in tensors(obj)]
+        for axis, size in enumerate(self.shape):
+            other = _TIMES * size
+            shape = (*self.shape[:axis], other, *self.shape[axis + 1 :])
+            for name in _arguments(obj):
+                reseed(self.options.seed)
+                try:
+                    built = [built_like(obj, **{name: n}) for n in (size, other)]
+                except LAYERS_OWN:
+                    continue
+                held = [[t.shape for t in tensors(each)] for each in built]
+                if built[1] is not None and held[0] == own != held[1]:
+                    layer = replace(self.layer, obj=built[1], rebuild=None)
+                    at = replace(self, layer=layer, shape=shape, masters={}, idle={})
+                    yield at
+                    break
 
     def _kind(self) -> Hashable:
         """Return what copies are alike in."""
@@ -437,6 +462,14 @@ class Bench:
             if isinstance(item, torch.nn.Embedding)
         ]
         return 0, min(held, default=2)
+
+
+def _arguments(obj: Any) -> tuple[str, ...]:
+    """Return what the class of a layer is called with; nothing of what has none."""
+    try:
+        return tuple(inspect.signature(type(obj)).parameters)
+    except (TypeError, ValueError):  # of some that are written in C
+        return ()
 
 
 def built_like(obj: Any, **others: Any) -> Any:

@@ -73,6 +73,9 @@ def with_fixes(
         return findings
     live = Live(_files(questions))
     plans = plans.with_values_at(c for q in questions for c in q.rehearsal.left_out)
+    plans = plans.with_sizes_of(bench)
+    if plans.built:
+        questions = [replace(each, at_other_sizes=True) for each in questions]
     found = _fix(live, questions, Verification(bench, comparison, plans, live))
     if found is None:
         return findings
@@ -119,10 +122,11 @@ def _named(live: Live, question: Question, found: Found) -> Finding:
 
 def _renamed(finding: Finding, rule: Rule, told: Explanation) -> Finding:
     known = tuple(e for e in finding.evidence if e != wrong_derivative.ALONE)
-    message = rule.told(told)
+    fits = (finding.name if n == rule.name else n for n in finding.also_fits)
     return replace(
-        finding, code=rule.code, name=rule.name, message=message, evidence=known
-    )
+        finding, code=rule.code, name=rule.name, message=rule.told(told),
+        evidence=known, also_fits=tuple(fits),
+    )  # fmt: skip
 
 
 def _where(

@@ -102,6 +102,7 @@ class Question:
     diagnosis: Diagnosis
     rehearsal: Rehearsal
     known_right: tuple[CodeType, ...] = ()  # code that nothing is edited in
+    at_other_sizes: bool = False  # also where the layer is built for another one
 
     def may_edit(self, change: Change) -> bool:
         """Whether an edit leaves alone what is known to be right."""
@@ -121,7 +122,8 @@ class Question:
 def candidates(live: Live, question: Question) -> Iterator[Change]:
     """Yield edits for one finding, the plainest first, no edit twice."""
     seen: set[tuple[Replacement, ...]] = set()
-    guessed = question.rehearsal.sizes < 2 and _may_be_a_count(question)
+    one_size = question.rehearsal.sizes < 2 and not question.at_other_sizes
+    guessed = one_size and _may_be_a_count(question)
     unwritten = ("number", "count") if question.is_of_a_number else ("number",)
     for changes, most in _rounds(live, question):
         tried = 0
@@ -237,6 +239,8 @@ def is_contested(live: Live, question: Question, change: Change) -> bool:
     """
     rehearsal = question.rehearsal
     many = rehearsal.sizes > 1
+    if question.at_other_sizes:
+        return False  # it was run there
     if change.kind == "number" and question.is_of_a_number:
         best = question.explanations[0]
         number = best.multiplier.number if best.multiplier is not None else Fraction()

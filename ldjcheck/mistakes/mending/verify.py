@@ -194,6 +194,23 @@ class Plans:
     by_value: tuple[Probe, ...]
     whole: Whole | None = None
     ranks: tuple[Probe, ...] = ()  # events of all ranks that a map of entries takes
+    built: tuple[tuple[Bench, Probe], ...] = ()  # for a size that it takes no other of
+
+    def with_sizes_of(self, bench: Bench) -> Plans:
+        """Return the plans with the layer as it is built for another size than its one.
+
+        What is right at one size may count it: twice a term is dims - 1 of it at three.
+        """
+        first, *more = (*self.closely, *self.by_value)
+        if any(probe.shape != first.shape for probe in more):
+            return self
+        found = []
+        for other in bench.for_other_sizes():
+            at = replace(first, shape=other.shape)
+            with contextlib.suppress(FailedCallError):
+                _output(other, at)
+                found.append((other, at))
+        return replace(self, built=tuple(found))
 
     def with_values_at(self, more: Iterable[Probe]) -> Plans:
         """Return the plans with further configurations where the values are compared."""
@@ -241,7 +258,7 @@ class Verification:
         cannot be, the ranks count that are right in a direction that was never wrong.
         """
         residual, ranks = self.residual(changes), self.ranks
-        if residual is None:
+        if residual is None or not self._holds_as_built(changes):
             return None
         if not self._is_right_by_kind(changes):
             return Weighed(changes, residual, sure=False)
@@ -356,6 +373,11 @@ class Verification:
             return agrees_at(self.bench, ranks, asked) and all(
                 agrees_at(other, (probe,), asked) for other in others
             )
+
+    def _holds_as_built(self, changes: Sequence[Replacement]) -> bool:
+        """Return whether the layer is right with edits where it is built for other sizes."""
+        with self.live.edited(changes):
+            return all(agrees_at(b, (at,), self._wrong) for b, at in self.plans.built)
 
     def _with_other_numbers(
         self, probe: Probe, changes: Sequence[Replacement]

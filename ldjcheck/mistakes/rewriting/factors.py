@@ -203,9 +203,11 @@ def by_count(site: Site, multiplier: Multiplier) -> Iterator[Change]:
                 yield site.put(node, factor, 0.3 + 0.01 * index, kind)
     is_product = not (multiplier.is_scaled or multiplier.below)
     known = multiplier.above if is_product else ()
+    told = multiplier if known else None
     for index, text in enumerate(counts_for(site, known)):
         for change in _times(site, text, None):
-            yield replace(change, cost=change.cost + 0.01 * index)
+            cost = change.cost + 0.01 * index
+            yield replace(change, cost=cost, multiplier=told)
     if not divides:
         yield from dropped(site)
 
@@ -375,6 +377,9 @@ def counts_for(site: Site, count: Sequence[str] | None) -> Iterator[str]:
         for name in names:
             yield " * ".join(f"{name}.shape[{_AXES[size][0]}]" for size in sizes)
     if sizes == ("active dims",):
+        parts = [name for name in site.names if name not in ("self", "cls", *names)]
+        nearest = parts[:-_HELD:-1]  # a half of what was split
+        yield from (f"{name}[0].numel()" for name in nearest)
         for name in dict.fromkeys(_masks(site)):
             yield f"{name}.sum()"
             yield f"(1 - {name}).sum()"
