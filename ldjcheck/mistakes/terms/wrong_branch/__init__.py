@@ -45,7 +45,7 @@ def _edits(use: Use) -> Iterator[ValueEdit]:
 def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanation]:
     from ldjcheck.mistakes.terms.wrong_branch.regions import region_explanations
 
-    return region_explanations(case.traces, case.targets)
+    return region_explanations(case)
 
 
 PAGE = Page(

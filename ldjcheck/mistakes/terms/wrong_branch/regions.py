@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.case import (
+    Case,
     Item,
     Target,
     edited,
@@ -25,17 +26,21 @@ from ldjcheck.torch_ops import BOUNDED
 # right from wrong on every sample, and on no fewer right ones than this.
 _RIGHT = 0.08
 _TOLD_APART = 3
+_WORK = 1_000_000  # operations that are run again, for each way to read a condition
 
 
-def region_explanations(
-    traces: Sequence[Trace], targets: Sequence[Target]
-) -> Iterator[Explanation]:
-    """Yield edits that follow the map's own conditions, and regions that are right."""
+def region_explanations(case: Case) -> Iterator[Explanation]:
+    """Yield edits that follow the map's own conditions, and regions that are right.
+
+    Raises:
+        TimeIsUpError: the case's deadline came first.
+    """
+    traces = case.traces
     conditions = [_conditions(trace, trace.order) for trace in traces]
     written = [_conditions(trace, trace.own) for trace in traces]
     if not any(conditions):  # the map's kink is in an operation: the ldj's own is left
-        yield from _other_conditions(traces, targets, written)
-    yield from _other_conditions(traces, targets, conditions)
+        yield from _other_conditions(case, written)
+    yield from _other_conditions(case, conditions)
     yield from _right_regions(traces, conditions)
 
 
@@ -49,16 +54,20 @@ def _conditions(trace: Trace, nodes: Sequence[Node]) -> list[Node]:
 
 
 def _other_conditions(
-    traces: Sequence[Trace], targets: Sequence[Target], conditions: list[list[Node]]
+    case: Case, conditions: list[list[Node]]
 ) -> Iterator[Explanation]:
-    count = min(len(found) for found in conditions)
-    for target in targets:
+    apart = _told_apart(conditions)
+    if len(apart) * len(case.targets) * len(case.traces[0].own) > _WORK:
+        return  # as of a solver, each of whose turns asks whether it is done
+    for target in case.targets if apart else ():
         if target.kind == "value" or target.single:
             continue
-        for index in range(count):
+        for index in apart:
+            if case.deadline is not None:
+                case.deadline.check()
             for negated in (False, True):
                 for edit in (_as_condition, _as_mask):
-                    if _agrees(traces, target, conditions, index, negated, edit):
+                    if _agrees(case.traces, target, conditions, index, negated, edit):
                         node = user_node(target.first)
                         written = edit is _as_condition
                         kind = (
@@ -71,6 +80,16 @@ def _other_conditions(
                             operand=source_text(conditions[0][index].place),
                             rank=-node.index,
                         )
+
+
+def _told_apart(conditions: list[list[Node]]) -> list[int]:
+    """Return which conditions tell entries apart, the first of those that are alike."""
+    found: dict[bytes, int] = {}
+    for index, nodes in enumerate(zip(*conditions, strict=False)):
+        values = torch.cat([node.value.flatten() for node in nodes])
+        if values.any() and not values.all():
+            found.setdefault(values.cpu().numpy().tobytes(), index)
+    return list(found.values())
 
 
 def _agrees(
