@@ -83,8 +83,10 @@ const back = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(
   .backgroundColor; if (!c.includes('rgba(0, 0, 0, 0)')) return c; }
   return 'rgb(255,255,255)'; };
 let lowest = [99, ''];
+document.querySelectorAll('details').forEach(e => { e.open = true; });
 for (const e of document.querySelectorAll('body *:not(svg *):not(.skip)')) {
   if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+  if (!e.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
   const a = lum(getComputedStyle(e).color), b = lum(back(e));
   const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   if (ratio < lowest[0]) lowest = [ratio, e.outerHTML.slice(0, 80)];
