@@ -76,18 +76,23 @@ return found;
 """Names numbers of tables that do not stand under their head, or lie off the screen."""
 
 LOWEST = """
-const lum = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => x / 255)
+const parts = c => c.match(/[\\d.]+/g).map(Number);
+const lum = c => { const v = c.slice(0, 3).map(x => x / 255)
   .map(x => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
   return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
-const back = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e)
-  .backgroundColor; if (!c.includes('rgba(0, 0, 0, 0)')) return c; }
-  return 'rgb(255,255,255)'; };
+const canvas = document.body.appendChild(document.createElement('div'));
+canvas.style.background = 'Canvas'; // what lies under a page that has no colour of its own
+const paper = parts(getComputedStyle(canvas).backgroundColor);
+const back = e => { if (!e) return paper;
+  const [r, g, b, a = 1] = parts(getComputedStyle(e).backgroundColor);
+  const under = a === 1 ? paper : back(e.parentElement);
+  return [r, g, b].map((x, n) => a * x + (1 - a) * under[n]); };
 let lowest = [99, ''];
 document.querySelectorAll('details').forEach(e => { e.open = true; });
 for (const e of document.querySelectorAll('body *:not(svg *):not(.skip)')) {
   if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
   if (!e.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
-  const a = lum(getComputedStyle(e).color), b = lum(back(e));
+  const a = lum(parts(getComputedStyle(e).color)), b = lum(back(e));
   const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   if (ratio < lowest[0]) lowest = [ratio, e.outerHTML.slice(0, 80)];
 }
