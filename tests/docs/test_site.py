@@ -128,13 +128,13 @@ def test_what_is_wrong_is_red_and_what_is_right_is_green(
 
 HIDDEN = """
 const wide = document.documentElement.clientWidth;
-return [...document.querySelectorAll('.highlight-console pre')]
+return [...document.querySelectorAll('.highlight pre')]
   .filter(e => e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > wide)
   .map(e => e.textContent.slice(0, 60));
 """
 
 
-def test_verdicts_and_numbers_lie_on_the_screen_of_a_telephone(
+def test_verdicts_numbers_and_code_lie_on_the_screen_of_a_telephone(
     site: Path, browser: Browser
 ) -> None:
     faults = {}
