@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -11,7 +10,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from busy import busy, needs_one_processor
 
 from ldjcheck.cli.commands.check import rounds
 from ldjcheck.targets.static_check import files_of
@@ -90,38 +88,3 @@ def test_it_goes_on_until_it_is_interrupted(folder: Path) -> None:
             assert process.wait(60) == 130
         finally:
             process.kill()
-
-
-HALF = """
-import torch
-
-class Half(torch.nn.Module):
-    def forward(self, x):
-        return x / 2, -torch.full_like(x, 2.0).log().mean(1)
-"""
-
-
-def first_round(target: str) -> str:
-    """Return what is shown of a target until its files are waited for."""
-    command = [sys.executable, "-m", "ldjcheck", target, "--watch", "--timeout", "8"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        shown = ""
-        for line in process.stdout:
-            shown += line
-            if re.match(r"\d+ mistake", line):
-                break
-        process.kill()
-    return re.sub(r"\(\d+\.\d s\)", "", shown)
-
-
-@pytest.mark.slow
-@needs_one_processor
-def test_a_busy_machine_shows_what_a_quiet_one_does(
-    write: Callable[[str, str], Path],
-) -> None:
-    write("half.py", HALF)
-    quiet = first_round("half.py:Half")
-    assert "LDJ105" in quiet
-    with busy(8):
-        assert first_round("half.py:Half") == quiet
