@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.records import Law, Sample
 from ldjcheck.records.result import SublayerLine
 from ldjcheck.report.blocks import figures
+from ldjcheck.report.blocks.layout import shorten_middle
 from ldjcheck.report.pictures.contents import MOST_PARTS, name_of
 from ldjcheck.report.pictures.palette import (
     EXACT,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_LONGEST = 20  # characters of a name below a bar
 _WIDTH = 0.38  # of a bar; two stand side by side
 _BEYOND = 1.3  # times the largest number: there ends what is infinite
 
@@ -68,7 +70,8 @@ def draw_dims(
 def draw_sublayers(axes: Axes, parts: Sequence[SublayerLine]) -> None:
     """Draw both numbers of each sublayer of a flow, by its name."""
     _pair(axes, [(part.exact, part.reported) for part in parts])
-    axes.set_xticks(range(len(parts)), list(map(name_of, parts)), rotation=40)
+    names = [shorten_middle(name_of(part), _LONGEST) for part in parts]
+    axes.set_xticks(range(len(parts)), names, rotation=40)
     for label in axes.get_xticklabels():  # each ends at the tick that it belongs to
         label.set(horizontalalignment="right", rotation_mode="anchor")
     axes.set_ylabel("part of the ldj, nats")
