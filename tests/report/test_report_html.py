@@ -39,7 +39,9 @@ WHOLE = dataclasses.replace(
         DRAWN.portrait,
         excerpts=(Excerpt(file="deq.py", cell=None, start=38, lines=LINES),),
     ),
-    sublayers=(SUBLAYER,),
+    sublayers=(
+        dataclasses.replace(SUBLAYER, sublayer="steps_of_the_whole_flow_in_order[1]"),
+    ),
 )
 
 
