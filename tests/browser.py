@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WIDE, NARROW = 1280, 390
+WIDE, MIDDLE, NARROW = 1280, 768, 390
 _HEIGHT = 900
 _TALLEST = 12_000
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -50,6 +50,55 @@ return found;
 """
 """Names what is cut off at the right edge, or inside of a box that does not scroll."""
 
+ASTRAY = """
+const wide = document.documentElement.clientWidth, found = [];
+for (const table of document.querySelectorAll('table')) {
+  const shown = row => [...row.cells].filter(e => e.getBoundingClientRect().width);
+  const ink = cell => { const r = document.createRange(); r.selectNodeContents(cell);
+    return r.getBoundingClientRect(); };
+  let edge = wide;
+  for (let e = table.parentElement; e; e = e.parentElement)
+    edge = Math.min(edge, Math.ceil(e.getBoundingClientRect().right));
+  if (!table.tHead || !table.getBoundingClientRect().width) continue;
+  const heads = shown(table.tHead.rows[0]);
+  for (const row of [...table.rows].filter(r => r.parentElement !== table.tHead)) {
+    shown(row).forEach((cell, n) => {
+      if (!/^[-+]?[\\d.]+(e-?\\d+)?$/.test(cell.textContent.trim())) return;
+      const box = ink(cell), head = heads[n] && ink(heads[n]);
+      const beside = !head || box.left >= head.right || head.left >= box.right;
+      if (beside || box.right > edge)
+        found.push(row.textContent.trim() + ': ' + cell.textContent);
+    });
+  }
+}
+return found;
+"""
+"""Names numbers of tables that do not stand under their head, or lie off the screen."""
+
+LOWEST = """
+const parts = c => c.match(/[\\d.]+/g).map(Number);
+const lum = c => { const v = c.slice(0, 3).map(x => x / 255)
+  .map(x => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
+const canvas = document.body.appendChild(document.createElement('div'));
+canvas.style.background = 'Canvas'; // what lies under a page that has no colour of its own
+const paper = parts(getComputedStyle(canvas).backgroundColor);
+const back = e => { if (!e) return paper;
+  const [r, g, b, a = 1] = parts(getComputedStyle(e).backgroundColor);
+  const under = a === 1 ? paper : back(e.parentElement);
+  return [r, g, b].map((x, n) => a * x + (1 - a) * under[n]); };
+let lowest = [99, ''];
+document.querySelectorAll('details').forEach(e => { e.open = true; });
+for (const e of document.querySelectorAll('body *:not(svg *):not(.skip)')) {
+  if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+  if (!e.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
+  const a = lum(parts(getComputedStyle(e).color)), b = lum(back(e));
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  if (ratio < lowest[0]) lowest = [ratio, e.outerHTML.slice(0, 80)];
+}
+return lowest;
+"""
+"""Says how little any text stands out from what is behind it, and which."""
 
 DRAWN = """
 const done = arguments[0];
@@ -86,6 +135,11 @@ class Browser:
     def clipped(self, besides: str = "") -> list[str]:
         """Return what a reader cannot see whole; nothing inside of some elements."""
         found: list[str] = self.ask(CLIPPED, besides)
+        return found
+
+    def astray(self) -> list[str]:
+        """Return the numbers that are not under their heads, or not on the screen."""
+        found: list[str] = self.ask(ASTRAY)
         return found
 
     def overflow(self) -> int:

@@ -186,18 +186,23 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LawPoint:
-    """One size at which the law was seen to hold."""
+    """One size at which the law was seen to hold; `count` is what the law counts there."""
 
     dims: int
     difference: float
+    count: float | None = field(default=None, metadata=UNWRITTEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Law:
-    """The formula that the difference obeys, with the sizes at which it was tried."""
+    """The formula that the difference obeys, with the sizes at which it was tried.
+
+    `over` is what it counts, such as `H*W`.
+    """
 
     expression: str
     points: tuple[LawPoint, ...] = ()
+    over: str = field(default="dims", metadata=UNWRITTEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

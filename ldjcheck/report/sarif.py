@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ldjcheck import __version__
-from ldjcheck.mistakes import RULES
+from ldjcheck.mistakes import RULES, Rule, sections
 from ldjcheck.records import Edit, Location, Result, Run, Severity
 from ldjcheck.report.blocks.title import Mistake, in_order
 from ldjcheck.report.style import Style
@@ -62,10 +62,20 @@ def _rules(
         rule: dict[str, Any] = {"id": code, "name": names[code]}
         if code in known:
             rule["shortDescription"] = {"text": known[code].summary}
-            rule["help"] = {"text": f"ldjcheck explain {code}"}
+            typed = f"ldjcheck explain {code}"
+            rule["help"] = {"text": typed, "markdown": _page(known[code])}
             rule["defaultConfiguration"] = {"level": _LEVELS[known[code].severity]}
         rules.append(rule)
     return rules
+
+
+def _page(rule: Rule) -> str:
+    """Return the page of a rule: a scanner shows it beside the code, so it needs no link."""
+    blocks = [rule.page.what]
+    for each in sections(rule.page):
+        fenced = f"```{each.kind}\n{each.body}\n```"
+        blocks += [f"## {each.heading}", each.body if each.kind == "prose" else fenced]
+    return "\n\n".join(blocks)
 
 
 def _result(result: Result, mistake: Mistake, codes: Sequence[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import torch
 from command import ldjcheck_in
 
 import ldjcheck
+from ldjcheck.report import Style, html
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,7 +115,9 @@ def test_in_python_they_name_the_layer_as_its_caller_does(folder: Path) -> None:
     exec(FLOWS, space)
     my_flow = space["Affine"](2)  # type: ignore[operator]
     report = ldjcheck.check(my_flow, shape=(2,), seed=4)
-    for face in (str(report), report.details, report._repr_mimebundle_()["text/html"]):
+    page = html.render(report.run, Style(color=False, verbosity=0))
+    cell = report._repr_mimebundle_()["text/html"]
+    for face in (str(report), report.details, page, cell):
         text = unescape(re.sub("</?pre[^>]*>", "\n\n", face))
         numbers = printed(lines_of(text), my_flow=my_flow)
         sample = report.sample("forward", 0)

@@ -297,6 +297,15 @@ def test_a_report_in_a_file_leaves_the_text_on_the_screen(
     assert '<error message="LDJ002' in (tmp_path / "out.xml").read_text()
 
 
+@pytest.mark.slow
+def test_a_log_is_not_told_what_is_being_done(
+    ldjcheck: Callable[..., Ran], write: Callable[[str, str], Path]
+) -> None:
+    write("slow.py", "import time; time.sleep(2)\nfrom scale import Scale\n")
+    ran = ldjcheck("slow.py:Scale")  # longer than a terminal waits for such a line
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("word", "told"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -90,6 +91,26 @@ def test_a_comment_of_a_cell_ignores_what_is_found_in_its_line(
     capsys.readouterr()
     assert magic("Twice --shape 3") is None
     assert "line 3: ignore[LDJ119]: give the reason: " in capsys.readouterr().out
+
+
+def test_who_waits_in_a_notebook_sees_a_line_that_goes_away(
+    magic: Magic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from IPython import get_ipython
+    from IPython.utils.capture import capture_output
+
+    def shown() -> list[str]:
+        with capture_output() as seen:  # type: ignore[no-untyped-call]
+            magic("Scale --shape 3 --direction forward")
+        return [each.data["text/html"] for each in seen.outputs]
+
+    monkeypatch.setattr("ldjcheck.report_hooks.SILENT", 0.0)
+    assert shown() == []  # a terminal is no notebook
+    monkeypatch.setattr(get_ipython(), "kernel", object(), raising=False)  # type: ignore[no-untyped-call]
+    *told, last = shown()
+    assert told
+    assert all(re.fullmatch(r"<small>[a-z ]+, \d s</small>", each) for each in told)
+    assert last == ""
 
 
 def test_what_cannot_be_built_is_answered_by_what_to_type(magic: Magic) -> None:

@@ -6,12 +6,15 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from command import ldjcheck_in
 
 from ldjcheck.cli import main
 
@@ -29,6 +32,28 @@ def test_the_hook_calls_the_command_on_python_and_notebooks() -> None:
     assert hook["id"] == hook["entry"] == "ldjcheck"
     assert hook["types_or"] == ["python", "jupyter"]
     assert hook["language"] == "system"
+
+
+FORGOTTEN = """
+import torch
+
+class Twice(torch.nn.Module):
+    def forward(self, x):
+        return 2 * x, torch.zeros(len(x))
+"""
+RIGHT = FORGOTTEN.replace("torch.zeros(len(x))", "torch.full_like(x, 2).log().sum(1)")
+
+
+@pytest.mark.slow
+def test_the_hook_stops_a_commit_of_what_is_wrong_and_no_other(tmp_path: Path) -> None:
+    """As pre-commit runs it: the entry, with the names of the files that changed."""
+    (hook,) = read(".pre-commit-hooks.yaml")
+    _, *arguments = shlex.split(hook["entry"])
+    (tmp_path / "right.py").write_text(RIGHT)
+    (tmp_path / "wrong.py").write_text(FORGOTTEN)
+    assert ldjcheck_in(tmp_path, *arguments, "right.py").returncode == 0
+    ran = ldjcheck_in(tmp_path, *arguments, "right.py", "wrong.py")
+    assert (ran.returncode, "wrong.py:Twice" in ran.stdout) == (1, True)
 
 
 def test_the_action_hands_on_each_line_as_one_word(tmp_path: Path) -> None:
@@ -85,6 +110,19 @@ def test_a_shell_completes_options_and_commands(typed: str, offered: str) -> Non
         main, env=setting, prog_name="ldjcheck", complete_var="_LDJCHECK_COMPLETE"
     )
     assert f"plain,{offered}" in ran.output.splitlines()
+
+
+def test_the_line_of_the_docs_gives_a_shell_completion() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"`(eval .*COMPLETE.*)`", page)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    if shutil.which("ldjcheck", path=path) is None:
+        pytest.skip("the command is not installed")
+    ran = subprocess.run(
+        ["bash", "-c", f"{line}; complete -p ldjcheck"],
+        env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "ldjcheck_completion ldjcheck" in ran.stdout
 
 
 def test_a_shell_offers_files_as_targets() -> None:

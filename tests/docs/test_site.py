@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import NARROW, WIDE, Browser, opened_browser
+from browser import LOWEST, MIDDLE, NARROW, WIDE, Browser, opened_browser
 
 from ldjcheck.mistakes import RULES
 
@@ -108,22 +108,44 @@ def test_verdicts_and_edits_of_a_console_have_their_colours(site: Path) -> None:
     assert 'rel="icon" href="_static/icon.svg"' in text.replace("shortcut ", "")
 
 
-HIDDEN = """
-const wide = document.documentElement.clientWidth;
-return [...document.querySelectorAll('.highlight-console .gd, .highlight-console .gi')]
-  .filter(e => e.getBoundingClientRect().right > wide).map(e => e.textContent);
+INKS = """
+const marks = document.querySelectorAll('.highlight-console :is(.gd, .gi)');
+return [...marks].map(e => [e.className,
+  ...getComputedStyle(e).color.match(/\\d+/g).map(Number)]);
 """
 
 
-def test_verdicts_lie_on_the_screen_of_a_telephone(
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_what_is_wrong_is_red_and_what_is_right_is_green(
+    site: Path, browser: Browser, *, dark: bool
+) -> None:
+    browser.open(site / "getting-started.html", dark=dark)
+    inks = browser.ask(INKS)
+    assert {name for name, *_ in inks} == {"gd", "gi"}
+    for name, red, green, blue in inks:
+        assert (red if name == "gd" else green) == max(red, green, blue)
+
+
+HIDDEN = """
+const wide = document.documentElement.clientWidth;
+return [...document.querySelectorAll('.highlight pre')]
+  .filter(e => e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > wide)
+  .map(e => e.textContent.slice(0, 60));
+"""
+
+
+def test_verdicts_numbers_and_code_lie_on_the_screen_of_a_telephone(
     site: Path, browser: Browser
 ) -> None:
-    for page in ("getting-started", "first-layer", "command-line"):
+    faults = {}
+    for page in pages(site):
         browser.open(site / f"{page}.html", width=NARROW)
-        assert browser.ask(HIDDEN) == [], page
+        if found := browser.ask(HIDDEN):
+            faults[page] = found
+    assert faults == {}
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("width", [NARROW, MIDDLE, WIDE])
 def test_nothing_is_cut_off(site: Path, browser: Browser, width: int) -> None:
     faults = {}
     for page in pages(site):
@@ -162,3 +184,54 @@ def test_pictures_and_text_are_there_in_the_dark(site: Path, browser: Browser) -
     """)
     assert ink[0] == ink[1]
     assert browser.problems() == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_all_text_stands_out_from_what_is_behind_it(
+    site: Path, browser: Browser, *, dark: bool
+) -> None:
+    faults = {}
+    for page in pages(site):
+        browser.open(site / f"{page}.html", dark=dark)
+        ratio, where = browser.ask(LOWEST)
+        if ratio < 4.5:
+            faults[page] = (ratio, where)
+    assert faults == {}
+
+
+FOCUSED = """
+const e = document.activeElement, style = getComputedStyle(e);
+return [e.className, style.outlineStyle !== 'none' || e.matches('input')];
+"""
+
+
+def test_the_keyboard_skips_to_the_content_and_is_seen_on_its_way(
+    site: Path, browser: Browser
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open(site / "getting-started.html")
+    met = []
+    for _ in range(12):
+        browser.driver.switch_to.active_element.send_keys(Keys.TAB)
+        met.append(browser.ask(FOCUSED))
+    assert "skip-to-content" in met[0][0]
+    assert all(is_seen for _, is_seen in met)
+    assert len({name for name, _ in met}) > 2
+
+
+SURROUNDING = """
+const around = '.sidebar-drawer, .toc-drawer, .mobile-header, .copybtn';
+return [...document.querySelectorAll(around)]
+  .filter(e => e.checkVisibility()).map(e => e.className);
+"""
+
+
+def test_a_page_is_printed_without_what_surrounds_it(
+    site: Path, browser: Browser
+) -> None:
+    for page in PHOTOGRAPHED:
+        browser.open(site / f"{page}.html", dark=True)
+        browser.print_media()
+        assert browser.overflow() == 0, page
+        assert browser.ask(SURROUNDING) == [], page

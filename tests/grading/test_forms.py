@@ -7,9 +7,11 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
+from browser import LOWEST, MIDDLE, NARROW, WIDE, opened_browser
 
 from grading.test_scoring import MEAN, ONE, TWO, a_class, marked, outcome
 from ldjcheck.classroom.lessons import hint_for
@@ -180,8 +182,35 @@ def test_a_page_shows_a_student_the_own_code_and_at_last_the_line(level: str) ->
     assert ("   6      a = x * &#39;&lt;/pre&gt;&#39;" in page) == (level != "hint")
     assert ("<mark>   7      return a.mean()</mark>" in page) == (level == "fix")
     assert "something else" not in page
+    assert ("Look at <code>Scale.ldj</code>." in page) == (level != "hint")
     assert ("<pre>- a.mean()\n+ a.sum()</pre>" in page) == (level == "fix")
     assert "<script" not in page
+
+
+@pytest.mark.slow
+def test_pages_of_a_class_are_read_on_every_screen(tmp_path: Path) -> None:
+    own = Written(name="Scale.ldj", file="f.py", line=5, text="\n".join("abc"), form="",
+                  last=7)  # fmt: skip
+    names = ("InvertibleConvolution", "MaskedAutoregressive")
+    asked = [replace(e, name=n) for e, n in zip(TWO.exercises, names, strict=True)]
+    rubric = replace(TWO, exercises=tuple(asked), feedback="fix")
+    done = replace(SHOWN, exercise=names[0]), outcome(names[1])
+    told = [marked(n, *done, wrong=(own,)) for n in ("anna", "bert")]
+    graded = overview(told, rubric, ALL)
+    forms = [form for form in FORMS if form.name in ("html", "pages")]
+    with opened_browser() as browser:
+        for form, width, dark in product(forms, (NARROW, MIDDLE, WIDE), (False, True)):
+            path = tmp_path / "page.html"
+            path.write_text(next(iter(form.render(graded).values())), encoding="utf-8")
+            browser.open(path, width=width, dark=dark)
+            browser.photograph(
+                f"class-{form.name}-{width}-{'dark' if dark else 'light'}"
+            )
+            assert (browser.overflow(), browser.clipped()) == (0, [])
+            assert browser.astray() == []
+            ratio, where = browser.ask(LOWEST)
+            assert ratio >= 4.5, where
+            assert browser.problems() == []
 
 
 def test_all_forms_list_the_same_mistakes() -> None:

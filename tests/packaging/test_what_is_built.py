@@ -105,3 +105,16 @@ def test_what_was_built_runs_from_elsewhere(
     assert ran.returncode in (0, 1), ran.stderr
     assert said.lower() in ran.stdout.lower()
     assert "Traceback" not in ran.stderr
+
+
+def test_the_command_has_the_name_of_the_package(built: Path, tmp_path: Path) -> None:
+    """`uvx --from WHEEL ldjcheck` and `pipx run --spec WHEEL ldjcheck` install it so."""
+    (wheel,) = built.glob("*.whl")
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+    subprocess.run([*install, "--target", str(tmp_path), str(wheel)], check=True)
+    ran = subprocess.run(
+        [tmp_path / "bin" / "ldjcheck", "--version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ran.stdout.split() == ["ldjcheck", ldjcheck.__version__]

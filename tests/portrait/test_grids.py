@@ -136,6 +136,15 @@ def test_each_line_is_mapped_point_by_point() -> None:
             assert v == pytest.approx(y + 0.5 * math.tanh(y))
 
 
+def test_the_square_that_is_drawn_is_seen_from_the_last_row() -> None:
+    for grid in grids(ldjcheck.check(Affine(2), shape=2)):
+        entries = [point[0] for line in grid.lines for point in line]
+        for cell in grid.cells:
+            across = [point[0] for point in cell.outline]
+            share = (max(across) - min(across)) / (max(entries) - min(entries))
+            assert share > 0.09
+
+
 def test_the_grid_of_a_map_of_the_unit_square_stays_inside_of_it() -> None:
     grid = grids(ldjcheck.check(Logit(), shape=2))[0]
     entries = [entry for line in grid.lines for point in line for entry in point]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 
 import pytest
 from grading.test_forms import ALL, ONE, SHOWN, marked
@@ -95,3 +97,11 @@ def test_exact_stands_first(face: Callable[[Run], str], result: Result) -> None:
     both = [row for row in rows if len(set(row)) > 1]
     assert both
     assert all(row[0] == "-1.25" for row in both), both
+
+
+def test_the_pages_on_json_name_exact_first() -> None:
+    schema = json.loads(Path("docs/result.schema.json").read_text(encoding="utf-8"))
+    shown = [[*each.get("properties", ())] for each in schema["$defs"].values()]
+    both = [keys for keys in shown if {"exact", "reported"} <= {*keys}]
+    assert len(both) >= 4
+    assert all(keys.index("exact") < keys.index("reported") for keys in both)

@@ -102,6 +102,9 @@ def test_a_scanner_is_told_rule_place_and_edit() -> None:
     )
     rules = found["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == ["LDJ101", "LDJ205"]
+    page = rules[0]["help"]["markdown"]
+    assert "\n\n## Wrong\n\n```python\n" in page
+    assert "\n\n## What it costs\n\n" in page
     assert [r["ruleIndex"] for r in found["results"]] == [0, 1]
     place = first["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == "deq.py"

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import NARROW, WIDE, Browser, opened_browser
+from browser import LOWEST, MIDDLE, NARROW, WIDE, Browser, opened_browser
 from hypothesis import HealthCheck, Phase, given, settings
 from report_runs import ERROR, FAIL, PASS, RUN, SUBLAYER, UNPROVEN, run, samples
 from test_report_pictures import DRAWN
@@ -39,7 +39,9 @@ WHOLE = dataclasses.replace(
         DRAWN.portrait,
         excerpts=(Excerpt(file="deq.py", cell=None, start=38, lines=LINES),),
     ),
-    sublayers=(SUBLAYER,),
+    sublayers=(
+        dataclasses.replace(SUBLAYER, sublayer="steps_of_the_whole_flow_in_order[1]"),
+    ),
 )
 
 
@@ -343,9 +345,9 @@ def browser() -> Iterator[Browser]:
 PAGES = {"fail": WHOLE, "pass": PASS, "unproven": UNPROVEN, "error": ERROR}
 
 
-@pytest.mark.thinned(18)
+@pytest.mark.thinned(24)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("width", [NARROW, MIDDLE, WIDE])
 @pytest.mark.parametrize("status", PAGES)
 def test_nothing_is_cut_off_and_the_browser_has_no_complaint(
     browser: Browser, tmp_path: Path, status: str, width: int, *, dark: bool
@@ -356,25 +358,25 @@ def test_nothing_is_cut_off_and_the_browser_has_no_complaint(
     browser.photograph(f"report-{status}-{width}-{'dark' if dark else 'light'}")
     assert browser.overflow() == 0
     assert browser.clipped() == []
+    assert browser.astray() == []
     assert browser.problems() == []
 
 
-LOWEST = """
-const lum = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => x / 255)
-  .map(x => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
-const back = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e)
-  .backgroundColor; if (!c.includes('rgba(0, 0, 0, 0)')) return c; }
-  return 'rgb(255,255,255)'; };
-let lowest = [99, ''];
-for (const e of document.querySelectorAll('body *:not(svg *):not(.skip)')) {
-  if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
-  const a = lum(getComputedStyle(e).color), b = lum(back(e));
-  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-  if (ratio < lowest[0]) lowest = [ratio, e.outerHTML.slice(0, 80)];
-}
-return lowest;
+BEGINS = """
+return [...document.querySelectorAll('.source code')].slice(0, 2).map(code => {
+  const r = document.createRange(), at = code.firstChild.data.search(/\\S/);
+  r.setStart(code.firstChild, at); r.setEnd(code.firstChild, at + 1);
+  return r.getBoundingClientRect().left; });
 """
+
+
+@pytest.mark.slow
+def test_code_is_indented_on_a_telephone(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(page_of(WHOLE), encoding="utf-8")
+    browser.open(path, width=NARROW)
+    outer, inner = browser.ask(BEGINS)
+    assert inner > outer + 20
 
 
 @pytest.mark.slow

@@ -13,11 +13,12 @@ import matplotlib
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from report_runs import ERROR, FAIL, PASS, RESULT, UNPROVEN, run, samples
+from matplotlib.figure import Figure
+from report_runs import ERROR, FAIL, PASS, RESULT, SUBLAYER, UNPROVEN, run, samples
 
-from ldjcheck.records import Result
+from ldjcheck.records import Law, Result
 from ldjcheck.records.portrait import Cell, GridImage, JacobianMatrix, Portrait
-from ldjcheck.records.result import Dimension
+from ldjcheck.records.result import Dimension, LawPoint
 from ldjcheck.report import Report
 from ldjcheck.report.pictures import (
     NothingToDrawError,
@@ -26,13 +27,11 @@ from ldjcheck.report.pictures import (
     save_sheet,
     sheet,
 )
-from ldjcheck.report.pictures.bars import draw_dims
+from ldjcheck.report.pictures.bars import draw_dims, draw_law, draw_samples
 from ldjcheck.report.pictures.contents import contents_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from matplotlib.figure import Figure
 
 
 def matrix(*rows: tuple[float, ...], sample: int = 0) -> JacobianMatrix:
@@ -139,11 +138,50 @@ def test_the_small_entries_of_a_small_matrix_are_written_down() -> None:
 
 
 def test_what_is_infinite_says_so_and_leaves_room_for_what_is_not() -> None:
-    axes = matplotlib.figure.Figure().subplots()
+    axes = Figure().subplots()
     draw_dims(axes, [-math.inf, 0.5, -1.0], [-2.0, math.inf, -1.0])
     minus = "\N{MINUS SIGN}\N{INFINITY}"
     assert [text.get_text() for text in axes.texts] == [minus, "+\N{INFINITY}"]
     assert max(map(abs, axes.get_ylim())) < 5.0
+
+
+def test_a_law_is_drawn_over_what_it_counts_as_points_of_their_own() -> None:
+    sizes = [(48, 24), (16, 8), (42, 21)]
+    points = [LawPoint(dims=d, difference=-0.8 * n, count=n) for d, n in sizes]
+    axes = Figure().subplots()
+    draw_law(axes, Law(expression="(1 - H*W) * a", points=tuple(points), over="H*W"))
+    drawn, _ = axes.lines
+    assert list(drawn.get_xdata()) == [8, 21, 24]
+    assert (drawn.get_linestyle(), axes.get_xlabel()) == ("None", "H*W of one sample")
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
+
+
+def test_bars_stand_on_both_sides_of_their_tick() -> None:
+    axes = Figure().subplots()
+    draw_samples(axes, samples((1.0, 2.0), (3.0, 4.0), (5.0, 6.0)))
+    exact, reported = axes.containers
+    for tick, left, right in zip(axes.get_xticks(), exact, reported, strict=True):
+        assert left.get_x() + left.get_width() == pytest.approx(tick)
+        assert right.get_x() == pytest.approx(tick)
+    axes.clear()
+    draw_dims(axes, [1.0, 2.0], None)
+    assert [bar.get_center()[0] for bar in axes.patches] == pytest.approx([0.0, 1.0])
+
+
+def test_each_sublayer_of_a_flow_has_its_bars() -> None:
+    right = dataclasses.replace(
+        SUBLAYER, sublayer="layers[0]", exact=2.0, is_wrong=False
+    )
+    figure = Report(run(dataclasses.replace(DRAWN, sublayers=(right, SUBLAYER)))).plot()
+    figure.canvas.draw()
+    (axes,) = (
+        each
+        for each in figure.axes
+        if "layers[1]" in [label.get_text() for label in each.get_xticklabels()]
+    )
+    assert [bar.get_height() for bar in axes.patches] == [2.0, -5.5, 2.0, 2.0]
+    words = " ".join(words_of(figure).split())
+    assert "what each sublayer adds. Wrong: layers[1]." in words
 
 
 @pytest.mark.parametrize("result", [FAIL, PASS, UNPROVEN], ids=lambda r: r.status)

@@ -33,6 +33,8 @@ def template(name: str) -> Template:
     """Return a template of this folder, which escapes what it is given."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from ldjcheck.report.html.views import spoken
+
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -41,6 +43,7 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
+    environment.filters["spoken"] = spoken
     return environment.get_template(name)
 
 

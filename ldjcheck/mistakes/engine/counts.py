@@ -275,7 +275,24 @@ def _families(
 ) -> Iterator[tuple[float, Multiplier, list[float]]]:
     """Yield what may be a count, with its cost and how large it is in each trace."""
     names = names_of_axes(traces, shapes)
-    sizes = [
+    sizes = _sizes(traces, shapes, names)
+    for kind, more, above, below in _products(names, sizes):
+        assert kind.family is not None
+        counts = Multiplier(family=kind.family, above=above, below=below)
+        yield kind.cost + more, counts, [_ratio(counts, each) for each in sizes]
+
+
+def counted(multiplier: Multiplier, traces: Sequence[Trace]) -> list[float]:
+    """Return what a multiplier counts of the input of each trace, without its number."""
+    shapes = [trace.shape for trace in traces]
+    names = names_of_axes(traces, shapes)
+    return [_ratio(multiplier, each) for each in _sizes(traces, shapes, names)]
+
+
+def _sizes(
+    traces: Sequence[Trace], shapes: Sequence[Shape], names: tuple[str, ...] | None
+) -> list[dict[str, float]]:
+    return [
         {
             "B": float(trace.batch),
             "dims": float(math.prod(shape)),
@@ -287,13 +304,12 @@ def _families(
         }
         for trace, shape in zip(traces, shapes, strict=True)
     ]
-    for kind, more, above, below in _products(names, sizes):
-        assert kind.family is not None
-        counts = Multiplier(family=kind.family, above=above, below=below)
-        over = [math.prod(size[name] for name in above) for size in sizes]
-        under = [math.prod(size[name] for name in below) for size in sizes]
-        ratios = [o / u if u else math.inf for o, u in zip(over, under, strict=True)]
-        yield kind.cost + more, counts, ratios
+
+
+def _ratio(counts: Multiplier, sizes: Mapping[str, float]) -> float:
+    over = math.prod(sizes[name] for name in counts.above)
+    under = math.prod(sizes[name] for name in counts.below)
+    return over / under if under else math.inf
 
 
 def _products(

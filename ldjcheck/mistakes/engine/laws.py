@@ -11,6 +11,7 @@ import torch
 
 from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.closeness import fits
+from ldjcheck.mistakes.engine.counts import counted
 from ldjcheck.mistakes.engine.kinds import WholeLaw
 from ldjcheck.mistakes.engine.places import (
     factor_statement,
@@ -72,11 +73,34 @@ def with_law(
     expression = _expression(explanation, difference)
     if expression is None:
         return explanation
-    points: dict[int, float] = {}
-    for trace in traces:
-        points.setdefault(trace.dims, float((trace.reported - trace.exact)[0]))
-    told = tuple(LawPoint(dims=d, difference=points[d]) for d in sorted(points))
-    return replace(explanation, law=Law(expression=expression, points=told))
+    over, counts = _counted(explanation.multiplier, traces)
+    points: dict[int, LawPoint] = {}
+    for trace, count in zip(traces, counts, strict=True):
+        gap = float((trace.reported - trace.exact)[0])
+        found = LawPoint(dims=trace.dims, difference=gap, count=count)
+        points.setdefault(trace.dims, found)
+    told = tuple(points[dims] for dims in sorted(points))
+    return replace(explanation, law=Law(expression=expression, points=told, over=over))
+
+
+def _counted(
+    multiplier: Multiplier | None, traces: Sequence[Trace]
+) -> tuple[str, list[float]]:
+    """Return what a law counts, and how much of it each trace has: dims, if nothing else.
+
+    A sublayer behind a squeeze counts its own sizes, by names that the input need not have.
+    """
+    dims = "dims", [float(trace.dims) for trace in traces]
+    if multiplier is None or not (multiplier.above or multiplier.below):
+        return dims
+    try:
+        found = counted(multiplier, traces)
+    except KeyError:
+        return dims
+    whole = Multiplier(
+        family="shape", above=multiplier.above, below=multiplier.below
+    ).label
+    return (whole, found) if all(map(math.isfinite, found)) else dims
 
 
 def _expression(explanation: Explanation, difference: str) -> str | None:

@@ -66,15 +66,20 @@ def _samples(found: Contents) -> list[int]:
 
 
 def _of_all(found: Contents, name: str) -> Iterator[Drawing]:
-    from ldjcheck.report.pictures.vector import law_svg, samples_svg
+    from ldjcheck.report.pictures.vector import law_svg, samples_svg, sublayers_svg
 
     svg = samples_svg(found, f"{name}s")
     pairs = {(sample.exact, sample.reported) for sample in found.samples}
     if svg is not None and len(pairs) > 1:  # alike, their numbers say as much
         yield Drawing("Exact and reported", contents.samples_caption(found), svg)
+    svg = sublayers_svg(found, f"{name}p")
+    if svg is not None:
+        caption = contents.sublayers_caption(found)
+        yield Drawing("Sublayer by sublayer", caption, svg)
     if found.law is not None:
         svg = law_svg(found.law, f"{name}l")
-        yield Drawing("The difference over dims", contents.law_caption(found.law), svg)
+        title = f"The difference over {found.law.over}"
+        yield Drawing(title, contents.law_caption(found.law), svg)
 
 
 def _of_sample(found: Contents, sample: int, name: str) -> Iterator[Drawing]:

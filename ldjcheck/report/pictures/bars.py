@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ldjcheck.records import Law, Sample
+from ldjcheck.records.result import SublayerLine
 from ldjcheck.report.blocks import figures
+from ldjcheck.report.blocks.layout import shorten_middle
+from ldjcheck.report.pictures.contents import MOST_PARTS, name_of
 from ldjcheck.report.pictures.palette import (
     EXACT,
     HATCH,
@@ -22,9 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_LONGEST = 20  # characters of a name below a bar
 _WIDTH = 0.38  # of a bar; two stand side by side
 _BEYOND = 1.3  # times the largest number: there ends what is infinite
-_BARS = 24  # dims up to which each has bars of its own
 
 
 def draw_samples(axes: Axes, samples: Sequence[Sample]) -> None:
@@ -51,7 +54,7 @@ def draw_dims(
 ) -> None:
     """Draw each dim's part of both numbers of one sample, and the gap between them."""
     said = [None] * len(exact) if reported is None else list(reported)
-    if len(exact) <= _BARS:
+    if len(exact) <= MOST_PARTS:
         _pair(axes, list(zip(exact, said, strict=True)))
         axes.set_xticks(range(len(exact)))
     else:
@@ -64,18 +67,35 @@ def draw_dims(
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
 
 
+def draw_sublayers(axes: Axes, parts: Sequence[SublayerLine]) -> None:
+    """Draw both numbers of each sublayer of a flow, by its name."""
+    _pair(axes, [(part.exact, part.reported) for part in parts])
+    names = [shorten_middle(name_of(part), _LONGEST) for part in parts]
+    axes.set_xticks(range(len(parts)), names, rotation=40)
+    for label in axes.get_xticklabels():  # each ends at the tick that it belongs to
+        label.set(horizontalalignment="right", rotation_mode="anchor")
+    axes.set_ylabel("part of the ldj, nats")
+    axes.margins(y=0.15)
+    zero_line(axes)
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
+
+
 def draw_law(axes: Axes, law: Law) -> None:
-    """Draw how the difference grows with the number of dims."""
-    points = sorted((p.dims, p.difference) for p in law.points)
-    dims = [float(each) for each, _ in points]
+    """Draw how the difference grows with what the law counts."""
+    points = sorted(
+        (p.dims if p.count is None else p.count, p.difference) for p in law.points
+    )
+    counts = [float(each) for each, _ in points]
     differences = [drawable(each) for _, each in points]
-    axes.plot(dims, differences, "o", color=REPORTED, markersize=7, zorder=3)
-    for x, y in zip(dims[-1:], differences[-1:], strict=True):
+    axes.plot(counts, differences, "o", color=REPORTED, markersize=7, zorder=3)
+    if all(map(float.is_integer, counts)):  # there is no half of a dim
+        axes.locator_params(axis="x", integer=True)
+    for x, y in zip(counts[-1:], differences[-1:], strict=True):
         axes.annotate(
             _signed(y), (x, y), textcoords="offset points", xytext=(-6, 6),
             ha="right", fontsize=10,
         )  # fmt: skip
-    axes.set_xlabel("dims of one sample")
+    axes.set_xlabel(f"{law.over} of one sample")
     axes.set_ylabel(f"reported {MINUS} exact, nats")
     axes.margins(y=0.15)
     zero_line(axes)
@@ -91,7 +111,8 @@ def _pair(
         (_held(exact, beyond), _held(reported, beyond)) for exact, reported in pairs
     ]
     at = range(len(pairs))
-    sides = (-_WIDTH / 2, _WIDTH / 2)
+    alone = all(reported is None for _, reported in pairs)
+    sides = (0.0, 0.0) if alone else (-_WIDTH / 2, _WIDTH / 2)
     for x, pair, ends in zip(at, pairs, heights, strict=True):
         for side, value, end in zip(sides, pair, ends, strict=True):
             if value is not None and math.isinf(value):
@@ -101,7 +122,7 @@ def _pair(
                 )  # fmt: skip
     exact = [e for e, _ in heights]
     axes.bar([x + sides[0] for x in at], exact, _WIDTH, color=EXACT, label="exact")
-    if all(r is None for _, r in pairs):
+    if alone:
         return heights
     axes.bar(
         [x + sides[1] for x in at], [r for _, r in heights], _WIDTH, facecolor="none",

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from ldjcheck.records import Check, Direction, Law, Result, Sample
 from ldjcheck.records.portrait import GridImage, JacobianMatrix, Portrait
+from ldjcheck.records.result import SublayerLine
 from ldjcheck.report.blocks import figures
+from ldjcheck.report.blocks.layout import one_line
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.pictures.heatmap import STRUCTURES
 from ldjcheck.report.pictures.palette import MINUS
 
+MOST_PARTS = 24  # dims, or sublayers, up to which each has bars of its own
 PLANE = 2  # dims of the maps whose volume can be drawn
 
 
@@ -24,6 +27,7 @@ class Contents:
     matrices: tuple[JacobianMatrix, ...]
     grid: GridImage | None
     law: Law | None
+    sublayers: tuple[SublayerLine, ...] = ()
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -72,12 +76,14 @@ def contents_of(result: Result, direction: Direction) -> Contents | None:
     portrait = result.portrait or Portrait()
     laws = (f.law for f in result.findings if f.direction == direction)
     grids = (g for g in portrait.grids if g.direction == direction and g.cells)
+    parts = tuple(s for s in result.sublayers if s.direction == direction)
     found = Contents(
         direction=direction,
         check=checks[0],
         matrices=tuple(m for m in portrait.jacobians if m.direction == direction),
         grid=next(grids, None),
         law=next((x for x in laws if x is not None and len(x.points) > 1), None),
+        sublayers=parts if 1 < len(parts) <= MOST_PARTS else (),
     )
     return None if found.is_empty else found
 
@@ -134,6 +140,18 @@ def dims_caption(contents: Contents, sample: int) -> str:
     if contents.reported_parts(sample) is None:
         return f"{told} What the layer reports cannot be split over the dims."
     return told
+
+
+def sublayers_caption(contents: Contents) -> str:
+    """Return what the bars of the sublayers show."""
+    wrong = [name_of(each) for each in contents.sublayers if each.is_wrong]
+    told = "How sample 0 splits: what each sublayer adds."
+    return f"{told} Wrong: {', '.join(wrong)}." if wrong else told
+
+
+def name_of(part: SublayerLine) -> str:
+    """Return how a sublayer is written, or what the flow is that does the rest."""
+    return one_line(part.sublayer or part.type)
 
 
 def law_caption(law: Law) -> str:

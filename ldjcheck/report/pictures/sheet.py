@@ -137,6 +137,8 @@ def _paint_numbers(part: SubFigure, found: Contents) -> None:
     if len(exact) > 1:
         said = found.reported_parts(0)
         painters.append((lambda axes: bars.draw_dims(axes, exact, said), 1.4))
+    if found.sublayers:
+        painters.append((lambda axes: bars.draw_sublayers(axes, found.sublayers), 1.4))
     if (law := found.law) is not None:
         painters.append((lambda axes: bars.draw_law(axes, law), 1.0))
     widths = [width for _, width in painters]
@@ -177,6 +179,7 @@ def _render_caption(name: str, found: Contents) -> tuple[str, str]:
         words += (
             [contents.dims_caption(found, 0)] if len(found.exact_parts(0)) > 1 else []
         )
+        words += [contents.sublayers_caption(found)] if found.sublayers else []
         words += [contents.law_caption(found.law)] if found.law is not None else []
         note = contents.no_volume_note(found)
         words += [] if note is None else [note]

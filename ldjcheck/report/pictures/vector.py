@@ -61,6 +61,16 @@ def dims_svg(found: Contents, sample: int, name: str) -> str | None:
     )  # fmt: skip
 
 
+def sublayers_svg(found: Contents, name: str) -> str | None:
+    """Return what each sublayer adds to both numbers of the first sample."""
+    if not found.sublayers:
+        return None
+    return drawn_svg(
+        lambda figure: bars.draw_sublayers(figure.subplots(), found.sublayers),
+        (5.4, 3.8), (0.9, 0.1, 1.1, 0.5), name,
+    )  # fmt: skip
+
+
 def law_svg(law: Law, name: str) -> str:
     """Return how the difference grows with the dims."""
     return drawn_svg(

@@ -65,3 +65,26 @@ def test_a_count_that_is_written_out_is_called_a_count(half: int) -> None:
 def test_what_else_fits_is_said() -> None:
     assert "wrong-multiple" in named(PerDim(1))[1]
     assert "mean-not-sum" in named(Halved(1))[1]
+
+
+class ScaledChannels(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor([0.3, -0.5, 0.9]))
+
+    def forward(self, x: Tensor) -> Pair:
+        y = x * self.log_s.view(-1, 1, 1).exp()
+        return y, self.log_s.sum().expand(len(x))
+
+
+def test_a_law_says_what_it_counts_and_how_much_of_it_there_was() -> None:
+    (finding,) = ldjcheck.check(ScaledChannels(), params="as-is").findings
+    assert finding.law is not None
+    assert finding.law.over == "H*W"
+    told = [(point.dims, point.count) for point in finding.law.points]
+    assert len(told) > 1
+    assert all(dims == 3 * count for dims, count in told if count is not None)
+    share = 0.7  # of a pixel, which the ldj has once
+    for point in finding.law.points:
+        assert point.count is not None
+        assert point.difference == pytest.approx((1 - point.count) * share)
