@@ -43,6 +43,7 @@ from ldjcheck.running.snapshot.isolation import (
 
 _PLAIN = (bool, int, float, str, tuple)  # values that say how a layer is built
 _TIMES = 2  # as large is another size: what is halved still can be
+_MOST = 512  # dims that a layer is built for beside its own
 _GAIN = 2.0  # of a move of weights: as far as to initialise them once more
 _FUNCTIONS = (types.FunctionType, types.MethodType)  # are not built by a class of users
 
@@ -172,7 +173,7 @@ class Bench:
         for axis, size in enumerate(self.shape):
             other = _TIMES * size
             shape = (*self.shape[:axis], other, *self.shape[axis + 1 :])
-            for name in _arguments(obj):
+            for name in _arguments(obj) if math.prod(shape) <= _MOST else ():
                 reseed(self.options.seed)
                 try:
                     built = [built_like(obj, **{name: n}) for n in (size, other)]
