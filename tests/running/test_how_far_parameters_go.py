@@ -162,7 +162,7 @@ class OneByOne(nn.Module):
         self.turned = turned
 
     def told(self, x: Tensor) -> Pair:
-        t, s = (4 * x @ w.tril(-1).T for w in (3 * self.shift, self.scale))
+        t, s = (4 * x @ w.tril(-1).T for w in (6 * self.shift, self.scale))
         return t, torch.tanh(s)
 
     def forward(self, x: Tensor) -> Pair:
