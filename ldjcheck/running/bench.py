@@ -182,8 +182,7 @@ class Bench:
                 held = [[t.shape for t in tensors(each)] for each in built]
                 if built[1] is not None and held[0] == own != held[1]:
                     layer = replace(self.layer, obj=built[1], rebuild=None)
-                    at = replace(self, layer=layer, shape=shape, masters={}, idle={})
-                    yield at
+                    yield replace(self, layer=layer, shape=shape, masters={}, idle={})
                     break
 
     def _kind(self) -> Hashable:

@@ -72,7 +72,7 @@ def sublayers_svg(found: Contents, name: str) -> str | None:
 
 
 def law_svg(law: Law, name: str) -> str:
-    """Return how the difference grows with the dims."""
+    """Return how the difference grows with what the law counts."""
     return drawn_svg(
         lambda figure: bars.draw_law(figure.subplots(), law),
         (4.6, 3.4), (0.9, 0.15, 0.7, 0.2), name,
