@@ -121,6 +121,10 @@ class Bench:
     )  # shared by all benches that one was made into
     # whether a call leaves a copy as it was; likewise
     idle: dict[Hashable, bool] = field(default_factory=dict, compare=False, repr=False)
+    # whether a call runs longer with a number made finer; likewise
+    longer: dict[Hashable, bool] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @property
     def dtype(self) -> torch.dtype:
@@ -160,7 +164,7 @@ class Bench:
         if built is None or built is self.layer.obj:
             return None
         layer = replace(self.layer, obj=built, rebuild=None)
-        return replace(self, layer=layer, masters={}, idle={})
+        return replace(self, layer=layer, masters={}, idle={}, longer={})
 
     def for_other_sizes(self) -> Iterator[Bench]:
         """Yield the bench with the layer as its class builds it for events of other sizes.
@@ -182,7 +186,9 @@ class Bench:
                 held = [[t.shape for t in tensors(each)] for each in built]
                 if built[1] is not None and held[0] == own != held[1]:
                     layer = replace(self.layer, obj=built[1], rebuild=None)
-                    yield replace(self, layer=layer, shape=shape, masters={}, idle={})
+                    yield replace(
+                        self, layer=layer, shape=shape, masters={}, idle={}, longer={}
+                    )
                     break
 
     def _kind(self) -> Hashable:

@@ -34,6 +34,35 @@ def after(fix: Fix | None) -> list[str]:
 
 
 MISTAKES = {
+    "beside a solver, whose way back a right ldj alone proves": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.steep = nn.Parameter(torch.tensor([0.7, 1.0, 0.9, 1.2]))
+
+            def ldj(self, x):
+                return (1 + 3 * self.steep**2 * x**2).sum(-1)
+
+            def forward(self, x):
+                return x + self.steep**2 * x**3, self.ldj(x)
+
+            @torch.no_grad()
+            def solve(self, y):
+                low, high = torch.full_like(y, -20.0), torch.full_like(y, 20.0)
+                while (high - low).max() > 1e-6:
+                    middle = (low + high) / 2
+                    under = middle + self.steep**2 * middle**3 < y
+                    low = torch.where(under, middle, low)
+                    high = torch.where(under, high, middle)
+                return (low + high) / 2
+
+            def inverse(self, y):
+                x = self.solve(y)
+                return x, -self.ldj(x)
+        """,
+        ["return torch.log(1 + 3 * self.steep**2 * x**2).sum(-1)"],
+    ),
     "sign": (
         """
         class Layer(nn.Module):
