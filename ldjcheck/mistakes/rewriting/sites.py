@@ -171,8 +171,12 @@ class Site:
         cost: float,
         kind: Kind = "",
     ) -> Change:
-        """Return the change that puts a text in the place of a node."""
-        return Change(cost, (self.source.put(node, text),), kind)
+        """Return the change that puts a text in the place of a node, and of its brackets."""
+        span = span_of(node)
+        if isinstance(node, ast.expr) and self.is_bracketed(node):
+            bare = binding_of_text(text) == _ATOM
+            span = self._without_brackets(node) if bare else span
+        return Change(cost, (self.source.put_at(span, text),), kind)
 
     def operator(
         self, first: ast.AST, second: ast.AST, old: str, new: str
@@ -302,7 +306,9 @@ class Site:
         row = self.source.lines[line - 1]
         before, after = row[:column].rstrip(), row[end:]
         bare = line != end_line or not before.endswith(b"(")
-        if bare or not self.is_bracketed(node):
+        if (
+            bare or before[-2:-1].isalnum() or not self.is_bracketed(node)
+        ):  # `return(x)`
             return line, column, end_line, end
         gap = len(after) - len(after.lstrip())
         return line, len(before) - 1, end_line, end + gap + 1

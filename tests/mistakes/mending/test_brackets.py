@@ -78,3 +78,28 @@ def test_a_factor_is_bracketed_where_its_place_asks_for_it() -> None:
     assert site.in_place(a, "2 * a") == "(2 * a)"
     assert site.in_place(d, "2 * d") == "(2 * d)"
     assert site.in_place(site.statement.value, "2 * x") == "2 * x"  # type: ignore[attr-defined]  # of a return
+
+
+@pytest.mark.parametrize(
+    ("expression", "written"),
+    [
+        ("(a + b).real", "log(a + b).real"),
+        ("(a + b) * c", "log(a + b) * c"),
+        ("abs(a + b)", "abs(log(a + b))"),
+        ("(a + b)", "log(a + b)"),
+        ("[c, not(a + b)]", "[c, not(log(a + b))]"),  # no word runs into another
+    ],
+)
+def test_a_call_needs_no_brackets_where_a_sum_did(
+    expression: str, written: str
+) -> None:
+    site = site_of(expression)
+    (whole,) = (
+        n
+        for n in ast.walk(site.statement)
+        if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Add)
+    )
+    (put,) = site.put(whole, f"log({site.text(whole)})", 0.0).replacements
+    assert replaced(site.source.lines, [put]).decode().splitlines()[1].strip() == (
+        f"return {written}"
+    )
