@@ -109,8 +109,9 @@ OPERATIONS: tuple[Op, ...] = (
     *_each("view_as expand_as", "shape move like"),
     *_each("view reshape squeeze unsqueeze flatten unflatten ravel", "shape move"),
     *_each("expand permute movedim swapdims flip roll as_strided", "shape move"),
-    *_each("__getitem__ select narrow index_select gather", "shape move"),
-    *_each("take_along_dim diagonal", "shape move"),
+    *_each("select narrow index_select", "shape move"),
+    *_each("__getitem__ gather take_along_dim", "shape move pick"),
+    Op("diagonal", "shape move"),
     *_each("moveaxis fliplr flipud rot90 rearrange take masked_select", "move"),
     *_each("pixel_shuffle pixel_unshuffle channel_shuffle", "move"),
     Op("diag", "shape diagonal"),
@@ -220,6 +221,8 @@ CLAMPS = named("clamp")
 CLIPS = named("clip")
 """Those that are called with both bounds."""
 COMPARES = named("compare")
+PICKS = named("pick")
+"""Take entries along an axis by whole numbers."""
 EXTREMES = named("extreme")
 """Take the larger, or the smaller, of two."""
 ABSOLUTE = named("abs")

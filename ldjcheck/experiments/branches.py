@@ -2,8 +2,9 @@
 
 A log-scale that is clipped at 5 is never 5 while parameters are near their start, a norm
 that is at least 1 stays above it until weights are small, and a straight tail outside of 10
-is no more than inputs that stay inside. Parameters are moved further or made smaller, and
-inputs reach further out, until the bound is met; there the ldj is compared.
+is no more than inputs that stay inside. A spline has bins that a few samples leave empty.
+Parameters are moved further or made smaller, and inputs are more and reach further out,
+until the bound is met, or the bin; there the ldj is compared.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import torch
@@ -26,7 +28,14 @@ from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place, is_torchs
-from ldjcheck.torch_ops import ABSOLUTE, CLAMPS, COMPARES, EXTREMES, MAGNITUDES
+from ldjcheck.torch_ops import (
+    ABSOLUTE,
+    CLAMPS,
+    COMPARES,
+    EXTREMES,
+    MAGNITUDES,
+    PICKS,
+)
 from ldjcheck.tracing import Args, Named, Operation, Operations
 
 Bound = tuple[Place | None, str, str]
@@ -35,11 +44,14 @@ _FURTHER = (2.0, 4.0, 8.0, 16.0)  # times as far as parameters are moved otherwi
 _OWN = 0.1  # of that: about as the layer was built
 _SMALLER = (0.1, 0.01)  # times as large as they are: what no input reaches
 _OUT = (2.03, 4.07)  # times as far as inputs reach otherwise: bounds are round numbers
-_MANY, _ELSEWHERE = (13, 17, 19, 23, 29, 31), 900
+_MANY, _ELSEWHERE = (13, 17, 19, 23, 29, 31, 61, 67, 71), 900
+_ENTRIES = 120  # of a larger batch: each of ten bins is met, be it by one dim alone
+_BINS, _WHOLE = 64, (torch.int64, torch.int32)
 _GUARD, _LARGEST = 1e-3, 100.0  # other bounds guard against zero, or overflow
 _STEEPEST = 20.0  # nats a dim: beyond, a layer is no longer what anybody uses
 _RETURNS = 1e-6  # a way back that misses by more is at another point
 _AS_IT_IS, _TURNED = "above zero", "below zero"  # many a number has one sign for good
+_PICKED = "picked"  # and a map of few dims leaves bins empty
 _ASKED = 3  # places where bounds are met, each costs Jacobians
 
 
@@ -84,25 +96,26 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     new = {side for side, samples in seen.samples.items() if not samples.any()}
     unmet, asked = set(new), 0
     for probe, nearer in _further(first):
-        if not unmet or asked == _ASKED:
+        is_crowd = probe.batch != first.batch and probe.reach == 1.0
+        anyhow = is_crowd and seen.parted
+        if not (unmet or anyhow) or asked == _ASKED:
             break
         if probe.shrunk != 1.0 and not unmet & seen.of_all:
             continue
         here = _bounds_met(bench, probe, back=not unmet <= there)
         now = here.samples
-        met = [side for side in unmet if side in now and bool(now[side].any())]
-        if not met:
+        met = {side for side in unmet if side in now and bool(now[side].any())}
+        if not (met or anyhow):
             continue
-        unmet -= set(met)
-        asked += 1
-        # Beyond a bound that was met further in, a sample may be wrong as well.
-        beyond = torch.stack([now[side] for side in new if side in now]).any(0)
-        wrong = _wrong(bench, probe, beyond, here.at)
+        unmet -= met
+        asked += not is_crowd
+        wrong = _wrong(bench, probe, here, new, farther=not is_crowd)
         if wrong is not None and (nearer is None or _agrees(bench, nearer)):
             yield Further(by=EXPERIMENT.name, sides=wrong)
             return
     places = [place for place, *_ in seen.samples if place is not None]
-    never = {place for place, _, word in unmet if word not in (_AS_IT_IS, _TURNED)}
+    quiet = _AS_IT_IS, _TURNED, _PICKED
+    never = {place for place, _, word in unmet if not word.startswith(quiet)}
     own = (each for each in places if each in never and not is_torchs(each.file))
     if lines := tuple(dict.fromkeys(own)):
         yield Unmet(lines=lines)
@@ -115,9 +128,13 @@ def _further(first: Probe) -> Iterator[tuple[Probe, Probe | None]]:
     come the layer's own parameters, which may be below a bound that moved ones are above,
     and smaller ones.
     """
-    many = next(batch for batch in _MANY if batch not in first.shape)
+    fits = [batch for batch in _MANY if batch not in first.shape]
+    enough = (batch for batch in fits if batch * prod(first.shape) >= _ENTRIES)
+    many = next(enough, fits[-1])
     crowd = replace(first, batch=many, seed=first.seed + _ELSEWHERE)
     yield crowd, None
+    if first.domain.kind == "real":
+        yield replace(crowd, region="far"), None
     if first.draw:
         yield replace(first, scale=_OWN * first.scale), None
         for times in _SMALLER:
@@ -136,28 +153,37 @@ def _further(first: Probe) -> Iterator[tuple[Probe, Probe | None]]:
         before[draw] = probe
 
 
-def _wrong(bench: Bench, probe: Probe, beyond: Tensor, at: Tensor) -> Sides | None:
+def _wrong(
+    bench: Bench, probe: Probe, here: _Bounds, new: set[Bound], *, farther: bool
+) -> Sides | None:
     """Return what is measured, if samples beyond a bound are wrong, and no other is.
 
-    Of samples that lie `at` a bound nothing is told: a kink has no slope.
+    No `farther` out than others each sample counts, and so does the way back: a bin may be
+    met by what is masked later on. Of samples that lie at a bound nothing is told: a kink
+    has no slope.
     """
-    measured = _measured(bench, probe)
+    measured = measure_sides(replace(bench, behaviour=False), probe)
+    if not farther and measured.inverse.round_trip.misses:
+        return measured
+    measured = _plain(measured)
     for side in measured.both:
-        measured = measured.changed(replace(side, exact=side.exact.without(at)))
+        measured = measured.changed(replace(side, exact=side.exact.without(here.at)))
     off = [_off(side) for side in measured.answered]
-    if any(bool((each & ~beyond).any()) for each in off):
+    # Beyond a bound that was met further in, a sample may be wrong as well.
+    sides = [here.samples[side] for side in new if side in here.samples]
+    this_side = ~torch.stack([*sides, torch.full_like(here.at, not farther)]).any(0)
+    if any(bool((each & this_side).any()) for each in off):
         return None
     return measured if any(bool(each.any()) for each in off) else None
 
 
 def _agrees(bench: Bench, probe: Probe) -> bool:
-    told = _measured(bench, probe).answered
+    told = _plain(measure_sides(replace(bench, behaviour=False), probe)).answered
     return bool(told) and not any(bool(_off(side).any()) for side in told)
 
 
-def _measured(bench: Bench, probe: Probe) -> Sides:
-    """Return the directions at a configuration, samples that say nothing left out."""
-    measured = measure_sides(replace(bench, behaviour=False), probe)
+def _plain(measured: Sides) -> Sides:
+    """Return the directions, samples that say nothing left out."""
     inverse = measured.inverse
     trip = inverse.round_trip.off
     if inverse.answered and (trip is None or trip > _RETURNS):
@@ -221,9 +247,14 @@ class _Bounds(Operations):
         super().__init__()
         self._batch = batch
         self._sizes: list[tuple[Tensor, Tensor]] = []  # and what they are the sizes of
+        self._made: list[Tensor] = []  # whole numbers
+        self._times: dict[
+            Place | None, int
+        ] = {}  # that a statement has compared tensors
         self.samples: dict[Bound, Tensor] = {}
         self.there: frozenset[Bound] = frozenset()
         self.of_all: set[Bound] = set()
+        self.parted = False  # there are bins, of which few samples leave some empty
         self.at = torch.zeros(batch, dtype=torch.bool)  # samples that lie on a bound
 
     def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
@@ -245,7 +276,26 @@ class _Bounds(Operations):
             self._sizes.append((result, args[0].detach()))
         if name in COMPARES and isinstance(result, Tensor) and _is_bound(args):
             self._note_comparison(name, args, result)
+        if name in PICKS:
+            self._note_picks(name, args, named)
+        if isinstance(result, Tensor) and result.dtype in _WHOLE:
+            of = [a.dtype for a in args if isinstance(a, Tensor)]
+            if any(dtype not in _WHOLE for dtype in of) or self._are_made(args):
+                self._made.append(result)
         return result
+
+    def _are_made(self, values: Args) -> bool:
+        """Return whether whole numbers are among some values that this call made of others."""
+        return any(value is each for value in values for each in self._made)
+
+    def _note_picks(self, name: str, args: Args, named: Named) -> None:
+        """Note which of the entries along an axis are picked, by what samples come to."""
+        for index, size in _picked(args, named):
+            for each in (
+                range(size) if size <= _BINS and self._are_made((index,)) else ()
+            ):
+                self._note(name, f"{_PICKED} {each}", index.remainder(size) == each)
+                self.parted = True
 
     def _note_comparison(self, name: str, args: Any, result: Tensor) -> None:
         """Note a comparison; of a size apart where its number is above zero, and below.
@@ -261,9 +311,16 @@ class _Bounds(Operations):
         words = {"": beyond}
         if z is not None and z.shape == result.shape:
             words = {" above zero": beyond & (z > 0), " below zero": beyond & (z < 0)}
+        time = 0
+        if all(
+            isinstance(arg, Tensor) for arg in args
+        ):  # a loop has one bound each time
+            place = innermost_place()
+            time = self._times[place] = self._times.get(place, -1) + 1
+            self.parted |= time > 0
         for word, there in words.items():
-            self._note(name, f"holds{word}", result & there)
-            self._note(name, f"fails{word}", ~result & there)
+            self._note(name, f"holds{word}{time or ''}", result & there)
+            self._note(name, f"fails{word}{time or ''}", ~result & there)
 
     def _note(self, name: str, word: str, where: Tensor) -> None:
         side = innermost_place(), name, word
@@ -275,6 +332,18 @@ class _Bounds(Operations):
             self.of_all.add(side)
         known = self.samples.get(side)
         self.samples[side] = samples if known is None else known | samples
+
+
+def _picked(args: Args, named: Named) -> Iterator[tuple[Tensor, int]]:
+    """Yield the whole numbers by which entries are picked, and how many there are."""
+    values, *at = [*args, *named.values()]
+    keys = at[0] if len(at) == 1 and isinstance(at[0], tuple) else at
+    axes = [key for key in keys if type(key) is int] if len(at) > 1 else []
+    for axis, key in enumerate(keys):
+        if isinstance(key, Tensor) and key.dtype in _WHOLE:
+            yield key, values.shape[axes[0] if axes else axis]
+        if key is None or key is Ellipsis:
+            return  # which axis the next one is of, is not counted
 
 
 def _ends(name: str, args: Args, given: Mapping[str, Any]) -> tuple[Any, Any]:
