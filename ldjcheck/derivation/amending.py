@@ -33,6 +33,7 @@ from ldjcheck.tape import Node, location_of
 
 _UNNAMED = ("LDJ120", "LDJ199")
 _LONGEST = 60  # characters of what is quoted
+_CURES = 2  # of one direction
 _TOLD = 3  # terms of one direction
 
 
@@ -130,14 +131,14 @@ def _cures(
     lines: Iterable[tuple[str, int]],
     rehearsal: Rehearsal,
 ) -> Iterator[_Cure]:
-    """Yield the least edit that helps, where there is one."""
+    """Yield the least edits that help: a number for all may be no number for each."""
     if not len(rehearsal) or not rehearsal.shows_mistake:
         return
     sites = [each for file, line in lines for each in live.statements(file, line)]
     tries = max(LEAST, min(MOST_OF_ONE, WORK // rehearsal.work))
     drafted = itertools.islice(_least(sites, said), tries)
     found = (cure for cure in drafted if live.tried(cure.changes, rehearsal.agrees))
-    yield from itertools.islice(found, 1)
+    yield from itertools.islice(found, _CURES)
 
 
 def _lines(
@@ -184,6 +185,7 @@ def _least(
             for node, minus in _addends(statement):
                 text = replace(part, minus=part.minus != minus).after(None)
                 yield _put(source, node, text, said, "term")
+                yield _put(source, node, f"{source.text(node)} + {text}", said, "term")
 
 
 def _put(source: SourceText, node: ast.expr, text: str, said: Said, what: str) -> _Cure:

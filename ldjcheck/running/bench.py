@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import math
 import types
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -166,21 +166,26 @@ class Bench:
         layer = replace(self.layer, obj=built, rebuild=None)
         return replace(self, layer=layer, masters={}, idle={}, longer={})
 
-    def for_other_sizes(self) -> Iterator[Bench]:
-        """Yield the bench with the layer as its class builds it for events of other sizes.
+    def for_other_sizes(self, axes: Sequence[int]) -> Iterator[Bench]:
+        """Yield the bench with the layer as its class builds it for other sizes of some axes.
 
-        An argument is the size of an axis where a layer of that size holds tensors of the
-        shapes that this one's have, and one of another size does not.
+        An argument is the size of an axis, or holds it in a shape, where a layer of that size
+        holds tensors of the shapes that this one's have, and one of another size does not.
         """
         obj = self.layer.obj
         own = [tensor.shape for tensor in tensors(obj)]
-        for axis, size in enumerate(self.shape):
-            other = _TIMES * size
+        for axis in axes:
+            size, other = self.shape[axis], _TIMES * self.shape[axis]
             shape = (*self.shape[:axis], other, *self.shape[axis + 1 :])
             for name in _arguments(obj) if math.prod(shape) <= _MOST else ():
                 reseed(self.options.seed)
                 try:
-                    built = [built_like(obj, **{name: n}) for n in (size, other)]
+                    built = [
+                        built_like(
+                            obj, **{name: _sized(obj, name, self.shape, axis, n)}
+                        )
+                        for n in (size, other)
+                    ]
                 except LAYERS_OWN:
                     continue
                 held = [[t.shape for t in tensors(each)] for each in built]
@@ -476,6 +481,15 @@ def _arguments(obj: Any) -> tuple[str, ...]:
         return tuple(inspect.signature(type(obj)).parameters)
     except (TypeError, ValueError):  # of some that are written in C
         return ()
+
+
+def _sized(obj: Any, name: str, shape: Shape, axis: int, size: int) -> Any:
+    """Return an argument by which an axis has some size: the size, or the whole shape."""
+    default = inspect.signature(type(obj)).parameters[name].default
+    known = attributes(obj).get(name, default)
+    if not isinstance(known, tuple) or len(known) != len(shape):
+        return size
+    return (*known[:axis], size, *known[axis + 1 :])
 
 
 def built_like(obj: Any, **others: Any) -> Any:

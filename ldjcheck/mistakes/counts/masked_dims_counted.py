@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import LEAVE_IDLE_OUT, Use, Value, ValueEdit
-from ldjcheck.mistakes.rewriting import factors, points
+from ldjcheck.mistakes.rewriting import calls, factors, points
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,6 +106,11 @@ RULE = Rule(
     summary="dims that the mask keeps are counted",
     page=PAGE,
     edits=_edits,
-    claims=(Claim(LEAVE_IDLE_OUT, mend=(points.masked, factors.dropped)),),
+    claims=(
+        Claim(
+            LEAVE_IDLE_OUT,
+            mend=(points.masked, factors.dropped, calls.as_sliced_elsewhere),
+        ),
+    ),
     tell="The log-determinant also counts the dimensions that the map leaves alone.",
 )

@@ -312,10 +312,13 @@ def _explained(repair: _Repair, trace: Trace) -> Explanation:
     name = "" if other is None else name_given(other) or source_text(other.place) or ""
     positive = other is not None and bool((other.value > 0).all())
     inside = name if positive else f"{name}.abs()"
+    log = f"torch.log({inside})"
+    if other is not None and other.name == "exp" and name_given(other) is None:
+        log = _atom(argument_text(other, 0) or log)
     texts = {
         "value": _atom(value),
         "other": _atom(name),
-        "log": f"torch.log({inside})",
+        "log": log,
         "slope": name,
         "first": _atom(argument_text(now, 0) or ""),
         "second": _atom(argument_text(now, 1) or ""),

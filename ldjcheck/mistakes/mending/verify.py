@@ -197,15 +197,16 @@ class Plans:
     built: tuple[tuple[Bench, Probe], ...] = ()  # for a size that it takes no other of
 
     def with_sizes_of(self, bench: Bench) -> Plans:
-        """Return the plans with the layer as it is built for another size than its one.
+        """Return the plans with the layer as it is built for other sizes than it takes.
 
-        What is right at one size may count it: twice a term is dims - 1 of it at three.
+        What is right at one size may count it: twice a term is dims - 1 of it at three, and
+        a third of it is that of one channel.
         """
         first, *more = (*self.closely, *self.by_value)
-        if any(probe.shape != first.shape for probe in more):
-            return self
+        alike = [p.shape for p in more if len(p.shape) == len(first.shape)]
+        fixed = [i for i, n in enumerate(first.shape) if all(s[i] == n for s in alike)]
         found = []
-        for other in bench.for_other_sizes():
+        for other in bench.for_other_sizes(fixed):
             at = replace(first, shape=other.shape)
             with contextlib.suppress(FailedCallError):
                 _output(other, at)
@@ -519,13 +520,18 @@ def _is_mended(now: Verdict, before: Verdict) -> bool:
         return False
     if breaks_contract(now.behaviour) and not breaks_contract(before.behaviour):
         return False
-    if now.behaviour.stale:
+    if now.behaviour.stale or _is_one_number(now) > _is_one_number(before):
         return False
     if _was_wrong(before):
         return now.check.status == "pass"
     if now.untracked and not before.untracked:
         return False  # the edit has left one way without an ldj
     return now.check.status in ("pass", before.check.status)
+
+
+def _is_one_number(verdict: Verdict) -> bool:
+    """Return whether an ldj has no entry for each sample."""
+    return any(side.said.ldj_shape == () for _, side, _ in verdict.usable)
 
 
 def _was_wrong(verdict: Verdict) -> bool:

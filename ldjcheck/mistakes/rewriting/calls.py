@@ -93,6 +93,16 @@ def without_slice(site: Site) -> Iterator[Change]:
                 yield site.put(number, str(cut - 1), 0.05)
 
 
+def as_sliced_elsewhere(site: Site) -> Iterator[Change]:
+    """Yield edits that take the part of a name which its function takes elsewhere."""
+    parts = [n for n in ast.walk(site.function) if isinstance(n, ast.Subscript)]
+    for node in site.terms:
+        taken = (p for p in parts if isinstance(node, ast.Name) and p.value is not node)
+        same = (p for p in taken if ast.unparse(p.value) == ast.unparse(node))
+        for index, text in enumerate(dict.fromkeys(map(ast.unparse, same))):
+            yield site.put(node, text, 0.1 + index / 50)
+
+
 def summed(site: Site) -> Iterator[Change]:
     """Yield edits that sum where there is a mean."""
     for node in site.expressions:

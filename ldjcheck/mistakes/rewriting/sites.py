@@ -505,19 +505,30 @@ def sites_for(
     ]
 
 
-def _counted_in(source: SourceText, statement: ast.stmt) -> Iterator[ast.Assign]:
-    """Yield where the counts that a statement names are taken, which no tape records."""
+def _counted_in(source: SourceText, statement: ast.stmt) -> Iterator[ast.stmt]:
+    """Yield where the counts that a statement names are taken, which no tape records.
+
+    That is in its function, or in one that it calls.
+    """
     names = names_in(statement)
+    called = {call_name(part) for part in ast.walk(statement)}
     for node in source.nodes_of(source.function_of(statement)):
-        if not isinstance(node, ast.Assign) or node is statement:
-            continue
-        stored = {t.id for t in node.targets if isinstance(t, ast.Name)}
-        counts = any(
-            call_name(part) in COUNTING or getattr(part, "attr", "") == "shape"
-            for part in ast.walk(node.value)
-        )
-        if counts and stored & names:
-            yield node
+        if isinstance(node, ast.Assign) and node is not statement:
+            stored = {t.id for t in node.targets if isinstance(t, ast.Name)}
+            if stored & names and _counts(node.value):
+                yield node
+    for function in source.functions:
+        if getattr(function, "name", None) in called:
+            for returned in _returns(source, function):
+                if returned.value is not None and _counts(returned.value):
+                    yield returned
+
+
+def _counts(node: ast.expr) -> bool:
+    return any(
+        call_name(part) in COUNTING or getattr(part, "attr", "") == "shape"
+        for part in ast.walk(node)
+    )
 
 
 def _lines(node: ast.AST) -> tuple[int, int]:

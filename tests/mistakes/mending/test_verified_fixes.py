@@ -34,6 +34,36 @@ def after(fix: Fix | None) -> list[str]:
 
 
 MISTAKES = {
+    "dims that stay, which are cut off elsewhere": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                steps = torch.cat([x[:, :1], x[:, 1:].exp()], 1)
+                return steps.cumsum(1), torch.flatten(x, 1).sum(1)
+        """,
+        ["return steps.cumsum(1), torch.flatten(x[:, 1:], 1).sum(1)"],
+    ),
+    "the logarithm of an exponential, which is its argument": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.mean = nn.Parameter(torch.linspace(-1.0, 1.0, 4))
+                self.ls = nn.Parameter(torch.tensor([0.3, -0.4, 0.2, 0.1]))
+
+            def forward(self, x):
+                z = (x.unsqueeze(-1) - self.mean) * torch.exp(-self.ls)
+                log_cdf = torch.logsumexp(F.logsigmoid(z), -1) - math.log(4)
+                log_sf = torch.logsumexp(F.logsigmoid(-z), -1) - math.log(4)
+                pdf = torch.logsumexp(F.logsigmoid(z) + F.logsigmoid(-z), -1)
+                ldj = pdf - math.log(4) - log_cdf - log_sf
+                return log_cdf - log_sf, ldj.sum(1)
+        """.replace("F.", "nn.functional."),
+        [
+            "pdf = torch.logsumexp(nn.functional.logsigmoid(z) + -self.ls + "
+            "nn.functional.logsigmoid(-z), -1)"
+        ],
+    ),
     "beside a solver, whose way back a right ldj alone proves": (
         """
         class Layer(nn.Module):
@@ -313,6 +343,50 @@ def test_a_size_has_the_name_that_the_function_gave_it(tmp_path: Path) -> None:
     assert len(after(fix)) == 1
     assert "self.log_scale.sum() * " in after(fix)[0]
     assert "w * h" in after(fix)[0] or "h * w" in after(fix)[0]
+
+
+def test_a_count_is_mended_in_the_helper_that_takes_it(tmp_path: Path) -> None:
+    """Channels stay at the size that the layer was built for: a third is one of three."""
+    text = """
+    class Layer(nn.Module):
+        def __init__(self, shape=(3, 4, 4)):
+            super().__init__()
+            self.log_scale = nn.Parameter(0.3 * torch.randn(shape[0]))
+
+        def places(self, x):
+            return x.shape[1:].numel()
+
+        def forward(self, x):
+            y = x * torch.exp(self.log_scale[:, None, None])
+            return y, torch.sum(self.log_scale).expand(len(x)) * self.places(x)
+    """
+    report = ldjcheck.check(built(text, tmp_path))
+    (finding,) = report.findings
+    assert after(finding.fix) == ["return x.shape[2:].numel()"]
+    assert finding.fix is not None
+    assert finding.location is not None
+    assert finding.location.line == finding.fix.edits[0].line
+
+
+def test_an_edit_leaves_each_sample_its_number(tmp_path: Path) -> None:
+    text = """
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.4, 0.1]))
+
+        def forward(self, x):
+            n = x.shape[1] // 2
+            y = torch.cat([x[:, :n], x[:, n:] * torch.exp(self.log_scale[n:])], 1)
+            return y, self.log_scale.sum().expand(len(x))
+    """
+    path = written(text, tmp_path)
+    fix = fix_of(loaded(path))
+    assert after(fix)
+    assert fix is not None
+    x = torch.randn(3, 4)
+    _, ldj = loaded(mended(path, fix))(x)
+    assert ldj.shape == (3,)
 
 
 PLACES = {
@@ -757,7 +831,7 @@ def test_a_logarithm_is_taken_so_that_gradients_pass(tmp_path: Path) -> None:
             return y, ldj.sum(1)
     """
     fix = fix_of(loaded(written(text, tmp_path)))
-    assert after(fix) == ["ldj = -np.log(np.pi) - (torch.log(1 + x**2))"]
+    assert after(fix) == ["ldj = -np.log(np.pi) - torch.log(1 + x**2)"]
 
 
 IN_SEVERAL_STATEMENTS = {
