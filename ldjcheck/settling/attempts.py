@@ -287,9 +287,17 @@ class Failures:
             f"None of the {len(self._shapes())} input shapes that I tried works.",
             (
                 *_some([*spread, *self._by_reason()]),
+                *self._where_furthest(),
                 *_what_next(candidates, explicit=explicit),
             ),
         )
+
+    def _where_furthest(self) -> Iterator[str]:
+        """Yield where to look, if the shape that its own facts say fails like few others."""
+        trails = Counter(error.trail for _, _, error in self._raised)
+        for shape, _, error in self._raised[:1]:
+            if error.line is not None and trails[error.trail] < len(self._raised) / 2:
+                yield f"If a sample is {shape}, it is line {error.line} that is to be mended."
 
     def _alike(self) -> Iterator[str]:
         """Yield what came back, each once: other sizes make it no other thing."""
