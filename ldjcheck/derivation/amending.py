@@ -185,7 +185,10 @@ def _least(
             for node, minus in _addends(statement):
                 text = replace(part, minus=part.minus != minus).after(None)
                 yield _put(source, node, text, said, "term")
-                yield _put(source, node, f"{source.text(node)} + {text}", said, "term")
+                more = _put(source, node, f"{source.text(node)} + {text}", said, "term")
+                yield replace(
+                    more, told=(f"The ldj of line {_line(said)} lacks {text}.",)
+                )
 
 
 def _put(source: SourceText, node: ast.expr, text: str, said: Said, what: str) -> _Cure:
