@@ -95,9 +95,10 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
         _merge(seen, more)
     new = {side for side, samples in seen.samples.items() if not samples.any()}
     unmet, asked = set(new), 0
+    few = seen.parted and first.batch * prod(first.shape) < _ENTRIES
     for probe, nearer in _further(first):
         is_crowd = probe.batch != first.batch and probe.reach == 1.0
-        anyhow = is_crowd and seen.parted
+        anyhow = is_crowd and few
         if not (unmet or anyhow) or asked == _ASKED:
             break
         if probe.shrunk != 1.0 and not unmet & seen.of_all:
@@ -248,9 +249,8 @@ class _Bounds(Operations):
         self._batch = batch
         self._sizes: list[tuple[Tensor, Tensor]] = []  # and what they are the sizes of
         self._made: list[Tensor] = []  # whole numbers
-        self._times: dict[
-            Place | None, int
-        ] = {}  # that a statement has compared tensors
+        # How often a statement has compared tensors.
+        self._times: dict[Place | None, int] = {}
         self.samples: dict[Bound, Tensor] = {}
         self.there: frozenset[Bound] = frozenset()
         self.of_all: set[Bound] = set()
@@ -291,11 +291,11 @@ class _Bounds(Operations):
     def _note_picks(self, name: str, args: Args, named: Named) -> None:
         """Note which of the entries along an axis are picked, by what samples come to."""
         for index, size in _picked(args, named):
-            for each in (
-                range(size) if size <= _BINS and self._are_made((index,)) else ()
-            ):
+            if size > _BINS or not self._are_made((index,)):
+                continue
+            self.parted = True
+            for each in range(size):
                 self._note(name, f"{_PICKED} {each}", index.remainder(size) == each)
-                self.parted = True
 
     def _note_comparison(self, name: str, args: Any, result: Tensor) -> None:
         """Note a comparison; of a size apart where its number is above zero, and below.
@@ -312,9 +312,7 @@ class _Bounds(Operations):
         if z is not None and z.shape == result.shape:
             words = {" above zero": beyond & (z > 0), " below zero": beyond & (z < 0)}
         time = 0
-        if all(
-            isinstance(arg, Tensor) for arg in args
-        ):  # a loop has one bound each time
+        if all(isinstance(arg, Tensor) for arg in args):  # a loop has one each time
             place = innermost_place()
             time = self._times[place] = self._times.get(place, -1) + 1
             self.parted |= time > 0
