@@ -160,20 +160,24 @@ def _render_terms(said: Sequence[Said]) -> Iterator[str]:
         sum_ = ""
         for each in terms:
             text = each.text if each.part is None else each.part.after(None)
-            taken_off = text.startswith("-")
-            sum_ += f" - {text[1:]}" if sum_ and taken_off else f" + {text}"
-        yield f"The ldj of line {line} is {sum_.removeprefix(' + ')}."
+            sum_ = _with_term(sum_, text) if sum_ else text
+        yield f"The ldj of line {line} is {sum_}."
+
+
+def _with_term(sum_: str, text: str) -> str:
+    """Return a sum with one more term, which may be taken off."""
+    return f"{sum_} - {text[1:]}" if text.startswith("-") else f"{sum_} + {text}"
 
 
 def _least(
-    sites: Sequence[tuple[SourceText, ast.stmt]], told: Sequence[Said]
+    sites: Sequence[tuple[SourceText, ast.stmt]], terms: Sequence[Said]
 ) -> Iterator[_Cure]:
     """Yield what puts a derivative, or a term, in the place of one expression.
 
     What computes something is tried before a name for what another line computes. A term
     stands in no loop: it would be written anew in every round.
     """
-    parts = [(said, said.part) for said in told if said.part is not None]
+    parts = [(said, said.part) for said in terms if said.part is not None]
     written = [(s, node) for s, statement in sites for node in _expressions(statement)]
     written.sort(key=lambda each: ast.BinOp not in map(type, ast.walk(each[1])))
     for source, node in written:
@@ -185,10 +189,9 @@ def _least(
             for node, minus in _addends(statement):
                 text = replace(part, minus=part.minus != minus).after(None)
                 yield _put(source, node, text, said, "term")
-                more = _put(source, node, f"{source.text(node)} + {text}", said, "term")
-                yield replace(
-                    more, told=(f"The ldj of line {_line(said)} lacks {text}.",)
-                )
+                told = f"The ldj of line {_line(said)} lacks {text}."
+                change = source.put(node, _with_term(source.text(node), text))
+                yield _Cure((change,), (told,) if len(text) <= _LONGEST else ())
 
 
 def _put(source: SourceText, node: ast.expr, text: str, said: Said, what: str) -> _Cure:

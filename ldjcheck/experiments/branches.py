@@ -125,9 +125,9 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
 def _further(first: Probe) -> Iterator[tuple[Probe, Probe | None]]:
     """Yield configurations further out, each with the one half as far, if that is new.
 
-    First comes a larger batch: of three samples none may have been on the other side. Then
-    come the layer's own parameters, which may be below a bound that moved ones are above,
-    and smaller ones.
+    First come larger batches, as usual and far out: of three samples none may have been on
+    the other side, or in a bin. Then come the layer's own parameters, which may be below a
+    bound that moved ones are above, and smaller ones.
     """
     fits = [batch for batch in _MANY if batch not in first.shape]
     enough = (batch for batch in fits if batch * prod(first.shape) >= _ENTRIES)

@@ -173,7 +173,7 @@ def _candidates(
     step size: both may be given, and the time that they span is to stay. What leaves the
     output alone is no step size, and no count of its steps: more iterations of a solver
     change nothing, and a coefficient that is halved beside them makes another map.
-    How long a call is hangs neither on the configuration nor on an edit of its ldj.
+    How long a call at one size is hangs neither on parameters nor on an edit of its ldj.
     """
     runner, _, _ = bench.ready(probe)
     found = grain.numbers(runner.layer)
@@ -181,7 +181,7 @@ def _candidates(
     known = [number for number in found if number.kept != "points"]
     longer = []
     for number in [*known[: 4 * _TRIED], *reversed(known[4 * _TRIED :][-4 * _TRIED :])]:
-        known_as = id(bench.layer.obj), side.direction, number
+        known_as = id(bench.layer.obj), side.direction, probe.shape, number
         if known_as not in bench.longer:
             bench.longer[known_as] = False
             runner, _, _ = bench.ready(probe)

@@ -295,9 +295,11 @@ class Failures:
     def _where_furthest(self) -> Iterator[str]:
         """Yield where to look, if the shape that its own facts say fails like few others."""
         trails = Counter(error.trail for _, _, error in self._raised)
-        for shape, _, error in self._raised[:1]:
-            if error.line is not None and trails[error.trail] < len(self._raised) / 2:
-                yield f"If a sample is {shape}, it is line {error.line} that is to be mended."
+        if not self._raised:
+            return
+        shape, _, error = self._raised[0]
+        if error.line is not None and 2 * trails[error.trail] < len(self._raised):
+            yield f"If a sample is {shape}, it is line {error.line} that is to be mended."
 
     def _alike(self) -> Iterator[str]:
         """Yield what came back, each once: other sizes make it no other thing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,3 +124,25 @@ def test_what_is_wrong_with_one_is_found() -> None:
     turned = NeedsCondition()
     turned.sign = -1.0
     assert ldjcheck.check(turned).findings[0].code == "LDJ104"
+
+
+class RaisesLater(nn.Module):
+    """What fits its first layer is multiplied by a matrix of another size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Pair:
+        y = self.net(x)
+        return y @ torch.ones(5, 5), torch.zeros(len(x))
+
+
+def test_where_the_natural_shape_gets_further_its_line_is_told() -> None:
+    (finding,) = ldjcheck.check(RaisesLater()).findings
+    line = inspect.getsourcelines(RaisesLater.forward)[1] + 2
+    assert finding.code == "LDJ006"
+    told = f"If a sample is (4,), it is line {line} that is to be mended."
+    assert told in finding.evidence
+    (finding,) = ldjcheck.check(Wide()).findings
+    assert "is to be mended" not in str(finding.evidence)

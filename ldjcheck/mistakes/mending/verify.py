@@ -520,7 +520,7 @@ def _is_mended(now: Verdict, before: Verdict) -> bool:
         return False
     if breaks_contract(now.behaviour) and not breaks_contract(before.behaviour):
         return False
-    if now.behaviour.stale or _is_one_number(now) > _is_one_number(before):
+    if now.behaviour.stale or (_is_one_number(now) and not _is_one_number(before)):
         return False
     if _was_wrong(before):
         return now.check.status == "pass"

@@ -172,10 +172,9 @@ class Site:
         kind: Kind = "",
     ) -> Change:
         """Return the change that puts a text in the place of a node, and of its brackets."""
-        span = span_of(node)
-        if isinstance(node, ast.expr) and self.is_bracketed(node):
-            bare = binding_of_text(text) == _ATOM
-            span = self._without_brackets(node) if bare else span
+        span = self._without_brackets(node) if isinstance(node, ast.expr) else None
+        if span is None or binding_of_text(text) != _ATOM:
+            span = span_of(node)
         return Change(cost, (self.source.put_at(span, text),), kind)
 
     def operator(
@@ -305,10 +304,9 @@ class Site:
         line, column, end_line, end = span_of(node)
         row = self.source.lines[line - 1]
         before, after = row[:column].rstrip(), row[end:]
-        bare = line != end_line or not before.endswith(b"(")
-        if (
-            bare or before[-2:-1].isalnum() or not self.is_bracketed(node)
-        ):  # `return(x)`
+        runs_on = before[-2:-1].isalnum()  # `return(x)`
+        bare = line != end_line or runs_on or not before.endswith(b"(")
+        if bare or not self.is_bracketed(node):
             return line, column, end_line, end
         gap = len(after) - len(after.lstrip())
         return line, len(before) - 1, end_line, end + gap + 1

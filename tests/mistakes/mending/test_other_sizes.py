@@ -8,7 +8,7 @@ import pytest
 
 import ldjcheck
 from mistakes.diagnosis.written import Written
-from mistakes.mending.layers import loaded, mended
+from mistakes.mending.layers import built, loaded, mended
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,3 +88,22 @@ def test_an_edit_is_right_where_the_layer_is_built_for_another_size(
     for size in (layer.shape[0], 10):
         built = loaded(other, f"Layer({size})")
         assert ldjcheck.check(built, shape=(size,)).status == "pass"
+
+
+def test_a_number_is_no_count_of_the_channels_that_a_shape_gives(
+    tmp_path: Path,
+) -> None:
+    """A third is right of three channels; what counts is hidden from the edit."""
+    text = """
+    class Layer(nn.Module):
+        def __init__(self, shape=(3, 4, 4)):
+            super().__init__()
+            self.log_scale = nn.Parameter(0.3 * torch.randn(shape[0]))
+            self.count = lambda x: x[0].numel()
+
+        def forward(self, x):
+            y = x * torch.exp(self.log_scale[:, None, None])
+            return y, self.log_scale.sum().expand(len(x)) * self.count(x)
+    """
+    fix = ldjcheck.check(built(text, tmp_path)).findings[0].fix
+    assert fix is None or not any("3" in edit.after for edit in fix.edits)

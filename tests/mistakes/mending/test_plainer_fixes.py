@@ -267,7 +267,13 @@ def test_no_line_is_put_where_it_never_runs() -> None:
     fix = ldjcheck.check(Squashed()).findings[0].fix
     assert fix is not None
     assert fix.applicability == "verified"
-    assert not any("return" in edit.after for edit in fix.edits)
+    assert [(edit.before.strip(), edit.after.strip()) for edit in fix.edits] == [
+        (
+            "ldj = self.log_s.sum().expand(len(x))",
+            "ldj = x.new_zeros(x.shape[0]) + self.log_s.sum()",
+        ),
+        ("ldj = torch.tanh(ldj)", ""),
+    ]
 
 
 class AddsBothWays(nn.Module):
