@@ -191,7 +191,7 @@ def _least(
                 yield _put(source, node, text, said, "term")
                 told = f"The ldj of line {_line(said)} lacks {text}."
                 change = source.put(node, _with_term(source.text(node), text))
-                yield _Cure((change,), (told,) if len(text) <= _LONGEST else ())
+                yield _Cure((change,), (told,))
 
 
 def _put(source: SourceText, node: ast.expr, text: str, said: Said, what: str) -> _Cure:
