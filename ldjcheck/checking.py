@@ -348,7 +348,7 @@ def _check_reading(
         read, smaller = _measure_reading(read, course)
     subject, comparison, whole = read.subject, read.comparison, None
     if smaller is not None:
-        whole, also = subject, ()
+        whole, also = read, ()
         subject, comparison = _until_the_end(smaller.subject), smaller.comparison
     comparison, splits = _by_splits(subject, comparison, course)
     _tell(course, comparison, (), _findings(comparison, splits, None))
@@ -575,7 +575,7 @@ def _fixed(
     subject: Subject,
     comparison: Comparison,
     also: tuple[Probe, ...],
-    whole: Subject | None,
+    whole: Measured | None,
 ) -> tuple[Finding, ...]:
     """Return the findings with the edits that mend them.
 
@@ -608,10 +608,8 @@ def _fixed(
         ranks = at_other_sizes(bench, plan[0], known)
     plans = Plans(closely=plan[:1], by_value=values, ranks=ranks)
     if whole is not None:
-        at_size = Whole(
-            bench=whole.bench, probes=replace(whole, asked=fresh).probes()[:1]
-        )
-        plans = replace(plans, whole=at_size)
+        sides = whole.comparison.measurement.measured[:1]
+        plans = replace(plans, whole=Whole.of(whole.subject.bench, sides))
     meant = with_outputs(findings, comparison, bench, plans)
     if meant is not findings:
         return meant

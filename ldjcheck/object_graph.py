@@ -265,10 +265,11 @@ def module_of(item: object) -> str:
 
 
 def is_alike(one: object, other: object) -> bool:
-    """Return whether two objects are of one type, and hold the same plain values."""
+    """Return whether two objects, and all that they hold, are of equal types.
+
+    Their own plain values are equal too.
+    """
     plain = (str, bool, int, float, type(None))
-    if type(one) is not type(other):
-        return False
     own, others = (
         {
             name: value
@@ -277,7 +278,9 @@ def is_alike(one: object, other: object) -> bool:
         }
         for each in (one, other)
     )
-    return own == others
+    return own == others and [*map(type, reachable(one))] == [
+        *map(type, reachable(other))
+    ]
 
 
 def is_lazy(root: object) -> bool:

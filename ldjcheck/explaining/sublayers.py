@@ -204,16 +204,15 @@ def _of_parts(
     """Return the mistakes that the wrong sublayers have by themselves."""
     found: list[tuple[Explanation, ...]] = []
     kinds: set[object] = set()
-    puzzling: list[object] = []
+    asked: list[object] = []
     for index in blamed.wrong:
         part = seen[0].parts[index]
-        if any(is_alike(part.owner, other) for other in puzzling):
-            continue  # it is explained no better, and wrong in the same lines
+        if any(is_alike(part.owner, other) for other in asked):
+            continue  # wrong in the same lines, and explained no better
         sizes = tuple(each.parts[index].shape for each in seen)
         most = len(kinds) >= _ALONE
         alone = [_unexplained()] if most else _alone(flow, part, sizes)
-        if all(UNEXPLAINED.holds(mistake[0]) for mistake in alone):
-            puzzling.append(part.owner)
+        asked.append(part.owner)
         for mistake in alone:
             first = mistake[0]
             mark = part.path if first.location is None else (first.kind, first.location)

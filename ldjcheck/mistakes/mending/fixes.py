@@ -17,7 +17,7 @@ from ldjcheck.mistakes import RULES, Rule, rule_of
 from ldjcheck.mistakes.counts import wrong_dims_factor
 from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.mending.repair import edits_of, repair
-from ldjcheck.mistakes.mending.rerun import Rehearsal
+from ldjcheck.mistakes.mending.rerun import BOTH_WAYS, Rehearsal
 from ldjcheck.mistakes.mending.search import (
     Found,
     Question,
@@ -34,7 +34,6 @@ from ldjcheck.mistakes.terms import (
 from ldjcheck.records import (
     Comparison,
     Diagnosis,
-    Direction,
     Edit,
     Explanation,
     Finding,
@@ -46,7 +45,6 @@ from ldjcheck.running.bench import Bench
 from ldjcheck.tape.frames import is_torchs
 
 _UNNAMED = (wrong_derivative.RULE.code, unexplained_mismatch.RULE.code)
-_DIRECTIONS: tuple[Direction, ...] = ("forward", "inverse")
 
 
 def wants_derived(finding: Finding) -> bool:
@@ -217,7 +215,7 @@ def _questions(
     """Return what has to be mended; nothing when a part of it is out of reach."""
     known = {diagnosis.direction: diagnosis for diagnosis in diagnoses}
     found = []
-    for direction in _DIRECTIONS:
+    for direction in BOTH_WAYS:
         # About the ldj's own code.
         grave = (
             f for f in findings if (f.direction, f.severity) == (direction, "error")

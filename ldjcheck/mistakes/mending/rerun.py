@@ -13,6 +13,7 @@ from ldjcheck.experiments.behaviour import call_effects
 from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.numerics.closeness import same
+from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import (
@@ -33,6 +34,7 @@ from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 from ldjcheck.tape import Trace
 
+BOTH_WAYS: tuple[Direction, ...] = ("forward", "inverse")
 _SLACKS = 4.0
 # Times the operations of the call as it is: an edit of what an iteration uses may keep it
 # from ever coming to an end.
@@ -219,7 +221,7 @@ def measured_again(
     if seen.not_done:
         raise TimeIsUpError
     anew = seen.evidence
-    quicker = replace(bench, behaviour=False)
+    quicker = replace(bench, behaviour=False, apart=are_all_apart(anew.sides))
     further = tuple(measure_sides(quicker, config) for config in more)
     values = Evidence(probes=tuple(more), sides=further)
     values = observed(bench, values, (convergence.EXPERIMENT,))

@@ -25,12 +25,12 @@ from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.experiments.behaviour.padding import measure_padding
 from ldjcheck.judging import breaks_contract, compare
 from ldjcheck.mistakes.engine.closeness import fits
-from ldjcheck.mistakes.mending.rerun import Rehearsal, measured_again
+from ldjcheck.mistakes.mending.rerun import BOTH_WAYS, Rehearsal, measured_again
 from ldjcheck.mistakes.rewriting.reductions import over_all_axes
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.recording import UntraceableError, record
-from ldjcheck.records import Comparison, Direction, Probe, Span, Verdict
+from ldjcheck.records import Comparison, Direction, Probe, Sides, Span, Verdict
 from ldjcheck.revision import Live, Replacement, StaleSourceError, call_name
 from ldjcheck.revision.text import edited_functions, text_with
 from ldjcheck.running.bench import Bench, built_like
@@ -170,18 +170,31 @@ def _values(node: ast.AST) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """The size that was asked about, where a mistake was explained at a smaller one."""
+    """The size that was asked about, where a mistake was explained at a smaller one.
+
+    It was measured, and nothing was concluded from it but that it is wrong.
+    """
 
     bench: Bench
-    probes: tuple[Probe, ...]
+    measured: tuple[Sides, ...]
+    known: tuple[Rehearsal, ...]
+
+    @classmethod
+    def of(cls, bench: Bench, measured: tuple[Sides, ...]) -> Whole:
+        """Return what is known there of both directions, as the code is written."""
+        ways = (Rehearsal(bench, measured, direction) for direction in BOTH_WAYS)
+        return cls(bench=bench, measured=measured, known=tuple(ways))
 
     def agrees(self) -> bool:
         """Return whether what the layer reports there is true, as its code is now."""
+        known = [way for way in self.known if len(way)]
+        if known and not any(way.left_out for way in self.known):
+            return all(way.agrees() for way in known)
         bench = replace(self.bench, behaviour=False)
-        measured = (measure_sides(bench, probe) for probe in self.probes)
+        again = (measure_sides(bench, sides.probe) for sides in self.measured)
         return not any(
             side.disagrees or side.said.form is not None
-            for sides in measured
+            for sides in again
             for side in sides.answered
         )
 
