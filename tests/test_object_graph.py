@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ldjcheck.object_graph import at_path, paths, reachable
+from ldjcheck.object_graph import at_path, is_alike, paths, reachable
 
 
 class Flow(nn.Module):
@@ -49,3 +49,18 @@ def test_paths_are_written_as_one_would_reach_them(path: str, kind: type) -> Non
 @pytest.mark.parametrize("path", [".layers[2]", ".layer", ".layers3", ".base.nothing"])
 def test_nothing_stands_at_other_paths(path: str) -> None:
     assert at_path(Flow(), path) is None
+
+
+@pytest.mark.parametrize(
+    ("other", "alike"),
+    [
+        (nn.Sequential(nn.Linear(2, 2), nn.Tanh()), True),
+        (nn.Sequential(nn.Linear(2, 2), nn.ReLU()), False),
+        (nn.Sequential(nn.Linear(2, 2)), False),
+        (nn.ModuleList([nn.Linear(2, 2), nn.Tanh()]), False),
+        (nn.Sequential(nn.Linear(2, 2), nn.Tanh()).eval(), False),
+    ],
+    ids=["other numbers", "other child", "one less", "other type", "other mode"],
+)
+def test_alike_are_those_that_run_the_same_code(other: nn.Module, alike: bool) -> None:
+    assert is_alike(nn.Sequential(nn.Linear(2, 2), nn.Tanh()), other) is alike

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import transforms
 
 import ldjcheck
+from ldjcheck.explaining import diagnosed_alone, sublayers
 
 
 class Scale(nn.Module):
@@ -198,6 +199,28 @@ def test_equal_sublayers_with_one_mistake_are_one_finding() -> None:
     result = check(Chain(Averaged(), Scale(), Averaged()))
     assert wrong(result) == ["layers[0]", "layers[2]"]
     assert [f["code"] for f in result["findings"]] == ["LDJ105"]
+
+
+@pytest.mark.parametrize(
+    ("flow", "asked"),
+    [
+        (Chain(Averaged(), Averaged(), Averaged()), [Averaged]),
+        (Chain(Averaged(), Doubled(), Averaged()), [Averaged, Doubled]),
+    ],
+    ids=["one class", "two classes"],
+)
+def test_of_sublayers_that_are_alike_one_is_explained(
+    flow: nn.Module, asked: list[type], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[type] = []
+
+    def explained(layer: Any, *rest: Any) -> Any:
+        seen.append(type(layer.obj))
+        return diagnosed_alone(layer, *rest)
+
+    monkeypatch.setattr(sublayers, "diagnosed_alone", explained)
+    assert check(flow)["status"] == "fail"
+    assert seen == asked
 
 
 @pytest.mark.slow

@@ -121,6 +121,24 @@ def test_what_no_small_copy_shows_fails_at_its_own_size() -> None:
     assert "explained at" not in report.result.inferred
 
 
+class FlippedAndMoreWhereLarge(Masked):
+    """Without its minus it is right where events are small, and nowhere else."""
+
+    def forward(self, x: Tensor) -> Pair:
+        s, t = self.moved(x)
+        more = 1 + x.flatten(1).shape[1] // (SIDE * SIDE)
+        return x * s.exp() + t, -s.sum(dim=(1, 2, 3)) * more
+
+
+@pytest.mark.slow
+def test_an_edit_that_is_right_at_a_small_size_alone_is_none() -> None:
+    report = ldjcheck.check(FlippedAndMoreWhereLarge(), shape=(1, SIDE, SIDE))
+    assert report.status == "fail"
+    assert "explained at" in report.result.inferred
+    fixes = [finding.fix for finding in report.findings if finding.fix is not None]
+    assert not [fix for fix in fixes if fix.applicability == "verified"]
+
+
 class CountsItsPlaces(nn.Module):
     """A mixing of channels and a coupling in one method; it holds its height and width."""
 
