@@ -43,6 +43,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"mistakes.catalogue"}),
     frozenset({"mistakes"}),
     frozenset({"mistakes.diagnosis", "mistakes.mending", "mistakes.attribution"}),
+    frozenset({"report.pages"}),
     frozenset({"report.style"}),
     frozenset({"report.blocks"}),
     frozenset({"report"}),

@@ -75,6 +75,7 @@ def write_reports(
             verbosity=verbosity,
             width=_width(path),
             statistics=statistics,
+            links=_is_coloured("auto", path),
         )
         text = format_.render(run, style).rstrip("\n") + "\n"
         if path is None:

@@ -12,6 +12,7 @@ from ldjcheck import __version__
 from ldjcheck.mistakes import RULES, Rule, sections
 from ldjcheck.records import Edit, Location, Result, Run, Severity
 from ldjcheck.report.blocks.title import Mistake, in_order
+from ldjcheck.report.pages import page_address
 from ldjcheck.report.style import Style
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -64,6 +65,8 @@ def _rules(
             rule["shortDescription"] = {"text": known[code].summary}
             typed = f"ldjcheck explain {code}"
             rule["help"] = {"text": typed, "markdown": _page(known[code])}
+            if (address := page_address(code)) is not None:
+                rule["helpUri"] = address
             rule["defaultConfiguration"] = {"level": _LEVELS[known[code].severity]}
         rules.append(rule)
     return rules

@@ -6,19 +6,22 @@ from dataclasses import dataclass
 
 import click
 
+from ldjcheck.report.pages import page_address
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
     """Colour or none, how much is said, and the columns of the page (60 or more).
 
     `verbosity` is -1 (quiet), 0 or 1 (verbose). With `statistics` a text ends in how often
-    each code was found.
+    each code was found, and with `links` its codes lead to their pages.
     """
 
     color: bool
     verbosity: int
     width: int = 80
     statistics: bool = False
+    links: bool = False
 
     @property
     def quiet(self) -> bool:
@@ -37,3 +40,14 @@ class Style:
         """
         wanted = self.color and bool(text)
         return click.style(text, fg=fg, bold=bold or None) if wanted else text
+
+    def link(self, line: str, code: str) -> str:
+        """Return a finished line whose `code` a terminal opens the page of (OSC 8).
+
+        As it is where no links are wanted, or no pages are published.
+        """
+        address = page_address(code) if self.links else None
+        if address is None:
+            return line
+        shown = f"\x1b]8;;{address}\x1b\\{code}\x1b]8;;\x1b\\"
+        return line.replace(code, shown, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from email.message import Message
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import pytest
 
 from ldjcheck.mistakes import RULES
+from ldjcheck.report import pages
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "_extensions" / "mistake_pages.py"
+
+SITE = "mistakes"  # the folder of these pages, on the site
 
 
 def script() -> Any:
@@ -25,7 +29,8 @@ def script() -> Any:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pages")
+    folder = tmp_path_factory.mktemp("pages") / SITE
+    folder.mkdir()
     (folder / "renamed-since.md").write_text("an old page")
     script().write_pages(folder)
     return folder
@@ -34,6 +39,18 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_mistake_has_a_page_and_nothing_else_has(written: Path) -> None:
     names = {path.stem for path in written.glob("*.md")}
     assert names == {"index", *(rule.name for rule in RULES)}
+
+
+def test_the_address_of_a_code_is_that_of_its_page(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = Message()
+    said["Project-URL"] = "Documentation, https://flows.example"
+    monkeypatch.setattr(pages, "metadata", lambda name: said)
+    for rule in RULES:
+        address = f"https://flows.example/{SITE}/{rule.name}.html"
+        assert pages.page_address(rule.code) == address
+        assert (written / f"{rule.name}.md").is_file()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

@@ -129,8 +129,11 @@ def title(result: Result, style: Style) -> str:
     if result.derived is not None:
         verdict, color = _DERIVED[result.derived.applicability]
     room = style.width - cells(verdict) - 2
-    left = pad(shorten_target(name, room), room)
-    return f"{left}  {style.paint(verdict, color, bold=True)}"
+    left, shown = pad(shorten_target(name, room), room), _that_decides(result)
+    painted = style.paint(verdict, color, bold=True)
+    if shown is not None:
+        painted = style.link(painted, shown.code)
+    return f"{left}  {painted}"
 
 
 def left_out(result: Result, style: Style) -> Block:
