@@ -123,7 +123,7 @@ def _on_cause(cause: Cause, level: Feedback) -> list[str]:
         told = "" if rule is None else f": {rule.summary}"
         lines.append(f"It is called {cause.name} ({cause.code}){told}.")
     if depth >= 3:
-        lines.append(_plain(cause.message))
+        lines.append(_with_code(cause.message))
         lines += [] if place is None else [f"At {place.words()}:"]
         rows = [row for e in cause.edits for row in (f"- {e.before}", f"+ {e.after}")]
         lines += _fenced(rows)
@@ -139,7 +139,21 @@ def _fenced(rows: Sequence[str]) -> list[str]:
 
 def _plain(text: str) -> str:
     """Return foreign text in which nothing means something to Markdown or to HTML."""
-    return " ".join(text.split()).translate(_ESCAPED)
+    return _plain_part(" ".join(text.split()))
+
+
+def _plain_part(text: str) -> str:
+    return text.translate(_ESCAPED)
+
+
+def _with_code(text: str) -> str:
+    """Return a sentence of ours, in which code stands between backticks as it does here."""
+    outside, *rest = " ".join(text.split()).split("`")
+    code, after = rest[::2], rest[1::2]
+    if len(code) != len(after) or not all(code):
+        return _plain(text)
+    pairs = zip(code, after, strict=True)
+    return _plain_part(outside) + "".join(f"`{c}`{_plain_part(a)}" for c, a in pairs)
 
 
 def number(value: float) -> str:

@@ -7,15 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from busy import busy, needs_one_processor
 
 from ldjcheck.cli.commands.check import rounds
 from ldjcheck.targets.static_check import files_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -71,20 +73,68 @@ def test_a_file_that_is_made_later_is_noticed(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals as on Unix")
 def test_it_goes_on_until_it_is_interrupted(folder: Path) -> None:
-    command = [sys.executable, "-m", "ldjcheck", "flows.py:Afine", "--watch", "-q"]
+    with watching("flows.py:Afine") as process:
+        assert "ERROR  LDJ002" in next_line(process)
+        saved(folder / "flows.py")
+        assert "ERROR  LDJ002" in next_line(process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+
+
+@contextmanager
+def watching(target: str) -> Iterator[subprocess.Popen[str]]:
+    """Start `--watch` as a shell does, and end it whatever comes."""
     with subprocess.Popen(
-        command,
+        [sys.executable, "-m", "ldjcheck", target, "--watch", "-q"],
         stdout=subprocess.PIPE,
         text=True,
         # in the background, shells have it ignored
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
-            assert process.stdout is not None
-            assert "ERROR  LDJ002" in process.stdout.readline()
-            saved(folder / "flows.py")
-            assert "ERROR  LDJ002" in process.stdout.readline()
-            process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 130
+            yield process
         finally:
             process.kill()
+
+
+def next_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+LAYER = """
+import torch
+
+class Scale(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.s = torch.nn.Parameter(torch.zeros(3))
+
+    def forward(self, x):
+        return x * self.s.exp(), self.s.sum().expand(len(x))
+"""
+
+
+@pytest.mark.slow
+@needs_one_processor
+def test_each_saving_is_answered_on_a_busy_machine_as_on_a_quiet_one(
+    folder: Path,
+) -> None:
+    right, wrong = LAYER, LAYER.replace("self.s.sum()", "-self.s.sum()")
+    file = folder / "scale.py"
+    file.write_text(right)
+    told = []
+    with busy(3), watching("scale.py:Scale") as process:
+        told.append(next_line(process))
+        for text in (wrong, right, wrong):
+            draft = folder / "draft"
+            draft.write_text(text)
+            saved(draft)
+            draft.replace(file)  # at once, as editors do
+            told.append(next_line(process))
+    assert [("PASS" in line, "LDJ104" in line) for line in told] == [
+        (True, False),
+        (False, True),
+        (True, False),
+        (False, True),
+    ]

@@ -134,6 +134,24 @@ def test_what_keeps_a_file_from_loading_is_told_once() -> None:
     assert "As A: f.py, line 4: expected ':'." in page
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("`s.mean(1)` is averaged.", "`s.mean(1)` is averaged."),
+        ("`a_b[0] < 1` is *wrong*, <b>", "`a_b[0] < 1` is \\*wrong\\*, &lt;b&gt;"),
+        ("a lone ` stays `text`", "a lone \\` stays \\`text\\`"),
+        ("``<script>``", "\\`\\`&lt;script&gt;\\`\\`"),
+    ],
+)
+def test_code_in_a_sentence_stays_code_and_all_else_is_plain(
+    message: str, told: str
+) -> None:
+    cause = replace(SHOWN.causes[0], message=message)
+    shown = marked("anna", replace(SHOWN, causes=(cause,)))
+    (grade,) = overview([shown], ONE, ALL).grades.grades
+    assert told in feedback(grade, "fix").splitlines()
+
+
 def test_a_student_is_given_what_was_fed_and_no_command() -> None:
     fed = Sample(
         direction="inverse", reported=-0.25, exact=-1.0, allowed=0.0, x=(0.5, -1.25)
