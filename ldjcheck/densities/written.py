@@ -28,6 +28,7 @@ Reading = Callable[[DensityTerms, Node], "Base | None"]
 
 _TERMS = 8  # whose subsets are tried
 _NORMAL = math.log(2 * math.pi) / 2
+_BESIDE = 2  # constants of a density that is written wrong: of the law, and of a scale
 _COUNTED = (1, -1, 0, 2)  # times an ldj may be counted, rightly or not
 _EVEN = 1e-9  # relative: a number that is the same for all samples
 
@@ -121,7 +122,8 @@ def _without_mass(base: Base, excess: Tensor) -> BaseMass:
 def densities_in(total: Node, source: Node, batch: int) -> Iterator[Tensor]:
     """Yield the log-densities, `(batch,)`, that a value adds up, as they stand in it.
 
-    Each is of a value that is made of `source`, and of mass 1 whatever else enters it.
+    Each is of a value that is made of `source`, and of mass 1 whatever else enters it; or
+    of another finite mass, as one is that was written wrong, with a constant or two.
     """
     with torch.no_grad(), torch._C.DisableTorchFunction():
         sum_ = DensityTerms(total, source, (), 1.0, batch)
@@ -129,6 +131,12 @@ def densities_in(total: Node, source: Node, batch: int) -> Iterator[Tensor]:
             base = _tried(_normalised, sum_, z)
             if base is not None:
                 yield sum_.of(set(base.terms), lambda end: end.value)
+            base = _tried(_up_to_constant, sum_, z)
+            if base is None:
+                continue
+            for count in range(_BESIDE + 1):
+                for fixed in itertools.combinations(_latest(sum_.fixed, z), count):
+                    yield sum_.of({*base.terms, *fixed}, lambda end: end.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -565,11 +573,8 @@ def _is_exact(log: Tensor, error: float) -> bool:
 def _constants(
     sum_: DensityTerms, z: Node, log: Tensor, error: float, of: Sequence[Node]
 ) -> tuple[Node, ...] | None:
-    """Return the fewest of some terms without z that make a mass 1; None where none do.
-
-    What is written after z is tried first: the constants of the layers come before.
-    """
-    fixed = sorted(of, key=lambda term: term.index < z.index)[:_TERMS]
+    """Return the fewest of some terms without z that make a mass 1; None where none do."""
+    fixed = _latest(of, z)
     shares = [sum_.of([term], lambda end: end.value) for term in fixed]
     for count in range(len(fixed) + 1):
         for some in itertools.combinations(range(len(fixed)), count):
@@ -577,3 +582,8 @@ def _constants(
             if bool((off.abs() <= max(error, 1e-6)).all()):
                 return tuple(fixed[i] for i in some)
     return None
+
+
+def _latest(terms: Sequence[Node], z: Node) -> list[Node]:
+    """Return terms without z, those after it first: constants of the layers come before."""
+    return sorted(terms, key=lambda term: term.index < z.index)[:_TERMS]

@@ -20,7 +20,7 @@ from ldjcheck.running.guard import Frozen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import CallFunction, Calls, Returned
+    from ldjcheck.records import CallFunction, Calls, Returned, Side
     from ldjcheck.running.bench import Bench
 
 _MOST = 4  # parts of an output
@@ -29,8 +29,9 @@ _MOST = 4  # parts of an output
 def propose(seen: Measured) -> Iterator[Reading]:
     """Yield the reading in which a part of the output leaves, where its density is counted.
 
-    That is where exp(ldj) is a density of the part. Where none is, a call that asks a
-    distribution is a split that counts a wrong one.
+    That is where exp(ldj) is a density of the part. Where none is, it is a split that
+    counts a wrong one if the call asks a distribution, or only takes x apart: that changes
+    no volume, and what else would it count?
     """
     subject = seen.subject
     forward = subject.bench.calls.forward
@@ -59,7 +60,9 @@ def propose(seen: Measured) -> Iterator[Reading]:
             yield reading
             return
         claimed = claimed or reading
-    if claimed is not None and _asks_a_distribution(subject.layer.obj):
+    if claimed is not None and (
+        _only_rearranges(first) or _asks_a_distribution(subject.layer.obj)
+    ):
         yield claimed
 
 
@@ -102,6 +105,12 @@ def _leads_back(bench: Bench, seen: Measured) -> bool:
         return runner.around(x).shape == x.shape
     except FailedCallError:
         return False
+
+
+def _only_rearranges(side: Side) -> bool:
+    """Return whether the entries that come out are those of x, in whatever order."""
+    x, y = (each.reshape(len(each), -1).sort(1).values for each in (side.x, side.y))
+    return x.shape == y.shape and bool((x == y).all())
 
 
 def _asks_a_distribution(layer: Any) -> bool:

@@ -65,6 +65,20 @@ class Halved(nn.Module):
         return torch.cat([one.exp(), other], 1), ldj
 
 
+class HalvedWrongly(nn.Module):
+    """The same, written by hand, with a scale that is none: no density, but meant as one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.randn(2))
+
+    def forward(self, x: Tensor) -> Pair:
+        one, other = x.chunk(2, dim=1)
+        squares = other**2 * torch.exp(-self.log_scale)
+        normal = -0.5 * (math.log(2 * math.pi) + 2 * self.log_scale + squares)
+        return torch.cat([one.exp(), other], 1), one.sum(1) + normal.sum(1)
+
+
 class SquashedTwice(nn.Module):
     """The ldj of a sigmoid is the log-density of a logistic, and a step's all the same."""
 
@@ -75,8 +89,9 @@ class SquashedTwice(nn.Module):
         return torch.sigmoid(x), one + two
 
 
-def test_an_edit_that_takes_a_log_density_away_is_suggested() -> None:
-    assert first(Halved()).fix.applicability == "suggested"
+@pytest.mark.parametrize("layer", [Halved, HalvedWrongly])
+def test_an_edit_that_takes_a_log_density_away_is_suggested(layer: type) -> None:
+    assert first(layer()).fix.applicability == "suggested"
 
 
 def test_an_edit_that_takes_a_step_counted_twice_away_is_verified() -> None:

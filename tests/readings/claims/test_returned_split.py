@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -86,6 +88,31 @@ class ForgetsWhatItAsked(HandsBack):
         kept, other, _ = self.counted(x)
         nothing = x.new_zeros(len(x))
         return kept, nothing if ldj is None else ldj, other * kept.exp()
+
+
+class ByHand(HandsBack):
+    """Writes the normal density out, and asks no distribution."""
+
+    power = 2.0
+
+    def counted(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        kept, left = x.chunk(2, 1)
+        mean, log_scale = self.net(kept).chunk(2, 1)
+        squares = (left - mean) ** 2 * torch.exp(-self.power * log_scale)
+        return kept, left, -0.5 * (math.log(2 * math.pi) + 2 * log_scale + squares)
+
+
+class OfAnotherScale(ByHand):
+    power = 1.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_only_takes_x_apart_counts_a_density_right_or_wrong(seed: int) -> None:
+    torch.manual_seed(seed)
+    assert ldjcheck.check(ByHand(), seed=seed).result.kind == "split"
+    report = ldjcheck.check(OfAnotherScale(), seed=seed)
+    assert [f.code for f in report.findings][:1] == ["LDJ501"]
+    assert not any(finding.fix for finding in report.findings)
 
 
 @pytest.mark.parametrize("layer", [HandsBack, HandsBackNoise])
