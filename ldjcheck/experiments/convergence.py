@@ -38,7 +38,7 @@ from ldjcheck.records import (
     Side,
     Sides,
 )
-from ldjcheck.records.observed import Observation
+from ldjcheck.records.observed import Observation, Stepped
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.call_mode import Manner
@@ -73,12 +73,15 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     """
     measured = so_far.sides
     for direction in ("forward", "inverse"):
-        names = _converging(bench, so_far.probes, measured, direction)
-        if names is None or (
+        told = _converging(bench, so_far.probes, measured, direction)
+        if isinstance(told, Stepped):
+            yield told
+            continue
+        if told is None or (
             direction == "inverse" and any(map(_stopped_early, measured))
         ):
             continue
-        yield Approximated(direction=direction, numbers=names)
+        yield told
         measured = tuple(
             each.changed(approximated(each.of(direction), exactly=bench.exactly))
             for each in measured
@@ -90,8 +93,8 @@ def _converging(
     probes: tuple[Probe, ...],
     measured: tuple[Sides, ...],
     direction: Direction,
-) -> str | None:
-    """Return the numbers that make all differences vanish, or None."""
+) -> Approximated | Stepped | None:
+    """Return the numbers that make all differences vanish; else what steps leave open."""
     apart = [
         (probe, side)
         for probe, each in zip(probes, measured, strict=True)
@@ -110,6 +113,7 @@ def _converging(
         return None
     usual = _operations(runner, first)
     is_off = any(_is_plainly_off(side) for _, side in apart)
+    stepped: tuple[Number, ...] = ()
     for numbers in _candidates(bench, first_probe, first, grain, usual):
         if first.disagrees and any(_is_one_off(first, number) for number in numbers):
             return None
@@ -122,8 +126,33 @@ def _converging(
         if _vanishes(*at, first_probe, first, proof=True) and all(
             _vanishes(*at, probe, side, proof=False) for probe, side in apart[1:]
         ):
-            return " and ".join(dict.fromkeys(map(str, numbers)))
-    return None
+            names = " and ".join(dict.fromkeys(map(str, numbers)))
+            return Approximated(direction=direction, numbers=names)
+        stepped = stepped or numbers
+    if not (stepped and is_off):
+        return None
+    slack = _cost_of_steps(bench, grain, stepped, first_probe, first)
+    return Stepped(direction=direction, slack=slack) if slack else None
+
+
+@on_failure(0.0, StaleSourceError, SyntaxError)
+def _cost_of_steps(
+    bench: Bench, grain: Grain, numbers: tuple[Number, ...], probe: Probe, side: Side
+) -> float:
+    """Return by how much a right report may be off for the steps that are taken, in nats.
+
+    Of a wrong one too: what finer steps change is of the map.
+    """
+    runner, _, _ = bench.ready(probe)
+    with grain.refined(runner.layer, numbers, 2):
+        finer = measure_direction(
+            runner, side.direction, side.x, bench.options, behaviour=False
+        )
+    exact, there = side.exact.ldj, finer.exact.ldj
+    if exact is None or there is None:
+        return 0.0
+    moved = float((exact - there).abs().max())
+    return _OF_THE_ORDER * moved if math.isfinite(moved) else 0.0
 
 
 def _is_plainly_off(side: Side) -> bool:

@@ -21,7 +21,7 @@ from ldjcheck.oracle.direction import approximated, are_all_apart
 from ldjcheck.oracle.oracles.other_dims import with_stand_ins
 from ldjcheck.records import Approximated, Evidence, Probe, Sides, TimeIsUpError
 from ldjcheck.records.asked import OBSERVING
-from ldjcheck.records.observed import Observation, OneSided
+from ldjcheck.records.observed import Observation, OneSided, Stepped
 from ldjcheck.running.bench import Bench
 
 OF_VALUES: tuple[Experiment, ...] = (
@@ -143,6 +143,14 @@ def _joined(evidence: Evidence, observation: Observation, *, exactly: bool) -> E
             for each in evidence.sides
         )
         evidence = replace(evidence, sides=sides)
+    if isinstance(observation, Stepped):
+        known = [each.of(observation.direction) for each in evidence.sides]
+        open_ = [
+            replace(s, exact=replace(s.exact, slack=s.exact.slack + observation.slack))
+            for s in known
+        ]
+        pairs = zip(evidence.sides, open_, strict=True)
+        evidence = replace(evidence, sides=tuple(e.changed(s) for e, s in pairs))
     return evidence.joined_by(observation)
 
 

@@ -14,6 +14,7 @@ from ldjcheck.records import (
     Probe,
     Verdict,
 )
+from ldjcheck.records.observed import Stepped
 from ldjcheck.settling.design import plan_as_built
 from ldjcheck.settling.subject import Subject, settle_layer
 from ldjcheck.tape import Trace
@@ -48,6 +49,9 @@ def diagnoses_of(
         traced = record_directions(bench, right, first)
         return tuple(trace_ledger(traces[0]) for traces in traced if traces)
     more = replace(subject, asked=measurement.options).further_probes()
+    if measurement.evidence.of(Stepped):  # by how much, was seen of usual ones
+        usual = measurement.options.params_scale
+        more = tuple(probe for probe in more if probe.scale <= usual)
     traced = record_directions(bench, wrong, measurement.measured, (*more, *also))
     found: list[Diagnosis] = []
     for traces in filter(None, traced):

@@ -38,6 +38,14 @@ class Approximated(Observation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped(Observation):
+    """A direction takes steps, which leave what it reports open by so many nats."""
+
+    direction: Direction
+    slack: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Further(Observation):
     """Both directions at one more probe, which shows what no other does."""
 

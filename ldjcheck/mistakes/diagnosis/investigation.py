@@ -48,10 +48,12 @@ def record_directions(
         solves=only_solves(measured),
     )
     everywhere = [*measured, *(measure_sides(quicker, c) for c in more)]
+    # What leaves the numbers open at some configurations does so at all others.
+    open_ = {d: max(i.of(d).exact.slack for i in everywhere) for d in directions}
     recorded = [(item, _recorded(bench, item, directions)) for item in everywhere]
     return tuple(
         tuple(
-            traces[direction]
+            replace(traces[direction], slack=open_[direction])
             for item, traces in sorted(
                 recorded, key=lambda pair: _agrees(pair[0], direction)
             )

@@ -199,6 +199,18 @@ def trace_of(bench: Bench, sides: Sides, direction: Direction) -> Trace | None:
         return None
 
 
+def values_again(bench: Bench, probes: Sequence[Probe]) -> tuple[Sides, ...]:
+    """Return the two numbers at each probe; what steps leave of a right ldj is allowed.
+
+    Raises:
+        TimeIsUpError: time did not allow all of it.
+    """
+    quicker = replace(bench, behaviour=False)
+    sides = tuple(measure_sides(quicker, probe) for probe in probes)
+    values = Evidence(probes=tuple(probes), sides=sides)
+    return observed(bench, values, (convergence.EXPERIMENT,)).sides
+
+
 def measured_again(
     bench: Bench,
     configs: Sequence[Probe],
@@ -221,11 +233,8 @@ def measured_again(
     if seen.not_done:
         raise TimeIsUpError
     anew = seen.evidence
-    quicker = replace(bench, behaviour=False, apart=are_all_apart(anew.sides))
-    further = tuple(measure_sides(quicker, config) for config in more)
-    values = Evidence(probes=tuple(more), sides=further)
-    values = observed(bench, values, (convergence.EXPERIMENT,))
-    sides = (*anew.measured, *values.sides)
+    apart = replace(bench, apart=are_all_apart(anew.sides))
+    sides = (*anew.measured, *values_again(apart, more))
     probes = tuple(each.probe for each in sides)
     gradients = anew.of(GradientMeasured)
     return Evidence(probes=probes, sides=sides, observations=gradients)

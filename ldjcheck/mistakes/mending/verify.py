@@ -25,12 +25,18 @@ from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.experiments.behaviour.padding import measure_padding
 from ldjcheck.judging import breaks_contract, compare
 from ldjcheck.mistakes.engine.closeness import fits
-from ldjcheck.mistakes.mending.rerun import BOTH_WAYS, Rehearsal, measured_again
+from ldjcheck.mistakes.mending.rerun import (
+    BOTH_WAYS,
+    Rehearsal,
+    measured_again,
+    values_again,
+)
 from ldjcheck.mistakes.rewriting.reductions import over_all_axes
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Comparison, Direction, Probe, Sides, Span, Verdict
+from ldjcheck.records.observed import Stepped
 from ldjcheck.revision import Live, Replacement, StaleSourceError, call_name
 from ldjcheck.revision.text import edited_functions, text_with
 from ldjcheck.running.bench import Bench, built_like
@@ -53,13 +59,20 @@ def agrees_at(
     directions: Sequence[Direction],
     *,
     in_form_alone: bool = False,
+    stepped: bool = False,
 ) -> bool:
     """Return whether a layer, as its code is now, reports the exact ldj at these probes.
 
-    Or else numbers in the form that is promised: `in_form_alone`.
+    Or else numbers in the form that is promised: `in_form_alone`. Of one that is `stepped`
+    they need only come together as steps get finer.
     """
     quicker = replace(bench, behaviour=False)
-    for sides in (measure_sides(quicker, probe) for probe in probes):
+    for probe in probes:
+        sides = (
+            values_again(bench, (probe,))[0]
+            if stepped
+            else measure_sides(quicker, probe)
+        )
         for side in map(sides.of, directions):
             off = side.disagrees and not in_form_alone
             if not side.answered or off or side.said.form is not None:
@@ -384,14 +397,21 @@ class Verification:
         asked, probe = directions or self._wrong, self.plans.closely[0]
         others = list(self._with_other_numbers(probe, changes))
         with self.live.edited(changes):
-            return agrees_at(self.bench, ranks, asked) and all(
-                agrees_at(other, (probe,), asked) for other in others
+            return self._agrees_at(self.bench, ranks, asked) and all(
+                self._agrees_at(other, (probe,), asked) for other in others
             )
 
     def _holds_as_built(self, changes: Sequence[Replacement]) -> bool:
         """Return whether the layer is right with edits where it is built for other sizes."""
         with self.live.edited(changes):
-            return all(agrees_at(b, (at,), self._wrong) for b, at in self.plans.built)
+            wrong = self._wrong
+            return all(self._agrees_at(b, (at,), wrong) for b, at in self.plans.built)
+
+    def _agrees_at(
+        self, bench: Bench, probes: Sequence[Probe], directions: Sequence[Direction]
+    ) -> bool:
+        stepped = bool(self.before.measurement.evidence.of(Stepped))
+        return agrees_at(bench, probes, directions, stepped=stepped)
 
     def _with_other_numbers(
         self, probe: Probe, changes: Sequence[Replacement]
