@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.numerics.tolerance import hides_mistakes
+from ldjcheck.numerics.tolerance import VISIBLE, hides_mistakes
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.preimage import MANY, ROUNDED, only_solves
@@ -288,10 +288,12 @@ def where_borne(bench: Bench, measured: tuple[Sides, ...]) -> tuple[Sides, ...]:
 
 
 def _borne(bench: Bench, measured: Sides) -> Sides:
-    if not _has_saturated(measured) and not _is_too_steep(bench, measured):
+    known = not _has_saturated(measured) and not _is_too_steep(bench, measured)
+    if known and not _is_undecided(measured):
         return measured
     nearby = (again for _, again in _brought_nearer(bench, measured.probe))
-    return next((again for again in nearby if is_telling(again)), measured)
+    plain = (n for n in nearby if is_telling(n) and not (known and _is_undecided(n)))
+    return next(plain, measured)
 
 
 def _brought_nearer(bench: Bench, probe: Probe) -> Iterator[tuple[_Nearer, Sides]]:
@@ -306,6 +308,17 @@ def _has_saturated(measured: Sides) -> bool:
     if side.exact.ldj is None:
         return False
     return not is_telling(measured) and not side.exact.is_finite
+
+
+def _is_undecided(measured: Sides) -> bool:
+    """Return whether numbers are too near to be called wrong, and too far to be right."""
+    return any(
+        not (side.agrees or side.disagrees)
+        and side.exact.is_finite
+        and float(difference.abs().max()) > VISIBLE
+        for side in measured.both
+        if (difference := side.difference) is not None
+    )
 
 
 def _is_too_steep(bench: Bench, measured: Sides) -> bool:
