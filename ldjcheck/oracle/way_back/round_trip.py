@@ -152,19 +152,32 @@ def _scatters(runner: Runner, forward: Side, inverse: Side) -> bool:
     """Return whether a way back is off by another amount altogether a small step aside.
 
     So it is where a search stops once it is near enough, or digits are lost. A slip in a
-    formula makes it off by what follows x, and a small step changes that by little.
+    formula makes it off by what follows x: a small step changes that by little, or, where
+    it is next to nothing, half of the step by half as much.
     """
     x = forward.x
     if not x.is_floating_point() or forward.exact.wrt == "noise":
         return False
     generator = torch.Generator().manual_seed(runner.seed)
     v = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
-    aside = x + _ASIDE * (1.0 + x.abs()) * v
-    back = runner.around(aside)
-    if back.shape != x.shape:
-        return False
-    before, after = inverse.y.double() - x.double(), back.double() - aside.double()
-    return bool((after - before).norm() > _ANOTHER * before.norm())
+    here = inverse.y.double() - x.double()
+    for far in (_ASIDE, -_ASIDE):
+        half, whole = (
+            _missed(runner, x + share * far * (1.0 + x.abs()) * v)
+            for share in (0.5, 1.0)
+        )
+        if half is None or whole is None:
+            return False
+        moved, bent = (whole - here).norm(), (whole - 2 * half + here).norm()
+        if moved <= _ANOTHER * here.norm() or bent <= _ANOTHER * moved:
+            return False
+    return True
+
+
+def _missed(runner: Runner, x: Tensor) -> Tensor | None:
+    """Return by how much the way back misses each entry; None where it is of another shape."""
+    back = runner.around(x)
+    return back.double() - x.double() if back.shape == x.shape else None
 
 
 def _excused(asked: Question, trip: RoundTrip) -> RoundTrip:
