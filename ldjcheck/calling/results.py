@@ -359,16 +359,47 @@ def inputs_returned(signature: Signature, total: str | None) -> tuple[str, ...]:
 def unnamed_total(signature: Signature) -> str | None:
     """Return the last parameter where it comes back last, with something added to it.
 
-    So a total may have any name, where what is before it are several inputs.
+    So a total may have any name: behind several inputs, or where it is seen to be a term.
     """
     flag = signature.way_flag()
     wanted = [n for n in signature.required if flag is None or n != flag.name]
     returned = returned_expressions(signature.function)
-    if len(wanted) < 3 or is_beside(wanted[-1]) or not returned:
+    if len(wanted) < 2 or is_beside(wanted[-1]) or not returned:
         return None
     last = {node.id for node in ast.walk(returned[-1]) if isinstance(node, ast.Name)}
-    several = bool(inputs_returned(signature, wanted[-1]))
-    return wanted[-1] if several and wanted[-1] in last else None
+    if len(wanted) == 2:
+        made = [returned[-1], *_assigned_to(last, signature.function)]
+        is_total = any(_has_term(value, wanted[-1]) for value in made)
+    else:
+        is_total = bool(inputs_returned(signature, wanted[-1])) and wanted[-1] in last
+    return wanted[-1] if is_total else None
+
+
+def _assigned_to(names: set[str], function: Callable[..., Any]) -> Iterator[ast.expr]:
+    """Yield what is assigned to some names in a function, an `a += b` as a + b."""
+    for node in written_in(function):
+        if isinstance(node, ast.Assign):
+            targets = {getattr(target, "id", None) for target in node.targets}
+            if targets & names:
+                yield node.value
+        elif (
+            isinstance(node, ast.AugAssign)
+            and isinstance(node.target, ast.Name)
+            and node.target.id in names
+        ):
+            yield ast.BinOp(ast.Name(node.target.id), node.op, node.value)
+
+
+def _has_term(value: ast.expr, name: str) -> bool:
+    """Return whether a name is a term of a sum."""
+    if not isinstance(value, ast.BinOp) or not isinstance(value.op, (ast.Add, ast.Sub)):
+        return False
+    sides = (
+        (value.left, value.right) if isinstance(value.op, ast.Add) else (value.left,)
+    )
+    return any(
+        getattr(side, "id", None) == name or _has_term(side, name) for side in sides
+    )
 
 
 @functools.lru_cache(maxsize=64)
