@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ldjcheck.calling.outputs import less_one_output
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging import compare
 from ldjcheck.judging.status import said_of_runs
@@ -186,7 +187,12 @@ def _alone(
     )
     try:
         layer = Layer(target=name, name=name, obj=owner)
-        return compared(settle_layer(layer, options))
+        there = settle_layer(layer, options)
+        if departure.less is not None:
+            calls = less_one_output(there.bench.calls, departure.less)
+            calls = replace(calls, inverse=None)  # it is asked for the whole
+            there = replace(there, bench=replace(there.bench, calls=calls))
+        return compared(there)
     except CannotCheckError:
         return None
 

@@ -213,6 +213,7 @@ class FactorOut:
     calls: Calls | None  # None: a distribution
     shape: Shape  # of one sample, as it comes in
     contexts: tuple[tuple[str, Shape], ...] = ()
+    less: int | None = None  # of its outputs: it hands back what it drops as well
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -147,3 +148,40 @@ class WrittenInside(HandedBack):
         z, ldj = self.second(squeeze(kept))
         objective = objective + ldj + self.prior.density(left, mean, log_s)
         return objective + self.top(z), [left, z]
+
+
+class Split(nn.Module):
+    """Returns both halves, and counts the density of the second one given the first."""
+
+    def __init__(self, prior: type[Prior]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 4, 3, padding=1)
+        self.prior = prior(2)
+
+    def forward(self, x: Tensor, total: Tensor) -> Any:
+        kept, left = x.chunk(2, dim=1)
+        return kept, left, total + self.prior.log_prob(left, kept)
+
+
+class Dropped(nn.Module):
+    """Goes on with what a split keeps, and lets go of what else it hands back."""
+
+    def __init__(
+        self, prior: type[Prior] = Prior, mix: Callable[[int], nn.Module] = Mix
+    ) -> None:
+        super().__init__()
+        self.first, self.mix, self.second = Step(4), mix(4), Step(8)
+        self.split = Split(prior)
+
+    def forward(self, x: Tensor) -> Any:
+        x, total = self.first(squeeze(x))
+        x, ldj = self.mix(x)
+        kept, _, total = self.split(x, total + ldj)
+        z, ldj = self.second(squeeze(kept))
+        return z, total + ldj
+
+
+class MixOfOnePixel(Mix):
+    def forward(self, x: Tensor) -> Any:
+        y, ldj = super().forward(x)
+        return y, ldj / (x.shape[2] * x.shape[3])

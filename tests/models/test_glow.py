@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from models.glow import (
+    Dropped,
     Glow,
     HandedBack,
+    MixOfOnePixel,
     PriorOfScaleTurned,
     PriorWithoutConstant,
     PriorWithoutScale,
@@ -28,6 +30,11 @@ TABLE = {
     "handed back": Row(HandedBack, PASS, IMAGE),
     "handed back, no scale": Row(
         lambda: HandedBack(PriorWithoutScale), NO_DENSITY, IMAGE
+    ),
+    "dropped": Row(Dropped, PASS, IMAGE),
+    "dropped, no scale": Row(lambda: Dropped(PriorWithoutScale), NO_DENSITY, IMAGE),
+    "dropped, one pixel": Row(
+        lambda: Dropped(mix=MixOfOnePixel), Told("fail", ("LDJ102",), "forward"), IMAGE
     ),
     "written inside": Row(WrittenInside, OPEN, IMAGE),
     "written inside, no scale": Row(

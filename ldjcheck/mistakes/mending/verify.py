@@ -33,6 +33,7 @@ from ldjcheck.mistakes.mending.rerun import (
 )
 from ldjcheck.mistakes.rewriting.reductions import over_all_axes
 from ldjcheck.numerics.closeness import same
+from ldjcheck.numerics.tolerance import hides_mistakes
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Comparison, Direction, Probe, Sides, Span, Verdict
@@ -572,9 +573,15 @@ def _was_wrong(verdict: Verdict) -> bool:
 
 
 def _largest(verdict: Verdict) -> float:
+    """Return the largest difference among samples that tell something, in nats.
+
+    Where rounding hides any mistake, a difference says nothing of an edit.
+    """
     worst = 0.0
     for _, side, good in verdict.usable:
-        if side.difference is not None:
-            off = side.difference[good].abs()
-            worst = max([worst, *off[torch.isfinite(off)].tolist()])
+        if side.difference is None or side.exact.allowed is None:
+            continue
+        off, allowed = side.difference[good].abs(), side.exact.allowed[good]
+        telling = (allowed <= hides_mistakes(side.dims)) | (off > allowed)
+        worst = max([worst, *off[telling & off.isfinite()].tolist()])
     return worst

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.calling.outputs import less_one_output
 from ldjcheck.calling.results import is_made_of_densities, source_of
 from ldjcheck.calling.signature import caller
 from ldjcheck.judging.measurement import compared
@@ -20,7 +21,7 @@ from ldjcheck.running.guard import Frozen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import CallFunction, Calls, Returned, Side
+    from ldjcheck.records import Side
     from ldjcheck.running.bench import Bench
 
 _MOST = 4  # parts of an output
@@ -44,7 +45,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
         return  # it counts no density, whatever it asks for
     claimed = None
     for index in reversed(range(_parts(seen))):
-        calls = _without(subject.bench.calls, forward.call, index)
+        calls = less_one_output(subject.bench.calls, index)
         if not _leads_back(replace(subject.bench, calls=calls), seen):
             calls = replace(calls, inverse=None)
         reading = seen.reading.assuming(
@@ -79,21 +80,6 @@ def _parts(seen: Measured) -> int:
     layout = runner.layouts["forward"]
     parts = 0 if layout is None else len(layout.shapes)
     return parts if 1 < parts <= _MOST else 0
-
-
-def _without(calls: Calls, call: CallFunction, index: int) -> Calls:
-    """Return the calls with one part of the output left out."""
-
-    def keeping(layer: Any, x: Any, start: Any, kwargs: Any) -> Returned:
-        returned = call(layer, x, start, kwargs)
-        y = returned.y
-        held = [*y.values()] if isinstance(y, dict) else [*y]
-        kept = held[:index] + held[index + 1 :]
-        return replace(returned, y=kept[0] if len(kept) == 1 else kept)
-
-    assert calls.forward is not None, "it was called"
-    way = replace(calls.forward, call=keeping, asks=None)
-    return replace(calls, forward=way)
 
 
 def _leads_back(bench: Bench, seen: Measured) -> bool:

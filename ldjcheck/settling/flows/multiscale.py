@@ -8,7 +8,7 @@ is asked of the split by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ldjcheck.calling.outputs import less_one_output
 from ldjcheck.numerics.closeness import same
 from ldjcheck.object_graph import paths
 from ldjcheck.oracle.derivatives.autograd import FrozenMap
@@ -31,6 +32,7 @@ from ldjcheck.running.observers.dropped_dims import Asked, Leavings, Left
 from ldjcheck.running.runner import Runner
 
 _SAME = 1e-9
+_MOST = 4  # outputs of a split
 _SMALLEST = (
     1e-9  # a singular value below this share of the largest: dims merged or lost
 )
@@ -96,36 +98,56 @@ def _is_of(asked: Asked, x: Tensor) -> bool:
 
 
 def _departure(runner: Runner, left: Left, recognise: Recognise) -> FactorOut | None:
-    """Return how a split is called, if it hands on what it keeps and reports an ldj."""
-    for calls in recognise(left.owner):
-        if calls.forward is None:
+    """Return how a split is called, if it hands on what it keeps and reports an ldj.
+
+    What it drops it may hand back as well: then the flow goes on without that.
+    """
+    for recognised in recognise(left.owner):
+        if recognised.forward is None:
             continue
-        contexts = _contexts(left, calls)
-        alone = replace(
-            runner, layer=left.owner, calls=calls, kwargs=contexts, layouts={}
-        )
-        try:
-            outcome = alone.run("forward", left.x, Frozen())
-            kept = _kept(left, calls)
-        except (FailedCallError, RuntimeError, ValueError):
-            continue
-        flat = left.x.detach().flatten(1)
-        if outcome.reported is None or kept is None or not same(outcome.y, left.y):
-            continue
-        if not same(flat[:, kept], left.y.detach().flatten(1)):
-            continue
-        return FactorOut(
-            path=left.path,
-            kind=type(left.owner).__name__,
-            calls=calls,
-            shape=tuple(left.x.shape[1:]),
-            contexts=tuple(
-                (name, tuple(value.shape[1:]))
-                for name, value in contexts.items()
-                if isinstance(value, Tensor)
-            ),
-        )
+        contexts = _contexts(left, recognised)
+        alone = replace(runner, layer=left.owner, kwargs=contexts)
+        for calls, less in _of_fewer_outputs(alone, recognised, left):
+            try:
+                again = replace(alone, calls=calls, layouts={})
+                outcome = again.run("forward", left.x, Frozen())
+                kept = _kept(left, calls)
+            except (FailedCallError, RuntimeError, ValueError):
+                continue
+            flat = left.x.detach().flatten(1)
+            if outcome.reported is None or kept is None or not same(outcome.y, left.y):
+                continue
+            if not same(flat[:, kept], left.y.detach().flatten(1)):
+                continue
+            return FactorOut(
+                path=left.path,
+                kind=type(left.owner).__name__,
+                calls=calls,
+                shape=tuple(left.x.shape[1:]),
+                contexts=tuple(
+                    (name, tuple(value.shape[1:]))
+                    for name, value in contexts.items()
+                    if isinstance(value, Tensor)
+                ),
+                less=less,
+            )
     return None
+
+
+def _of_fewer_outputs(
+    alone: Runner, calls: Calls, left: Left
+) -> Iterator[tuple[Calls, int | None]]:
+    """Yield the calls, then with each of several outputs left out, and which one."""
+    yield calls, None
+    again = replace(alone, calls=calls, layouts={})
+    try:
+        again.run("forward", left.x, Frozen())
+    except FailedCallError:
+        return
+    layout = again.layouts["forward"]
+    count = 0 if layout is None else len(layout.shapes)
+    for index in reversed(range(count if 1 < count <= _MOST else 0)):
+        yield less_one_output(calls, index), index
 
 
 def _contexts(left: Left, calls: Calls) -> dict[str, Any]:
