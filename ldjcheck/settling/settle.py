@@ -104,7 +104,9 @@ def _settled(
         # What a layer returns in an odd form is a mistake by the convention that it
         # follows, and none of another convention's business.
         for _, variants in itertools.groupby(candidates, key=lambda c: c.convention):
-            for (shape, why), calls in itertools.product(shapes, tuple(variants)):
+            asked, ways = [*shapes], tuple(variants)
+            pairs = (((shape, why), calls) for shape, why in asked for calls in ways)
+            for (shape, why), calls in pairs:
                 if not shape and best is not None and _tells_more(*best):
                     continue
                 if failures.is_no_way(calls):
@@ -122,6 +124,9 @@ def _settled(
                     bench = replace(bench, primed=found.domain)
                 if len(shapes) > 1:
                     quality = graded(quality, bench)
+                    opened = None if quality.is_fit else _opened(bench)
+                    if opened is not None and all(opened != s for s, _ in asked):
+                        asked.append((opened, f"what {shape} comes back as"))
                 if quality is Quality.ONE_BATCH:
                     failures.one_batch(bench)
                     continue
@@ -169,6 +174,17 @@ def runs(bench: Bench, shape: Shape) -> bool:
     if len(shape) != len(bench.shape):  # then axes cannot be told by their numbers
         seen, known = {(at, 0) for at, _ in seen}, {(at, 0) for at, _ in known}
     return not seen - known and there.unread <= here.unread
+
+
+def _opened(bench: Bench) -> Shape | None:
+    """Return what an event has become that came back with more axes; None elsewhere.
+
+    So it does where it was spread over what the layer holds: a mask of rows.
+    """
+    known = returned_shapes(bench)
+    if known is None or len(known[1]) <= 1 + len(bench.shape):
+        return None
+    return known[1][1:]
 
 
 def _at(bench: Bench, shape: Shape) -> Bench:

@@ -1,0 +1,51 @@
+"""An event with too few axes is spread over what a layer holds: that tells its shape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+if TYPE_CHECKING:
+    from small_layers import Pair
+
+
+class OfFrames(nn.Module):
+    """A scale for each channel in the first frames; others are padding, and stay."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.linspace(-0.4, 0.5, 3))
+        self.shift = nn.Parameter(torch.linspace(0.1, -0.3, 3))
+        self.register_buffer("mask", (torch.arange(5) < 3).float())
+
+    def frames(self) -> Tensor | int:
+        return self.mask.sum()
+
+    def forward(self, x: Tensor) -> Pair:
+        m = self.mask[None, :, None]
+        y = m * (self.shift + self.log_s.exp() * x) + (1 - m) * x
+        return y, (self.log_s.sum() * self.frames()).repeat(len(x))
+
+
+class OfAllFrames(OfFrames):
+    """Wrong: it counts the frames that stay."""
+
+    def frames(self) -> Tensor | int:
+        return len(self.mask)
+
+
+@pytest.mark.parametrize("layer", [OfFrames, OfAllFrames])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_layer_of_so_many_rows_is_asked_with_them(
+    layer: type[OfFrames], seed: int
+) -> None:
+    result = ldjcheck.check(layer(), seed=seed).result
+    right = layer is OfFrames
+    assert result.status == ("pass" if right else "fail")
+    assert {check.shape for check in result.checks if check.samples} <= {(5, 3)}
+    assert right or "LDJ103" in {finding.code for finding in result.findings}
