@@ -27,6 +27,7 @@ _NUMBERS = tuple(
 _BASES = tuple(Multiplier(family="log-base", base=base) for base in (2, -2, 10, -10))
 _SMALL, _LARGEST = 3, 1_000_000  # smaller ones are plain numbers
 _OF_MAP = 12  # numbers of the map that are tried
+_DENOMINATOR = 1000  # of what a number is the quotient of
 _SEVERAL = 3  # sizes that tell a count of one size from a number that fits by chance
 
 
@@ -145,12 +146,19 @@ def _numbers_of_map(trace: Trace) -> list[Multiplier]:
         for each in node.args[:2]
         if isinstance(each, int | float) and each
     }
-    exact = {Fraction(str(each)) for each in numbers if math.isfinite(each)}
+    exact = {_as_fraction(each) for each in numbers if math.isfinite(each)}
     known = {factor.number for factor in _NUMBERS}
     return [
         Multiplier(family="number", number=number)
         for number in sorted({*exact, *(1 / each for each in exact)} - known)
     ][:_OF_MAP]
+
+
+def _as_fraction(number: float) -> Fraction:
+    """Return a number as one writes it: 0.1 as 1/10, and a sixth as 1/6."""
+    written = Fraction(str(number))
+    plain = written.limit_denominator(_DENOMINATOR)
+    return plain if float(plain) == number else written
 
 
 def _plain_numbers(
@@ -342,6 +350,9 @@ def _products(
     for name in names or () if names != dims else ():
         yield kinds.OFF_BY_ONE_A_DIM, kinds.MORE_SIZES, (f"{name}-1",), (name,)
         yield kinds.OFF_BY_ONE_A_DIM, kinds.MORE_SIZES, (name,), (f"{name}-1",)
+    for one, other in itertools.permutations(names or (), 2):  # each less one
+        more = 2 * kinds.MORE_SIZES
+        yield kinds.OFF_BY_ONE_A_DIM, more, (f"{one}-1",), (f"{other}-1",)
     for near in (("dims-1",), ("dims+1",)):
         yield kinds.OFF_BY_ONE, 0.0, near, ()
         yield kinds.OFF_BY_ONE_A_DIM, 0.0, near, dims
