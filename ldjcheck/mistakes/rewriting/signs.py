@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision.text import is_minus, is_sum, span_of, targets_of
 
-_NEW = (
-    2.2  # a condition that nobody wrote: a sign in a line of one direction comes before
-)
+_NEW = 1.4  # a condition: a sign in a line of one way comes before
 
 
 def turned(site: Site) -> Iterator[Change]:
