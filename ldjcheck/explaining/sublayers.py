@@ -298,6 +298,7 @@ def _alone(
         flow.bench.options,
         shape=((None, part.shape),),
         domain=None,
+        inputs=None,  # they are the flow's
         context=tuple(Context(*each) for each in part.contexts),
         convention="auto",
         kind="auto",  # the flow may be a model, and none of its sublayers is

@@ -182,6 +182,7 @@ def _alone(
         context=tuple(Context(*each) for each in departure.contexts),
         convention="auto",
         adapter=None,
+        inputs=None,  # they are the flow's
         kind="split",
         ledger=False,
     )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+import torch
+from torch import nn
 
 from models.glow import (
     Dropped,
@@ -19,6 +23,7 @@ from models.told import Row, Told, told
 IMAGE = {"shape": (1, 4, 4)}
 PASS = Told("pass")
 NO_DENSITY = Told("fail", ("LDJ501",), "log_prob")
+NOT_THERE = Told("fail", ("LDJ501",), "forward")
 OPEN = Told("unproven")
 """A prior that depends on what is kept, and is written where nobody is asked."""
 
@@ -32,7 +37,7 @@ TABLE = {
         lambda: HandedBack(PriorWithoutScale), NO_DENSITY, IMAGE
     ),
     "dropped": Row(Dropped, PASS, IMAGE),
-    "dropped, no scale": Row(lambda: Dropped(PriorWithoutScale), NO_DENSITY, IMAGE),
+    "dropped, no scale": Row(lambda: Dropped(PriorWithoutScale), NOT_THERE, IMAGE),
     "dropped, one pixel": Row(
         lambda: Dropped(mix=MixOfOnePixel), Told("fail", ("LDJ102",), "forward"), IMAGE
     ),
@@ -50,3 +55,24 @@ TABLE = {
 @pytest.mark.parametrize("name", TABLE)
 def test_the_prior_of_what_leaves_is_told_by_its_place(name: str) -> None:
     assert told(TABLE[name]) == TABLE[name].expected
+
+
+DATA = {"inputs": torch.randn(4, 1, 4, 4, generator=torch.Generator().manual_seed(3))}
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (Dropped, Told("pass")),
+        (lambda: Dropped(PriorWithoutScale), NOT_THERE),
+        (
+            lambda: Dropped(mix=MixOfOnePixel),
+            Told("fail", ("LDJ102",), "forward"),
+        ),
+    ],
+    ids=["right", "no scale", "one pixel"],
+)
+def test_data_that_is_given_is_the_flows_and_no_sublayers(
+    make: Callable[[], nn.Module], expected: Told
+) -> None:
+    assert told(Row(make, expected, DATA)) == expected
