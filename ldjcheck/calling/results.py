@@ -379,8 +379,7 @@ def _assigned_to(names: set[str], function: Callable[..., Any]) -> Iterator[ast.
     """Yield what is assigned to some names in a function, an `a += b` as a + b."""
     for node in written_in(function):
         if isinstance(node, ast.Assign):
-            targets = {getattr(target, "id", None) for target in node.targets}
-            if targets & names:
+            if any(isinstance(t, ast.Name) and t.id in names for t in node.targets):
                 yield node.value
         elif (
             isinstance(node, ast.AugAssign)
@@ -398,7 +397,8 @@ def _has_term(value: ast.expr, name: str) -> bool:
         (value.left, value.right) if isinstance(value.op, ast.Add) else (value.left,)
     )
     return any(
-        getattr(side, "id", None) == name or _has_term(side, name) for side in sides
+        side.id == name if isinstance(side, ast.Name) else _has_term(side, name)
+        for side in sides
     )
 
 

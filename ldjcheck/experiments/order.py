@@ -17,7 +17,7 @@ from ldjcheck.experiments import (
 )
 from ldjcheck.experiments.behaviour import call_effects, uninitialised_memory
 from ldjcheck.experiments.perturbation import Borne, as_far_as_borne, is_wrong
-from ldjcheck.oracle.direction import approximated, are_all_apart
+from ldjcheck.oracle.direction import approximated, are_all_apart, left_open
 from ldjcheck.oracle.oracles.other_dims import with_stand_ins
 from ldjcheck.records import Approximated, Evidence, Probe, Sides, TimeIsUpError
 from ldjcheck.records.asked import OBSERVING
@@ -144,13 +144,11 @@ def _joined(evidence: Evidence, observation: Observation, *, exactly: bool) -> E
         )
         evidence = replace(evidence, sides=sides)
     if isinstance(observation, Stepped):
-        known = [each.of(observation.direction) for each in evidence.sides]
-        open_ = [
-            replace(s, exact=replace(s.exact, slack=s.exact.slack + observation.slack))
-            for s in known
-        ]
-        pairs = zip(evidence.sides, open_, strict=True)
-        evidence = replace(evidence, sides=tuple(e.changed(s) for e, s in pairs))
+        sides = tuple(
+            each.changed(left_open(each.of(observation.direction), observation.slack))
+            for each in evidence.sides
+        )
+        evidence = replace(evidence, sides=sides)
     return evidence.joined_by(observation)
 
 

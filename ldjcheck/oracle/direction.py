@@ -264,6 +264,11 @@ def is_minus(side: Side, other: Side) -> bool:
 _ROOM = 1.01  # times what was seen
 
 
+def left_open(side: Side, nats: float) -> Side:
+    """Return a direction whose numbers something leaves open by so many nats more."""
+    return replace(side, exact=replace(side.exact, slack=side.exact.slack + nats))
+
+
 def approximated(side: Side, *, exactly: bool = False) -> Side:
     """Return a direction with all that it is off by allowed, as a value and as a way back.
 
