@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision.text import is_minus, is_sum, span_of, targets_of
 
-_NEW = 1.4  # a condition: a sign in a line of one way comes before
-
 
 def turned(site: Site) -> Iterator[Change]:
     """Yield every edit that turns one sign of a statement."""
@@ -56,7 +54,7 @@ def _one_way(site: Site) -> Iterator[Change]:
             continue
         plain, other = site.text(node), f"-{site.as_factor(node)}"
         for name in dict.fromkeys(asked):
-            for cost, one, two in ((_NEW, other, plain), (_NEW + 0.01, plain, other)):
+            for cost, one, two in ((0.21, other, plain), (0.22, plain, other)):
                 text = f"{one} if {name} else {two}"
                 yield site.put(node, text if whole else f"({text})", cost)
 
