@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from ldjcheck.records import Calls, Kwargs, Returned
+
+_MOST = 4  # outputs of a split
+
+
+def of_fewer_outputs(calls: Calls, count: int) -> Iterator[tuple[int, Calls]]:
+    """Yield the calls less each of `count` outputs, and which one; the last one first.
+
+    Nothing where one tensor comes back, or more than a split returns.
+    """
+    for index in reversed(range(count if 1 < count <= _MOST else 0)):
+        yield index, less_one_output(calls, index)
 
 
 def less_one_output(calls: Calls, index: int) -> Calls:

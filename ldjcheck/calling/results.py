@@ -369,7 +369,11 @@ def unnamed_total(signature: Signature) -> str | None:
     last = {node.id for node in ast.walk(returned[-1]) if isinstance(node, ast.Name)}
     if len(wanted) == 2:
         made = [returned[-1], *_assigned_to(last, signature.function)]
+        # Of an input that goes on as it came, the other is moved: then both are inputs.
+        goes_on = isinstance(returned[0], ast.Name) and returned[0].id == wanted[0]
+        is_moved = any(_assigned_to({wanted[0]}, signature.function))
         is_total = any(_has_term(value, wanted[-1]) for value in made)
+        is_total = is_total and (is_moved or not goes_on)
     else:
         is_total = bool(inputs_returned(signature, wanted[-1])) and wanted[-1] in last
     return wanted[-1] if is_total else None

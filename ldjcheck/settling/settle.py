@@ -124,7 +124,8 @@ def _settled(
                     bench = replace(bench, primed=found.domain)
                 if len(shapes) > 1:
                     quality = graded(quality, bench)
-                    opened = None if quality.is_fit else _opened(bench)
+                    is_first = (shape, why) in shapes  # what is opened opens nothing
+                    opened = _opened(bench) if is_first and not quality.is_fit else None
                     if opened is not None and all(opened != s for s, _ in asked):
                         asked.append((opened, f"what {shape} comes back as"))
                 if quality is Quality.ONE_BATCH:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
+from ldjcheck.calling.results import unnamed_total
+from ldjcheck.calling.signature import call_signature
 
 if TYPE_CHECKING:
     from small_layers import Pair
@@ -65,3 +67,20 @@ def test_one_whose_ldj_is_taken_off_is_wrong() -> None:
 
 def test_what_only_moves_the_output_is_a_context() -> None:
     assert ldjcheck.check(Shifted()).result.convention != "accumulator"
+
+
+class OfTwoHalves(nn.Module):
+    """The second half is moved by the first one, which goes on: there is no total."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(3, 3)
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Pair:
+        return x1, x2 + self.net(x1)
+
+
+def test_a_half_that_is_moved_by_the_other_is_no_total() -> None:
+    signature = call_signature(OfTwoHalves())
+    assert signature is not None
+    assert unnamed_total(signature) is None

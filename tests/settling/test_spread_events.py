@@ -49,3 +49,22 @@ def test_a_layer_of_so_many_rows_is_asked_with_them(
     assert result.status == ("pass" if right else "fail")
     assert {check.shape for check in result.checks if check.samples} <= {(5, 3)}
     assert right or "LDJ103" in {finding.code for finding in result.findings}
+
+
+class AddsAnAxis(OfFrames):
+    """Broken: whatever goes in comes back with an axis more, and so many times over."""
+
+    def forward(self, x: Tensor) -> Pair:
+        return (x * self.log_s.exp())[:, None], torch.ones(7)
+
+
+class AddsAnAxisInFront(AddsAnAxis):
+    def forward(self, x: Tensor) -> Pair:
+        return (x * self.log_s.exp())[None], self.log_s.sum().expand(len(x))
+
+
+@pytest.mark.parametrize("layer", [AddsAnAxis, AddsAnAxisInFront])
+def test_what_adds_an_axis_each_time_is_told_so(layer: type[OfFrames]) -> None:
+    (finding,) = ldjcheck.check(layer()).findings
+    assert finding.severity == "error"
+    assert "shape" in finding.message

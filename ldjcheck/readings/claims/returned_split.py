@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.calling.outputs import less_one_output
+from ldjcheck.calling.outputs import of_fewer_outputs
 from ldjcheck.calling.results import is_made_of_densities, source_of
 from ldjcheck.calling.signature import caller
 from ldjcheck.judging.measurement import compared
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Side
     from ldjcheck.running.bench import Bench
-
-_MOST = 4  # parts of an output
 
 
 def propose(seen: Measured) -> Iterator[Reading]:
@@ -44,8 +42,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
     ):
         return  # it counts no density, whatever it asks for
     claimed = None
-    for index in reversed(range(_parts(seen))):
-        calls = less_one_output(subject.bench.calls, index)
+    for index, calls in of_fewer_outputs(subject.bench.calls, _parts(seen)):
         if not _leads_back(replace(subject.bench, calls=calls), seen):
             calls = replace(calls, inverse=None)
         reading = seen.reading.assuming(
@@ -71,15 +68,14 @@ _KINDS = ("auto", "split")
 
 
 def _parts(seen: Measured) -> int:
-    """Return how many tensors come out; 0 where it is one, or more than a split returns."""
+    """Return how many tensors come out."""
     runner, x, _ = seen.subject.bench.ready(seen.subject.probes()[0])
     try:
         runner.run("forward", x, Frozen())
     except FailedCallError:
         return 0
     layout = runner.layouts["forward"]
-    parts = 0 if layout is None else len(layout.shapes)
-    return parts if 1 < parts <= _MOST else 0
+    return 0 if layout is None else len(layout.shapes)
 
 
 def _leads_back(bench: Bench, seen: Measured) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.calling.outputs import less_one_output
+from ldjcheck.calling.outputs import of_fewer_outputs
 from ldjcheck.numerics.closeness import same
 from ldjcheck.object_graph import paths
 from ldjcheck.oracle.derivatives.autograd import FrozenMap
@@ -32,7 +32,6 @@ from ldjcheck.running.observers.dropped_dims import Asked, Leavings, Left
 from ldjcheck.running.runner import Runner
 
 _SAME = 1e-9
-_MOST = 4  # outputs of a split
 _SMALLEST = (
     1e-9  # a singular value below this share of the largest: dims merged or lost
 )
@@ -107,7 +106,7 @@ def _departure(runner: Runner, left: Left, recognise: Recognise) -> FactorOut | 
             continue
         contexts = _contexts(left, recognised)
         alone = replace(runner, layer=left.owner, kwargs=contexts)
-        for calls, less in _of_fewer_outputs(alone, recognised, left):
+        for less, calls in _as_it_is_and_less(alone, recognised, left):
             try:
                 again = replace(alone, calls=calls, layouts={})
                 outcome = again.run("forward", left.x, Frozen())
@@ -134,11 +133,11 @@ def _departure(runner: Runner, left: Left, recognise: Recognise) -> FactorOut | 
     return None
 
 
-def _of_fewer_outputs(
+def _as_it_is_and_less(
     alone: Runner, calls: Calls, left: Left
-) -> Iterator[tuple[Calls, int | None]]:
+) -> Iterator[tuple[int | None, Calls]]:
     """Yield the calls, then with each of several outputs left out, and which one."""
-    yield calls, None
+    yield None, calls
     again = replace(alone, calls=calls, layouts={})
     try:
         again.run("forward", left.x, Frozen())
@@ -146,8 +145,7 @@ def _of_fewer_outputs(
         return
     layout = again.layouts["forward"]
     count = 0 if layout is None else len(layout.shapes)
-    for index in reversed(range(count if 1 < count <= _MOST else 0)):
-        yield less_one_output(calls, index), index
+    yield from of_fewer_outputs(calls, count)
 
 
 def _contexts(left: Left, calls: Calls) -> dict[str, Any]:
