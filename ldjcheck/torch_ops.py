@@ -157,6 +157,16 @@ OPERATIONS: tuple[Op, ...] = (
 )
 
 
+_NAMES = frozenset(name for op in OPERATIONS for name in op.names.split())
+_IN_MODULES = {
+    f"{module}_{name}": name
+    for module in ("linalg", "special")
+    for name in _NAMES
+    if f"{module}_{name}" not in _NAMES
+}
+"""How torch calls what the table has by a plain name: `torch.special.log1p`."""
+
+
 def named(family: str) -> frozenset[str]:
     """Return all names of the operations of a family.
 
@@ -167,6 +177,11 @@ def named(family: str) -> frozenset[str]:
     if not found:
         raise ValueError(f"no operation is of the family {family!r}")
     return frozenset(name for names in found for name in names)
+
+
+def heard_as(name: str) -> str:
+    """Return the table's name of a function that torch calls by its module: `log1p`."""
+    return _IN_MODULES.get(name, name)
 
 
 def plain_name(name: str) -> str:

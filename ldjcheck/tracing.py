@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from torch.overrides import TorchFunctionMode
 
+from ldjcheck.torch_ops import heard_as
+
 Event = Literal["call", "return", "c_call", "c_return", "c_exception"]
 Operation = Callable[..., Any]
 Args = tuple[Any, ...]
@@ -59,4 +61,4 @@ class Operations(TorchFunctionMode):
     ) -> Any:
         """Run one operation."""
         named = dict(kwargs) if kwargs else {}
-        return self.operate(getattr(func, "__name__", ""), func, args, named)
+        return self.operate(heard_as(getattr(func, "__name__", "")), func, args, named)

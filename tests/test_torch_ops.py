@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ldjcheck
-from ldjcheck.torch_ops import OPERATIONS, UNDOES, named, operation
+from ldjcheck.torch_ops import OPERATIONS, UNDOES, heard_as, named, operation
 
 
 def test_a_name_stands_for_one_operation():
@@ -38,3 +38,18 @@ def test_an_operation_is_one_under_all_its_names():
     assert set(operation("add").plain_names) == {"add", "radd"}
     assert operation("cosh").in_math
     assert operation("erf").plain_names == ["erf"]  # which the table need not list
+
+
+@pytest.mark.parametrize(
+    ("function", "heard"),
+    [
+        (torch.linalg.slogdet, "slogdet"),
+        (torch.linalg.matmul, "matmul"),
+        (torch.special.log1p, "log1p"),
+        (torch.special.expit, "expit"),
+        (torch.linalg.inv, "linalg_inv"),  # by the name that the table has
+        (torch.special.erf, "special_erf"),  # of which it says nothing
+    ],
+)
+def test_a_function_of_a_module_is_heard_by_the_name_in_the_table(function, heard):
+    assert heard_as(function.__name__) == heard

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.func import jacrev, vmap
 
 import ldjcheck
 
@@ -241,6 +242,36 @@ def test_a_slope_at_the_point_behind_its_step_is_no_approximation(shared: bool) 
     assert "the value before line" in finding.message
     assert finding.fix is not None
     assert finding.fix.applicability == "verified"
+
+
+class Bends(nn.Module):
+    """Three steps along a field, each with the determinant of its own Jacobian."""
+
+    def __init__(self, behind: bool) -> None:
+        super().__init__()
+        self.num_steps, self.behind = 3, behind
+        torch.manual_seed(0)
+        self.field = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 2))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj, h = x.new_zeros(len(x)), 1.0 / self.num_steps
+        for _ in range(self.num_steps):
+            moved = x + h * self.field(x)
+            slopes = vmap(jacrev(self.field))(moved if self.behind else x)
+            step = torch.eye(2, dtype=x.dtype) + h * slopes
+            ldj = ldj + torch.linalg.slogdet(step)[1]
+            x = moved
+        return x, ldj
+
+
+def test_a_determinant_of_the_wrong_point_is_no_approximation() -> None:
+    """Who takes the determinant of a step means that step, and not a limit of them."""
+    assert ldjcheck.check(Bends(behind=False)).status == "pass"
+    wrong = ldjcheck.check(Bends(behind=True))
+    assert wrong.status == "fail", wrong
+    fix = wrong.findings[0].fix
+    assert fix is not None
+    assert fix.applicability == "verified"
 
 
 class OfFourthOrder(Field):

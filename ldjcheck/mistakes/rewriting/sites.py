@@ -477,8 +477,9 @@ def sites_for(
             note(source, statement, 0.2 + index / 50)
             functions.append(source.function_of(statement))
     for statement, (rank, source) in [*ranks.items()]:
-        for counting in _counted_in(source, statement):
-            note(source, counting, rank + 0.6)
+        for made, is_counted in _made_for(source, statement):
+            distance = min(abs(statement.lineno - made.lineno), 99)
+            note(source, made, rank + (0.6 if is_counted else 1 + distance / 100))
     if here is not None and blamed is not None and (lacking or not touched):
         for function in functions:
             for line in range(*_lines(function)):
@@ -503,23 +504,30 @@ def sites_for(
     ]
 
 
-def _counted_in(source: SourceText, statement: ast.stmt) -> Iterator[ast.stmt]:
-    """Yield where the counts that a statement names are taken, which no tape records.
+def _made_for(
+    source: SourceText, statement: ast.stmt
+) -> Iterator[tuple[ast.stmt, bool]]:
+    """Yield where what a statement names is made, and whether that is a count.
 
-    That is in its function, or in one that it calls.
+    No tape records counts, constants, or the derivative of another function. What is made
+    of names in its turn is followed within the function; counts into those that it calls.
     """
     names = names_in(statement)
     called = {call_name(part) for part in ast.walk(statement)}
-    for node in source.nodes_of(source.function_of(statement)):
-        if isinstance(node, ast.Assign) and node is not statement:
-            stored = {t.id for t in node.targets if isinstance(t, ast.Name)}
-            if stored & names and _counts(node.value):
-                yield node
+    before = [
+        node
+        for node in source.nodes_of(source.function_of(statement))
+        if isinstance(node, ast.Assign) and node.lineno < statement.lineno
+    ]
+    for node in sorted(before, key=lambda node: node.lineno, reverse=True):
+        if {t.id for t in node.targets if isinstance(t, ast.Name)} & names:
+            names |= names_in(node.value)
+            yield node, _counts(node.value)
     for function in source.functions:
         if getattr(function, "name", None) in called:
             for returned in _returns(source, function):
                 if returned.value is not None and _counts(returned.value):
-                    yield returned
+                    yield returned, True
 
 
 def _counts(node: ast.expr) -> bool:

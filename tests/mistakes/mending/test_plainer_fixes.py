@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.distributions import Transform, constraints
+from torch.func import jacrev, vmap
 
 import ldjcheck
 
@@ -312,3 +313,52 @@ def test_no_size_that_is_held_stays_beside_one_of_x() -> None:
     after = mended(HeightOfItsOwnSize())
     assert "x.shape[2] * x.shape[3]" in after
     assert "self.size" not in after
+
+
+class LogitOfPixels(nn.Module):
+    """Squeezes x into the open interval first, and counts that in a constant."""
+
+    alpha = 0.05
+
+    def forward(self, x: Tensor) -> Pair:
+        c, h, w = x.shape[1:]
+        const = math.log(1 + self.alpha) * c * h * w
+        s = self.alpha / 2 + (1 - self.alpha) * x
+        ldj = (-torch.log(s) - torch.log1p(-s)).flatten(1).sum(1) + const
+        return torch.log(s) - torch.log1p(-s), ldj
+
+
+class LogitInTwoNames(LogitOfPixels):
+    """The same with the constant made of another one."""
+
+    def forward(self, x: Tensor) -> Pair:
+        each = math.log(1 + self.alpha)
+        const = each * x[0].numel()
+        s = self.alpha / 2 + (1 - self.alpha) * x
+        total = (-torch.log(s) - torch.log1p(-s)).flatten(1).sum(1)
+        return torch.logit(s), total + const
+
+
+@pytest.mark.parametrize("layer", [LogitOfPixels, LogitInTwoNames])
+def test_a_constant_is_mended_where_it_is_made(layer: type[nn.Module]) -> None:
+    """No tape has it: what the blamed statement names is followed to where it is made."""
+    assert "math.log(1 - self.alpha)" in mended(layer())
+
+
+class DeterminantOfTheStep(nn.Module):
+    """A step along a field, whose own Jacobian is taken behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.field = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 2))
+
+    def forward(self, x: Tensor) -> Pair:
+        moved = x + 0.3 * self.field(x)
+        slopes = vmap(jacrev(self.field))(moved)
+        step = torch.eye(2, dtype=x.dtype) + 0.3 * slopes
+        return moved, torch.linalg.slogdet(step)[1]
+
+
+def test_so_is_the_jacobian_of_another_function() -> None:
+    assert "vmap(jacrev(self.field))(x)" in mended(DeterminantOfTheStep())
