@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -102,6 +103,7 @@ def by_number(site: Site) -> Iterator[Change]:
     yield from _of_other_axes(site)
     if number.denominator == 1 and abs(number) > _PLAIN:
         yield from _times_held(site)
+    yield from _another_held(site)
     for node in site.expressions:
         written = node.value if isinstance(node, ast.Constant) else None
         if not isinstance(written, int | float) or isinstance(written, bool):
@@ -138,6 +140,19 @@ def _times_held(site: Site) -> Iterator[Change]:
             change = site.put(node, text, 0.12 + index / 1000, "count")
             told = Multiplier(family="shape", above=(count,))
             yield replace(change, multiplier=told)
+
+
+def _another_held(site: Site) -> Iterator[Change]:
+    """Yield another number that the layer holds in the place of one that is counted."""
+    for node in site.expressions:
+        if isinstance(node, ast.Attribute) and is_product(site.parent(node)):
+            others = (held for held in site.held if held != ast.unparse(node))
+            for index, other in enumerate(itertools.islice(others, _HELD)):
+                change = site.put(node, other, 0.13 + index / 1000, "count")
+                told = Multiplier(
+                    family="shape", above=(other,), below=(site.text(node),)
+                )
+                yield replace(change, multiplier=told)
 
 
 def of_another(site: Site) -> Iterator[Change]:
@@ -274,7 +289,13 @@ def by_log_base(site: Site) -> Iterator[Change]:
 
 
 def natural(site: Site) -> Iterator[Change]:
-    """Yield every logarithm of another base as a natural one."""
+    """Yield every logarithm of another base as a natural one, each and all of them."""
+    every = [
+        site.renamed(node, "log", 0.0).replacements
+        for node, _ in site.calls("log2", "log10")
+    ]
+    if len(every) > 1:
+        yield Change(-0.01, tuple(itertools.chain(*every)))
     for node in site.expressions:
         if not isinstance(node, ast.Call):
             continue

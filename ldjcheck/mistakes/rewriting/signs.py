@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.revision.text import is_minus, is_sum, span_of, targets_of
+from ldjcheck.revision.text import is_minus, is_sum, names_in, span_of, targets_of
 
 
 def turned(site: Site) -> Iterator[Change]:
@@ -37,13 +37,21 @@ def turned(site: Site) -> Iterator[Change]:
 
 
 def _one_way(site: Site) -> Iterator[Change]:
-    """Yield edits that turn a sign in one direction, where both share a statement."""
-    asked = [
-        name
-        for node in site.inside
-        if isinstance(node, ast.If | ast.IfExp)
-        and (name := _asked_in(node.test)) in site.names
-    ]
+    """Yield edits that turn a sign in one direction, where both share a statement.
+
+    What both share may be added in lines of their own: there first.
+    """
+    asked = []
+    made = {t.id for t in targets_of(site.statement) if isinstance(t, ast.Name)}
+    for node in site.inside:
+        name = _asked_in(node.test) if isinstance(node, ast.If | ast.IfExp) else ""
+        if name in site.names:
+            asked.append(name)
+        for added in site.source.nodes_of(node) if name in site.names and made else ():
+            if is_sum(added) and names_in(added.right) & made:
+                swap = site.turned(added)
+                if swap is not None:
+                    yield Change(0.05, (swap,))
     for node in site.terms:
         parent = site.parent(node)
         added = (

@@ -476,10 +476,11 @@ def sites_for(
         for source, statement in live.statements(span.file, span.line):
             note(source, statement, 0.2 + index / 50)
             functions.append(source.function_of(statement))
+    on_tape = {(span.file, span.line) for span in touched}
     for statement, (rank, source) in [*ranks.items()]:
         for made, is_counted in _made_for(source, statement):
-            distance = min(abs(statement.lineno - made.lineno), 99)
-            note(source, made, rank + (0.6 if is_counted else 1 + distance / 100))
+            if is_counted or (source.file, made.lineno) not in on_tape:
+                note(source, made, rank + (0.6 if is_counted else 0.3))
     if here is not None and blamed is not None and (lacking or not touched):
         for function in functions:
             for line in range(*_lines(function)):

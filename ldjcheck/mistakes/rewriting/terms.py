@@ -161,10 +161,16 @@ def _logged_beside(site: Site, inner: str | None) -> Iterator[Change]:
         return
     is_number = names_in(ast.parse(inner, mode="eval")) <= {"math"}
     others = _OF_NUMBERS if is_number else _OF_TENSORS
+    whole = value
     for index, logarithm in enumerate(_logarithms(site, inner, others)):
         for sign in ("+", "-"):
+            cost = 0.3 + index / 50 + 0.01 * (sign == "-")
             text = f"{site.text(value)} {sign} {logarithm}"
-            yield site.put(value, text, 0.3 + index / 50 + 0.01 * (sign == "-"))
+            yield site.put(value, text, cost)
+            for call, summed in site.calls("sum"):
+                if call is whole:
+                    text = f"{site.text(summed)} {sign} {logarithm}"
+                    yield site.put(summed, site.in_place(summed, text), cost - 0.05)
 
 
 def instead(site: Site) -> Iterator[Change]:
@@ -179,9 +185,11 @@ def instead(site: Site) -> Iterator[Change]:
 
 
 def total_of(site: Site) -> str | None:
-    """Return the name under which a function hands back its ldj."""
+    """Return the name under which a function hands back its ldj, in whatever shape."""
     for node in site.inside:
         value = _returned(node)
+        while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+            value = value.func.value
         if isinstance(value, ast.Name):
             return value.id
     return None
@@ -302,12 +310,29 @@ def _of_step(site: Site, value: ast.expr) -> Iterator[str]:
 def _elsewhere(site: Site) -> Iterator[str]:
     """Yield the terms that the same class adds to its total elsewhere."""
     total = total_of(site)
+    known = {*site.names, *site.modules.values()}
+    for node in ast.walk(site.home):
+        named = node.targets if isinstance(node, ast.Assign) else ()
+        if node is not site.statement and total in map(ast.unparse, named):
+            terms = _terms_of(node.value)
+            yield from (site.text(t) for t in terms if names_in(t) <= known)
     for node in ast.walk(site.home):
         if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == total:
             yield site.text(node.value)
         made = node.value if isinstance(node, ast.Assign) else node
         if is_sum(made) and made is not node and ast.unparse(made.left) == total:
             yield site.text(made.right)
+
+
+def _terms_of(node: ast.expr) -> Iterator[ast.expr]:
+    """Yield what a sum adds and takes off, without signs."""
+    if is_sum(node):
+        yield from _terms_of(node.left)
+        yield from _terms_of(node.right)
+    elif isinstance(node, ast.UnaryOp):
+        yield from _terms_of(node.operand)
+    else:
+        yield node
 
 
 def _kept_of_sublayer(site: Site) -> Iterator[Change]:
