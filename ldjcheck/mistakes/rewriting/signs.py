@@ -47,9 +47,9 @@ def _one_way(site: Site) -> Iterator[Change]:
         name = _asked_in(node.test) if isinstance(node, ast.If | ast.IfExp) else ""
         if name in site.names:
             asked.append(name)
-        for added in site.source.nodes_of(node) if name in site.names and made else ():
-            if is_sum(added) and names_in(added.right) & made:
-                swap = site.turned(added)
+        for each in site.source.nodes_of(node) if name in site.names and made else ():
+            if is_sum(each) and names_in(each.right) & made:
+                swap = site.turned(each)
                 if swap is not None:
                     yield Change(0.05, (swap,))
     for node in site.terms:

@@ -312,9 +312,9 @@ def _elsewhere(site: Site) -> Iterator[str]:
     total = total_of(site)
     known = {*site.names, *site.modules.values()}
     for node in ast.walk(site.home):
-        named = node.targets if isinstance(node, ast.Assign) else ()
-        if node is not site.statement and total in map(ast.unparse, named):
-            terms = _terms_of(node.value)
+        if isinstance(node, ast.Assign) and node is not site.statement:
+            named = [ast.unparse(target) for target in node.targets]
+            terms = _terms_of(node.value) if total in named else ()
             yield from (site.text(t) for t in terms if names_in(t) <= known)
     for node in ast.walk(site.home):
         if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == total:
