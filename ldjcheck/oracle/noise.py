@@ -19,6 +19,8 @@ from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Outcome, Runner
+from ldjcheck.tape import ancestors
+from ldjcheck.tape.recorder import Recorder
 
 
 def steepest(jacobians: Tensor) -> float:
@@ -112,17 +114,45 @@ def density_of(noise: Tensor, gap: Tensor) -> Tensor | None:
     by. Uniform noise from 0 to 1 has none to count, and a layer may leave it to others:
     the `gap` between what is reported and the map's own ldj decides.
     """
-    flat = noise.detach().double().cpu().flatten(1)
-    if bool(((flat >= 0) & (flat <= 1)).all()):
-        return None
-    densities = [-(flat**2) / 2 - math.log(2 * math.pi) / 2]
-    if bool((flat.abs() <= 1).all()):  # of which a Laplace distribution is made
-        densities.append(torch.full_like(flat, -math.log(2)))
-    for density in densities:
+    for density in _densities(noise):
         off = (gap + density.sum(1)).abs()
         counted = bool((off <= _COUNTED * (1 + gap.abs())).all())
         if counted and bool((gap.abs() > off).all()):
             return density
+    return None
+
+
+def _densities(noise: Tensor) -> list[Tensor]:
+    """Return what the log-density of each entry may be, `(batch, dims)`."""
+    flat = noise.detach().double().cpu().flatten(1)
+    if bool(((flat >= 0) & (flat <= 1)).all()):
+        return []
+    normal = -(flat**2) / 2 - math.log(2 * math.pi) / 2
+    if bool((flat.abs() <= 1).all()):  # of which a Laplace distribution is made
+        return [normal, torch.full_like(flat, -math.log(2))]
+    return [normal]
+
+
+@on_failure(None)
+def density_written(
+    noise: Tensor, gap: Tensor, runner: Runner, side: Side
+) -> Tensor | None:
+    """Return the log-density of the noise where a wrong report is made of it.
+
+    What is reported may be off for any other reason, or count it with the wrong sign.
+    """
+    if bool((gap.abs() <= _COUNTED).all()):
+        return None
+    for density in _densities(noise)[:1]:
+        frozen = Frozen(list(side.said.given))
+        recorder = Recorder(frozen.draws)
+        outcome = runner.run(side.direction, side.x, frozen, Manner(recorder=recorder))
+        made_of = (node.value for node in ancestors(recorder.find(outcome.raw)))
+        each = [v.double().cpu() for v in made_of if v.shape[:1] == side.x.shape[:1]]
+        for value in each:
+            off = value.reshape(len(value), -1).sum(1) - density.sum(1)
+            if bool((off.abs() <= _COUNTED).all()):
+                return density
     return None
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ldjcheck.numerics.tolerance import CHANCE, CLEARLY
 from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.error_model import Value, allowed_at, slack_at
-from ldjcheck.oracle.noise import density_of, estimate_of
+from ldjcheck.oracle.noise import density_of, density_written, estimate_of
 from ldjcheck.records import Options, Probe, Side, Structure
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.guard import Frozen
@@ -52,7 +52,11 @@ def with_value(
     if value.map.noise is not None and reported is not None and not of_noise:
         for turned in (1, -1):  # an ldj, -log q; or log q itself
             gap = turned * reported - value.ldj
-            density = density_of(value.map.origin, gap)
+            noise = value.map.origin
+            density = density_of(noise, gap)
+            if density is None and turned == -1:  # neither way is right
+                turned, gap = 1, reported - value.ldj
+                density = density_written(noise, gap, call.runner, side)
             if density is not None:
                 counted = turned * (value.ldj - density.sum(1))
                 value = replace(value, ldj=counted)

@@ -36,7 +36,7 @@ from ldjcheck.errors import NoBaseError
 from ldjcheck.object_graph import looked_up
 from ldjcheck.records import CallFunction, Calls, Domain, Kwargs, Returned, Way
 from ldjcheck.records.called import BaseMass
-from ldjcheck.tape import Place, location_of
+from ldjcheck.tape import Place, dependents, location_of
 from ldjcheck.tracebacks import package_of
 from ldjcheck.tracing import trace_calls
 
@@ -410,6 +410,7 @@ def less_base(
             said = said if apart is None else apart
     density = in_nats(said, x, unit)
     asked, held = _resolved(heard.asked, x, tape, memory)
+    asked = _about_x(asked, x, tape, memory)
     parts = [a.z for a in asked]
     base = sum(a.answer.reshape(len(x), -1).sum(1) for a in asked)
     lacking = x[0].numel() - sum(map(_entries, parts))
@@ -516,6 +517,25 @@ def _resolved(
             held.append(BaseMass(each.name, at, dims, mass.log, mass.error))
         masses.within_map.setdefault(each.at, bool(is_part))
     return asked, tuple(held)
+
+
+def _about_x(
+    asked: list[_Asked], x: Tensor, tape: Heard, memory: Memory | None
+) -> list[_Asked]:
+    """Return those that were asked about what is made of x, where all are more than x.
+
+    Noise that is drawn has a density as well, and is no part of z.
+
+    Raises:
+        NoBaseError: no tape tells what they were asked about.
+    """
+    if sum(_entries(a.z) for a in asked) <= _entries(x):
+        return asked
+    if memory is None:
+        raise NoBaseError(_UNSEEN)
+    source = tape.find(x)
+    moved = dependents(tape.nodes, source) if source is not None else set()
+    return [a for a in asked if (z := tape.find(a.z)) is None or z in moved]
 
 
 def _of_all_dims(
