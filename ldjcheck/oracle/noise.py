@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ldjcheck.densities.written import densities_in
 from ldjcheck.numerics.tolerance import round_trip_allowed
 from ldjcheck.records import Direction, Side
 from ldjcheck.running.call_mode import Manner
@@ -114,7 +115,7 @@ def density_of(noise: Tensor, gap: Tensor) -> Tensor | None:
     by. Uniform noise from 0 to 1 has none to count, and a layer may leave it to others:
     the `gap` between what is reported and the map's own ldj decides.
     """
-    for density in _densities(noise):
+    for density in densities_of(noise):
         off = (gap + density.sum(1)).abs()
         counted = bool((off <= _COUNTED * (1 + gap.abs())).all())
         if counted and bool((gap.abs() > off).all()):
@@ -122,7 +123,7 @@ def density_of(noise: Tensor, gap: Tensor) -> Tensor | None:
     return None
 
 
-def _densities(noise: Tensor) -> list[Tensor]:
+def densities_of(noise: Tensor) -> list[Tensor]:
     """Return what the log-density of each entry may be, `(batch, dims)`."""
     flat = noise.detach().double().cpu().flatten(1)
     if bool(((flat >= 0) & (flat <= 1)).all()):
@@ -133,27 +134,32 @@ def _densities(noise: Tensor) -> list[Tensor]:
     return [normal]
 
 
-@on_failure(None)
-def density_written(
-    noise: Tensor, gap: Tensor, runner: Runner, side: Side
-) -> Tensor | None:
-    """Return the log-density of the noise where a wrong report is made of it.
+@on_failure(False)
+def is_written(density: Tensor, runner: Runner, side: Side) -> bool:
+    """Return whether a report is made of the log-density of its noise.
 
-    What is reported may be off for any other reason, or count it with the wrong sign.
+    Or of that of what was made of the noise. It may be off for any other reason, or count
+    that with the wrong sign.
     """
-    if bool((gap.abs() <= _COUNTED).all()):
-        return None
-    for density in _densities(noise)[:1]:
-        frozen = Frozen(list(side.said.given))
-        recorder = Recorder(frozen.draws)
-        outcome = runner.run(side.direction, side.x, frozen, Manner(recorder=recorder))
-        made_of = (node.value for node in ancestors(recorder.find(outcome.raw)))
-        each = [v.double().cpu() for v in made_of if v.shape[:1] == side.x.shape[:1]]
-        for value in each:
-            off = value.reshape(len(value), -1).sum(1) - density.sum(1)
+    frozen = Frozen(list(side.said.given))
+    runner.run(side.direction, side.x, frozen)  # then it is known what is noise
+    recorder = Recorder(frozen.draws)
+    outcome = runner.run(side.direction, side.x, frozen, Manner(recorder=recorder))
+    total, batch = recorder.find(outcome.raw), len(side.x)
+    if total is None:
+        return False
+    for node in ancestors(total):
+        if node.value.shape[:1] == (batch,):
+            off = node.value.double().cpu().reshape(batch, -1).sum(1) - density.sum(1)
             if bool((off.abs() <= _COUNTED).all()):
-                return density
-    return None
+                return True
+    drawn = [node for node in recorder.nodes if node.random]
+    return any(
+        True
+        for source in drawn
+        for factor in (1.0, -1.0)
+        for _ in densities_in(total, source, batch, factor)
+    )
 
 
 def _shift(u: Tensor, draws: Sequence[Tensor]) -> float | None:

@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from ldjcheck.numerics.tolerance import CHANCE, CLEARLY
 from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.error_model import Value, allowed_at, slack_at
-from ldjcheck.oracle.noise import density_of, density_written, estimate_of
+from ldjcheck.oracle.noise import (
+    densities_of,
+    density_of,
+    estimate_of,
+    is_written,
+)
 from ldjcheck.records import Options, Probe, Side, Structure
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.guard import Frozen
@@ -50,19 +57,10 @@ def with_value(
     shares = value.parts
     of_noise = call.runner.calls.of_noise  # then it is counted already
     if value.map.noise is not None and reported is not None and not of_noise:
-        for turned in (1, -1):  # an ldj, -log q; or log q itself
-            gap = turned * reported - value.ldj
-            noise = value.map.origin
-            density = density_of(noise, gap)
-            if density is None and turned == -1:  # neither way is right
-                turned, gap = 1, reported - value.ldj
-                density = density_written(noise, gap, call.runner, side)
-            if density is not None:
-                counted = turned * (value.ldj - density.sum(1))
-                value = replace(value, ldj=counted)
-                shares = None if shares is None else turned * (shares - density)
-                side = replace(side, exact=replace(side.exact, density_counted=True))
-                break
+        counted = _with_density(call, side, value, reported)
+        if counted is not None:
+            value, shares = counted
+            side = replace(side, exact=replace(side.exact, density_counted=True))
     known = replace(
         side.exact,
         ldj=value.ldj,
@@ -85,6 +83,32 @@ def with_value(
             allowed=allowed_at(value, reported, call.base, dtype, call.options),
             slack=slack_at(value, reported),
         ),
+    )
+
+
+def _with_density(
+    call: Call, side: Side, value: Value, reported: Tensor
+) -> tuple[Value, Tensor | None] | None:
+    """Return the value less the log-density of its noise, where that is reported.
+
+    It is where that makes it right; or where a report that is wrong is made of it. A report
+    may be an ldj, -log q, or log q itself.
+    """
+    noise = value.map.origin
+    gaps = {turned: turned * reported - value.ldj for turned in (1, -1)}
+    found = ((t, d) for t, g in gaps.items() if (d := density_of(noise, g)) is not None)
+    turned, density = next(found, (0, next(iter(densities_of(noise)), None)))
+    if density is None:
+        return None
+    if not turned and not is_written(density, call.runner, side):
+        return None
+    if not turned:
+        missed = {t: float((g + density.sum(1)).abs().sum()) for t, g in gaps.items()}
+        turned = min(missed, key=missed.__getitem__)
+    parts = value.parts
+    ldj = turned * (value.ldj - density.sum(1))
+    return replace(value, ldj=ldj), None if parts is None else turned * (
+        parts - density
     )
 
 
