@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from types import CodeType
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.explaining import diagnosed_alone
@@ -132,7 +134,16 @@ def _by_sublayers(
         diagnosis,
         mistakes=_mistakes(flow, diagnosis, seen, blamed),
         sublayers=sublayer_lines(seen[0], diagnosis.direction, blamed),
+        known_right=tuple(_code_known_right(seen[0].parts, blamed)),
     )
+
+
+def _code_known_right(parts: Sequence[Part], blamed: Blamed) -> Iterator[CodeType]:
+    """Yield the methods of sublayers that are right wherever the flow calls them."""
+    right = {type(parts[i].owner) for i in blamed.right}
+    others = {type(p.owner) for i, p in enumerate(parts) if i not in blamed.right}
+    for kind in right - others:
+        yield from (m.__code__ for m in vars(kind).values() if inspect.isfunction(m))
 
 
 def _seen(

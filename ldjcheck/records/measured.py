@@ -15,6 +15,8 @@ from ldjcheck.records.side import Probe, Side, Sides
 from ldjcheck.records.words import Direction, Instead, Shape
 
 if TYPE_CHECKING:
+    from types import CodeType
+
     from torch import Tensor
 
 
@@ -138,6 +140,7 @@ class Diagnosis:
     reported_shares: tuple[float, ...] | None = None
     touched: tuple[Span, ...] = ()  # all places of the ldj's own arithmetic
     sublayers: tuple[SublayerLine, ...] = ()
+    known_right: tuple[CodeType, ...] = ()  # of sublayers that are right by themselves
 
 
 # --- what was measured, and how it compares -------------------------------------------

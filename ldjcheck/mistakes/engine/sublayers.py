@@ -36,6 +36,7 @@ class Blamed:
     wrong: tuple[int, ...] = ()
     explained: tuple[Explanation, ...] = ()
     miscounted: tuple[int, ...] = ()
+    right: tuple[int, ...] = ()  # by themselves, however the flow counts them
     complete: bool = False  # nothing but these is wrong: the flow's own lines are right
 
 
@@ -49,6 +50,7 @@ def blame_sublayers(seen: Sequence[FlowParts]) -> Blamed:
         wrong=tuple(judge.wrong),
         explained=tuple(judge.explanations()),
         miscounted=(*judge.times, *judge.unclear),
+        right=tuple(judge.right()),
         complete=not own_lines and not judge.unclear,
     )
 
@@ -120,6 +122,12 @@ class _Judge:
                 self.times |= {index: times} if times != 1.0 else {}
                 return
         self.unclear.append(index)
+
+    def right(self) -> Iterator[int]:
+        """Yield the parts that say what they do."""
+        for index in range(len(self._seen[0].parts)):
+            if self._holds(index, lambda f, p: _is_right(f, p.claimed, p.exact)):
+                yield index
 
     def _holds(self, index: int, holds: Callable[[FlowParts, Part], bool]) -> bool:
         return all(holds(each, each.parts[index]) for each in self._seen)

@@ -237,7 +237,7 @@ def _questions(
                 explanations=explanations,
                 diagnosis=diagnosis,
                 rehearsal=rehearsal,
-                known_right=bench.layer.known_right,
+                known_right=(*bench.layer.known_right, *diagnosis.known_right),
             )
             for finding, explanations in zip(here, mistakes, strict=True)
         ]
