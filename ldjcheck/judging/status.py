@@ -37,6 +37,11 @@ def said_of_runs(measurement: Measurement) -> dict[str, str]:
                 "more entries come out than dims go in: what follows from the others, the "
                 "last of a simplex, the upper triangle of a factor, is left out"
             )
+        if side.exact.instead == "centred":
+            said["centred"] = (
+                "the centre of mass is taken away: what is exact is that of all other "
+                "directions"
+            )
         if side.exact.rounding_seen:
             said["rounding"] = "seen through: the output is rounded to whole numbers"
         if side.exact.detach_seen:

@@ -21,5 +21,5 @@ Wrt = Literal["input", "noise"]
 Shape = tuple[int, ...]
 Region = Literal["usual", "near", "far", "plus", "minus"]
 
-Instead = Literal["split", "nothing", "volume", "chart"]
+Instead = Literal["split", "nothing", "volume", "chart", "centred"]
 """What stands in for log|det J| of a map that changes the number of dims."""

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +34,20 @@ class Counted:
     value: int
 
 
-Axes = tuple[int, int]
-"""From which axis of an event to before which one: the number counts their entries."""
+class Axes(NamedTuple):
+    """Which axes of an event a number counts the entries of, from `start` to before `stop`.
+
+    Of particles whose centre of mass stays, one `fewer` along the first.
+    """
+
+    start: int
+    stop: int
+    fewer: int = 0
+
+    def count(self, shape: Shape) -> int:
+        """Return how many entries these are."""
+        first, *others = shape[self.start : self.stop]
+        return (first - self.fewer) * prod(others)
 
 
 def hold(layer: Any, values: Mapping[Counted, int]) -> None:
@@ -73,7 +85,7 @@ def _like(old: Any, value: int) -> Any:
 
 def sizes_at(sized: Mapping[Counted, Axes], shape: Shape) -> dict[Counted, int]:
     """Return what numbers are at events of a shape."""
-    return {number: prod(shape[start:stop]) for number, (start, stop) in sized.items()}
+    return {number: axes.count(shape) for number, axes in sized.items()}
 
 
 # --- norms of weights -----------------------------------------------------------------

@@ -11,6 +11,7 @@ from torch import Tensor
 from ldjcheck.calling.domains import draw
 from ldjcheck.oracle.direction import measured_side
 from ldjcheck.oracle.oracles import (
+    centred,
     conditioning,
     dropped_bits,
     inverse_function,
@@ -24,7 +25,7 @@ from ldjcheck.oracle.way_back.round_trip import is_meant, round_trip_of
 from ldjcheck.records import Calls, Domain, Probe, Side, Sides, TimeIsUpError
 from ldjcheck.running.bench import Bench
 
-OF_ONE: tuple[Oracle, ...] = (conditioning.known,)
+OF_ONE: tuple[Oracle, ...] = (centred.known, conditioning.known)
 """Asked of each direction once its derivative is known."""
 
 OF_THE_WAY_BACK: tuple[Oracle, ...] = (

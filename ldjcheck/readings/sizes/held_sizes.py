@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.readings.sizes.smaller import shows_in_long_calls
+from ldjcheck.running.held_state import Axes
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.shapes import (
     is_named_axis,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ldjcheck.records import Comparison, Shape
-    from ldjcheck.running.held_state import Axes, Counted
+    from ldjcheck.running.held_state import Counted
     from ldjcheck.settling.subject import Subject
 
     _Taken = tuple[tuple[Counted, Axes], ...]
@@ -85,10 +86,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
         if (
             role.taken
             and as_it_is
-            and all(
-                number.value == prod(bench.shape[start:stop])
-                for number, (start, stop) in role.taken
-            )
+            and all(n.value == axes.count(bench.shape) for n, axes in role.taken)
         ):
             if all(is_named_axis(number.name) for number, _ in role.taken):
                 wrong_there = wrong_there or role
@@ -128,7 +126,7 @@ def _as_sides(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
             for number in numbers
             if number.value not in fixed and not is_of_others(number.name)
         ]
-        spans = [(axis, axis + 1) for axis in axes]
+        spans = [Axes(axis, axis + 1) for axis in axes]
         for taken in itertools.permutations(own, len(axes)):
             yield _Role(tuple(zip(taken, spans, strict=True)), shapes)
         for side in own if len(axes) > 1 else ():
@@ -164,8 +162,8 @@ def _varied(
 def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     """Yield which numbers may count all dims, or all places: products of sizes it holds.
 
-    Of a layer that holds one number alone it may be a product that is not kept apart, of
-    axes that are all open.
+    Sublayers that hold the same number are moved together. Of a layer that holds one number
+    alone it may be a product that is not kept apart, of axes that are all open.
     """
     from ldjcheck.settling.sizes import is_its_only_number, products_held
 
@@ -179,13 +177,19 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     fixed = {
         size for size, is_open in zip(shapes[0], open_axes, strict=True) if not is_open
     }
+    fewer = Axes(0, rank, fewer=1)  # the centre of mass of particles stays
     for number, start in itertools.product(counts, range(min(2, rank))):
         alone = number.value not in fixed and all(open_axes[start:])
         alone = alone and is_named_size(number.name)
+        told = number.name, number.value
+        alike = [n for n in counts if (n.name, n.value) == told]
         if number.value in products or (
             alone and is_its_only_number(layer, number, fixed)
         ):
-            yield _Role(((number, (start, rank)),), shapes)
+            yield _Role(tuple((each, Axes(start, rank)) for each in alike), shapes)
+        is_fewer = rank == 2 and number.value == fewer.count(subject.bench.shape)
+        if is_fewer and prod(subject.bench.shape) in products:
+            yield _Role(tuple((each, fewer) for each in alike), shapes)
 
 
 def _as_further_axes(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
@@ -212,7 +216,7 @@ def _as_further_axes(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_
             if len(taken) > 2 or not all(runs(bench, s) for s in shapes):
                 continue
             start = 0 if first else 1
-            spans = [(start + i, start + i + 1) for i in range(len(taken))]
+            spans = [Axes(start + i, start + i + 1) for i in range(len(taken))]
             yield _Role(tuple(zip(taken, spans, strict=True)), shapes, why)
 
 
@@ -272,10 +276,11 @@ def _held(reading: Reading, role: _Role) -> Reading | None:
 
 def _word(shape: Shape, span: Axes) -> str:
     """Return what a number counts that is the size of an axis, or of several."""
-    start, stop = span
-    if stop - start > 1:
-        return "count of dims" if start == 0 else "count of places"
-    return _WHERE[len(shape)][start]
+    if span.fewer:
+        return "count of dims less those of the centre of mass"
+    if span.stop - span.start > 1:
+        return "count of dims" if span.start == 0 else "count of places"
+    return _WHERE[len(shape)][span.start]
 
 
 def _mismatched(reading: Reading, shape: Shape) -> set[str]:

@@ -16,6 +16,7 @@ from ldjcheck.oracle.structured import LARGE
 from ldjcheck.readings.reading import Measured, Reading, at_shape, read_anew
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.held_state import Axes
 from ldjcheck.settling.settle import runs
 from ldjcheck.settling.sizes import (
     counted,
@@ -118,7 +119,7 @@ def _counting_with(
     sized = {number: at for number, at in sized.items() if number not in stays}
     if not sized:
         return there, ()
-    known = {number: span for number, span in sized.items() if span is not None}
+    known = {number: Axes(*span) for number, span in sized.items() if span is not None}
     bench = with_sizes(there.bench, known) if len(known) == len(sized) else None
     if bench is None:
         return None

@@ -251,6 +251,7 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
                 why = f"the mask {name!r} has this size"
                 yield from _like_mask(tensor, channels, why)
     yield from _named_sides(items, channels)
+    yield from _multiplied(items)
     yield from _grouped(items)
     for item in items[:1]:
         for name, tensor in _named_tensors(item):
@@ -283,6 +284,19 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
         ):  # of vectors that are held as images of one pixel
             for size in (2 * item.in_features, item.in_features):
                 yield (size, 1, 1), f"a Linear takes {item.in_features} features"
+
+
+def _multiplied(items: list[Any]) -> Iterator[tuple[Shape, str]]:
+    """Yield two sizes of which a third number is the product, as of particles and dims.
+
+    Or it is that of one particle fewer, whose place the others determine.
+    """
+    every = {n: name for item in items for name, n in _integers(item).items()}
+    for one, n in _integers(items[0]).items():
+        for other, m in _integers(items[0]).items():
+            counted = every.get(n * m) or every.get((n - 1) * m)
+            if one != other and n > 1 < m and counted not in (None, one, other):
+                yield (n, m), f"{counted} counts {one} times {other}"
 
 
 def _features_last(layer: Any) -> Iterator[tuple[Shape, str]]:

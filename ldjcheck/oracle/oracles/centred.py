@@ -1,0 +1,59 @@
+"""Maps of particles whose centre of mass stays at the origin, in a basis of such places.
+
+What is moved as a whole has the same image, and no image has another centre of mass: of
+N particles in D dims, (N - 1) D directions are left, and on these the map is square.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ldjcheck.oracle.derivatives.jacobian import log_abs_det
+from ldjcheck.oracle.question import Question
+from ldjcheck.records import Side
+
+_ROUNDING = 1e-9
+
+
+def is_centring(side: Side) -> bool:
+    """Return whether a map of particles, `(N, D)`, takes their centre of mass away."""
+    jacobian, event = side.exact.jacobian, side.x.shape[1:]
+    if (
+        jacobian is None
+        or len(event) != 2
+        or event[0] < 2
+        or side.y.shape != side.x.shape
+    ):
+        return False
+    moved = _as_a_whole(event).to(jacobian)
+    least = _ROUNDING * jacobian.abs().amax()
+    lost = (jacobian @ moved).abs().amax(), (moved.mT @ jacobian).abs().amax()
+    return bool(least > 0.0) and all(bool(each <= least) for each in lost)
+
+
+def known(asked: Question) -> Side | None:
+    """Return log|det J| along all directions that leave the centre of mass where it is."""
+    side, jacobian = asked.side, asked.side.exact.jacobian
+    if jacobian is None or side.said.ldj is None or not is_centring(side):
+        return None
+    moved = _as_a_whole(side.x.shape[1:]).to(jacobian)
+    basis = torch.linalg.qr(moved, mode="complete").Q[:, moved.shape[1] :]
+    within = basis.mT @ jacobian @ basis
+    ldj = log_abs_det(within)[1]
+    allowed = _ROUNDING * (1.0 + ldj.abs() + within.shape[-1])
+    exact = replace(
+        side.exact, ldj=ldj, allowed=allowed, jacobian=within, instead="centred",
+        shares=None, structure=None, lost=None, open=None,
+    )  # fmt: skip
+    return replace(side, exact=exact)
+
+
+def _as_a_whole(event: torch.Size) -> Tensor:
+    """Return the directions along which all particles move alike, orthonormal columns."""
+    particles, dims = event
+    one: Tensor = torch.eye(dims, dtype=torch.float64) / math.sqrt(particles)
+    return one.repeat(particles, 1)
