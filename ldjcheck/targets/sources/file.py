@@ -273,8 +273,8 @@ def _import(path: Path, root: Path) -> tuple[ModuleType, tuple[str, ...]]:
     try:
         module = load()
     except Exception as error:  # whatever a stranger's file may raise
-        if alone and _raised_in(error) == path:
-            raise  # it asks for that itself
+        if alone and _raised_in(error) == path and _missing(error) is None:
+            raise  # there is nothing to lead it around
         module, notes = import_around(load, name, root, error)
     if not path.samefile(str(module.__file__)):
         raise ImportError(f"{name} is already loaded from {module.__file__}")

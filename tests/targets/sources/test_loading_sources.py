@@ -135,8 +135,15 @@ def test_what_a_sibling_of_a_lone_file_asks_for_is_left_out(write: Write) -> Non
     )
     write("flows_e.py", f"import helpers_e\n{LAYER}")
     assert "no_such_sound is not" in dict(load("flows_e.py:Layer").inferred)["source"]
-    write("flows_f.py", f"import no_such_sound\n{LAYER}")  # it asks for that itself
-    assert "No module named 'no_such_sound'" in refused("flows_f.py:Layer").message
+
+
+def test_so_is_what_a_lone_file_asks_for_and_its_layer_does_not_use(
+    write: Write,
+) -> None:
+    write("flows_f.py", f"import no_such_images.kinds as kinds\n{LAYER}")
+    assert "no_such_images is not" in dict(load("flows_f.py:Layer").inferred)["source"]
+    write("flows_g.py", f"from no_such_images import kinds\n{LAYER}\nx = kinds.All()\n")
+    assert "No module named 'no_such_images'" in refused("flows_g.py:Layer").message
 
 
 def test_what_is_missing_raises_as_ever_where_it_is_used(write: Write) -> None:
@@ -199,7 +206,10 @@ def test_a_folder_is_no_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("import torhc", "ModuleNotFoundError: No module named 'torhc'"),
+        (
+            "import torhc; torhc.nn.Module()",
+            "ModuleNotFoundError: No module named 'torhc'",
+        ),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("def (", "SyntaxError"),
         ("import sys; sys.exit(3)", "sys.exit(3)"),
