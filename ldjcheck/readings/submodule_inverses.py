@@ -137,8 +137,10 @@ def _adopted(path: str, kind: str, result: Result, again: Result | None) -> Resu
 
 
 def _is_of_the_way_back(finding: Finding) -> bool:
-    mismatch = finding.code == inverse_mismatch.RULE.code
-    return mismatch or finding.direction == "inverse"
+    """Whether its numbers are wrong there: what it does to its input may be the flow's own."""
+    if finding.code == inverse_mismatch.RULE.code:
+        return True
+    return finding.direction == "inverse" and not finding.code.startswith("LDJ2")
 
 
 def _noted(result: Result, path: str, said: str) -> Result:
