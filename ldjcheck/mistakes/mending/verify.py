@@ -534,6 +534,8 @@ class Verification:
         pairs = zip(after.verdicts, self.before.verdicts, strict=True)
         if not all(_is_mended(now, before) for now, before in pairs):
             return False
+        if _with_density(self.before) - _with_density(after):
+            return False  # of its noise, which belongs to what it reports
         if any(check.status == "fail" for check in after.gradients):
             return False
         cut = {c.direction for c in self.before.gradients if c.status == "fail"}
@@ -545,6 +547,12 @@ class Verification:
         # way back, which is proven by a right ldj only.
         before, now = self.before.round_trip.status, after.round_trip.status
         return now == before or (before, now) == ("unproven", "pass")
+
+
+def _with_density(comparison: Comparison) -> set[Direction]:
+    """Return the directions whose report counts the log-density of their noise."""
+    first = comparison.measurement.measured[0]
+    return {side.direction for side in first.both if side.exact.density_counted}
 
 
 def _is_mended(now: Verdict, before: Verdict) -> bool:
