@@ -96,7 +96,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ103",
     name="wrong-dims-factor",
-    severity="error",
     summary="multiplied by the wrong count",
     page=PAGE,
     claims=(
