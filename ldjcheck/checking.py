@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ldjcheck.errors import LAYERS_OWN, CannotCheckError
 from ldjcheck.explaining import diagnoses_of
 from ldjcheck.explaining.sublayers import Sublayers, by_sublayers_alone, with_sublayers
-from ldjcheck.faults import failed_result, fault_of_layer
+from ldjcheck.faults import failed
 from ldjcheck.judging.measurement import (
     Split,
     compared,
@@ -250,12 +250,7 @@ def _failed(
             "The check ran out of memory.",
             ("Check the layer at a smaller --shape.",),
         )
-    elif not isinstance(error, CannotCheckError):
-        fault = fault_of_layer(layer, error, torch_before)
-        if fault is None:
-            raise error
-        error = fault
-    result = failed_result(layer.target, error, layer=layer.name)
+    result = failed(layer, error, torch_before)
     return replace(result, inferred=dict(layer.inferred))
 
 
