@@ -103,7 +103,7 @@ def _configs(start: Start, options: Options, probed: Options) -> tuple[Probe, ..
     if options.mode != probed.mode:
         return ()
     return plan_probes(
-        _shape_of(options) or start.shape,
+        dict(options.shape).get(None) or start.shape,
         (),
         options.domain or start.domain,
         options,
@@ -260,10 +260,6 @@ def _key(options: Options) -> tuple[object, ...]:
     """Return what the search varies; keyword arguments may be no keys."""
     varied = ("shape", "batch", "domain", "params_scale", "seed", "mode")
     return tuple(getattr(options, name) for name in varied)
-
-
-def _shape_of(options: Options) -> Shape | None:
-    return dict(options.shape).get(None)
 
 
 # --- how to repeat it ----------------------------------------------------------------
