@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck import checking
 from ldjcheck.calling.domain_text import parse_domain
+from ldjcheck.checking import Tell
 from ldjcheck.object_graph import tensors
 from ldjcheck.records import Context, Domain, Layer, Options, Probe, Result, Shape
 from ldjcheck.records.asked import LARGEST_SEED
@@ -24,7 +25,6 @@ from ldjcheck.settling.design import plan_probes
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from ldjcheck.checking import Tell
 
 Attempt = Callable[[Options], Result | None]
 """What the check says at these options; None where the layer cannot be run so."""
