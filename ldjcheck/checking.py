@@ -7,15 +7,16 @@ any more is left out by its name.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from math import prod
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from ldjcheck.errors import LAYERS_OWN, CannotCheckError
 from ldjcheck.explaining import diagnoses_of
 from ldjcheck.explaining.sublayers import Sublayers, by_sublayers_alone, with_sublayers
-from ldjcheck.faults import failed_result, fault_of_layer
+from ldjcheck.faults import failed
 from ldjcheck.judging.measurement import (
     Split,
     compared,
@@ -46,13 +47,19 @@ from ldjcheck.readings.reading import Measured, Outcome, Reading
 from ldjcheck.readings.sizes.smaller import at_a_smaller_size, shows_in_long_calls
 from ldjcheck.readings.sizes.user_shape import at_this_shape_alone
 from ldjcheck.records import (
+    Comparison,
+    Diagnosis,
     Finding,
+    Kind,
     Layer,
     Measurement,
     Options,
+    Probe,
     Result,
     Shape,
+    Sides,
     TimeIsUpError,
+    Wrt,
 )
 from ldjcheck.records.asked import (
     ALONE,
@@ -69,19 +76,14 @@ from ldjcheck.records.asked import (
     SUBLAYERS,
     Stage,
 )
+from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
+from ldjcheck.running.snapshot.state import Namespace
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.flows.sublayers import is_flow
-from ldjcheck.settling.subject import settle_layer
+from ldjcheck.settling.subject import Subject, settle_layer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-
-    from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Sides, Wrt
-    from ldjcheck.running.snapshot.state import Namespace
-    from ldjcheck.settling.subject import Subject
-
-    Tell = Callable[[Result | str], None]
-    Item = TypeVar("Item")
+Tell = Callable[[Result | str], None]
+Item = TypeVar("Item")
 
 _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
 _MOST = 40  # readings of one layer that are measured
@@ -102,9 +104,6 @@ def check_layer(
     `tell` hears what is being done, and of the verdict as soon as there is one, once more
     when it is known why: whoever cannot wait for the end has a result all the same.
     """
-    from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
-    from ldjcheck.running.snapshot.state import Namespace
-
     started = perf_counter() if started is None else started
     torch_before = Namespace()
     if options.wrt == "auto" and options.kind in _WRT:
@@ -142,8 +141,6 @@ def glance_at(layer: Layer, options: Options, subject: Subject | None = None) ->
     as it was then, with the parameters that the layer has by now.
     """
     from ldjcheck.oracle.structure import measure_condition
-    from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
-    from ldjcheck.running.snapshot.state import Namespace
 
     torch_before, options, course = Namespace(), options.started(), _Course(None)
     try:
@@ -172,8 +169,6 @@ def measure_layer(layer: Layer, options: Options) -> Measurement:
     Raises:
         CannotCheckError: the layer cannot be called.
     """
-    from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
-
     with undisturbed(), unharmed(layer.obj):
         subject = settle_layer(layer, options)
         return measured(subject)
@@ -183,7 +178,6 @@ def returned_shapes(
     layer: Layer, options: Options, shape: Shape
 ) -> tuple[Shape, Shape, Shape] | None:
     """Return the shapes of a batch of events, of its output and of the ldj beside it."""
-    from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
     from ldjcheck.settling.settle import returned_shapes
 
     sized = replace(options, shape=((None, shape),))
@@ -250,12 +244,7 @@ def _failed(
             "The check ran out of memory.",
             ("Check the layer at a smaller --shape.",),
         )
-    elif not isinstance(error, CannotCheckError):
-        fault = fault_of_layer(layer, error, torch_before)
-        if fault is None:
-            raise error
-        error = fault
-    result = failed_result(layer.target, error, layer=layer.name)
+    result = failed(layer, error, torch_before)
     return replace(result, inferred=dict(layer.inferred))
 
 

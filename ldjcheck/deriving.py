@@ -10,7 +10,7 @@ from dataclasses import replace
 from time import perf_counter
 
 from ldjcheck.errors import LAYERS_OWN, CannotCheckError
-from ldjcheck.faults import failed_result, fault_of_layer
+from ldjcheck.faults import failed
 from ldjcheck.judging.measurement import compared
 from ldjcheck.records import (
     Comparison,
@@ -37,13 +37,8 @@ def derive_layer(
     try:
         with undisturbed(), unharmed(layer.obj):
             result = _derived(settle_map(layer, options), options)
-    except CannotCheckError as error:
-        result = failed_result(layer.target, error, layer=layer.name)
     except LAYERS_OWN as error:
-        fault = fault_of_layer(layer, error, torch_before)
-        if fault is None:
-            raise
-        result = failed_result(layer.target, fault, layer=layer.name)
+        result = failed(layer, error, torch_before)
     return replace(result, seconds=perf_counter() - started)
 
 

@@ -23,7 +23,21 @@ def failed_result(
     return Result(target=target, layer=layer, status="error", findings=found)
 
 
-def fault_of_layer(
+def failed(layer: Layer, error: BaseException, torch_before: Namespace) -> Result:
+    """Return the result of a layer that this keeps from being checked.
+
+    Raises:
+        BaseException: the error itself, where it is a fault of ours.
+    """
+    if not isinstance(error, CannotCheckError):
+        fault = _fault_of_layer(layer, error, torch_before)
+        if fault is None:
+            raise error
+        error = fault
+    return failed_result(layer.target, error, layer=layer.name)
+
+
+def _fault_of_layer(
     layer: Layer, error: BaseException, torch_before: Namespace
 ) -> CannotCheckError | None:
     """Return what the layer did that nobody can work with; None for a fault of ours.

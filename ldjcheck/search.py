@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck import checking
 from ldjcheck.calling.domain_text import parse_domain
+from ldjcheck.checking import Tell
 from ldjcheck.object_graph import tensors
 from ldjcheck.records import Context, Domain, Layer, Options, Probe, Result, Shape
 from ldjcheck.records.asked import LARGEST_SEED
@@ -24,7 +25,6 @@ from ldjcheck.settling.design import plan_probes
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from ldjcheck.checking import Tell
 
 Attempt = Callable[[Options], Result | None]
 """What the check says at these options; None where the layer cannot be run so."""
@@ -103,7 +103,7 @@ def _configs(start: Start, options: Options, probed: Options) -> tuple[Probe, ..
     if options.mode != probed.mode:
         return ()
     return plan_probes(
-        _shape_of(options) or start.shape,
+        dict(options.shape).get(None) or start.shape,
         (),
         options.domain or start.domain,
         options,
@@ -260,10 +260,6 @@ def _key(options: Options) -> tuple[object, ...]:
     """Return what the search varies; keyword arguments may be no keys."""
     varied = ("shape", "batch", "domain", "params_scale", "seed", "mode")
     return tuple(getattr(options, name) for name in varied)
-
-
-def _shape_of(options: Options) -> Shape | None:
-    return dict(options.shape).get(None)
 
 
 # --- how to repeat it ----------------------------------------------------------------

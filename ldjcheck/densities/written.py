@@ -358,15 +358,7 @@ def _handed_back(sum_: DensityTerms, z: Node) -> Base | None:
 
 def _is_conditional(sum_: DensityTerms, z: Node, terms: Sequence[Node]) -> bool:
     """Return whether x enters terms by another way than through z."""
-    waiting, seen = list(terms), {z}
-    while waiting:
-        node = waiting.pop()
-        if node is sum_.source:
-            return True
-        if node not in seen:
-            seen.add(node)
-            waiting += node.parents
-    return False
+    return sum_.source in ancestors(*terms, beyond=[z])
 
 
 def _settled(sum_: DensityTerms, parts: Sequence[Base]) -> list[Base]:

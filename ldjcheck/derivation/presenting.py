@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -17,8 +16,7 @@ from ldjcheck.records.result import DerivedStep, Obstacle
 from ldjcheck.revision import Live
 from ldjcheck.settling.map_alone import MapSubject
 from ldjcheck.settling.other_sizes import at_all_ranks
-from ldjcheck.tape import location_of, shown_file
-from ldjcheck.tracebacks import split_cell
+from ldjcheck.tape import location_of
 
 _FRESH = 9001  # how far the seeds of a verification are from those of the derivation
 _BY_CHANCE = "it is off for events of other ranks, or with other numbers held"
@@ -152,16 +150,15 @@ def _of_the_rest(after: Comparison) -> Iterator[str]:
 def _steps_of(program: Program, direction: Direction) -> Iterator[DerivedStep]:
     """Yield the derived statements of one direction, as a report shows them."""
     for said in program.said:
-        place = said.place
-        if place is None:
+        where = location_of(said.place)
+        if where is None:
             continue
-        file, cell = split_cell(place.file)
         yield DerivedStep(
             direction=direction,
-            file=shown_file(file),
-            cell=cell,
-            line=place.line,
-            text=linecache.getline(place.file, place.line).strip(),
+            file=where.file,
+            cell=where.cell,
+            line=where.line,
+            text=where.text or "",
             term=said.text,
             why=said.why,
         )

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +18,7 @@ from ldjcheck.grading.records import Marked
 from ldjcheck.grading.rubric import Rubric
 from ldjcheck.grading.submissions import Submission
 from ldjcheck.records.result import from_plain
+from ldjcheck.revision.disk import write_whole
 
 _FOLDER, _POINTS = "facts", "points.json"
 
@@ -49,7 +48,7 @@ class Store:
     def keep(self, marked: Marked) -> None:
         """Write the facts about a submission."""
         text = json.dumps({"version": __version__, **asdict(marked)}, indent=1)
-        write_whole(self._path(marked.submission), text)
+        write_text(self._path(marked.submission), text)
 
     def points(self) -> dict[str, float]:
         """Return the points that submissions had when the class was graded last."""
@@ -64,7 +63,7 @@ class Store:
     def keep_points(self, points: Mapping[str, float]) -> None:
         """Write the points of a class, beside those of submissions that it lacks now."""
         text = json.dumps({**self.points(), **points}, indent=1)
-        write_whole(self._folder.parent / _POINTS, text)
+        write_text(self._folder.parent / _POINTS, text)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{file_name(name)}.json"
@@ -78,15 +77,7 @@ def file_name(name: str) -> str:
     return f"{plain}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file in one step: a reader sees the old one or the new one."""
+def write_text(path: Path, text: str) -> None:
+    """Write a text in one step, and the folder of its file where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
-            stream.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(str(path), text.encode(errors="replace"), 0o644)

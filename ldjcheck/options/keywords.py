@@ -131,12 +131,16 @@ def _shapes(given: Any) -> tuple[tuple[str | None, Shape], ...]:
 
 
 def _contexts(given: Any) -> tuple[Context, ...]:
+    named = _by_name(given, "shapes, such as {'context': (5,)}")
+    return tuple(_context(name, sizes) for name, sizes in named)
+
+
+def _by_name(given: Any, wanted: str) -> tuple[tuple[str, Any], ...]:
+    """Return what is given by names, or nothing."""
     named = isinstance(given or {}, Mapping)
     if not named or not all(isinstance(name, str) for name in given or {}):
-        raise ValueError(
-            "it is a mapping of names to shapes, such as {'context': (5,)}"
-        )
-    return tuple(_context(name, sizes) for name, sizes in (given or {}).items())
+        raise ValueError(f"it is a mapping of names to {wanted}")
+    return tuple((given or {}).items())
 
 
 def _context(name: str, given: Any) -> Context:
@@ -197,10 +201,7 @@ def _device(given: Any) -> str | None:
 
 
 def _kwargs(given: Any) -> tuple[tuple[str, Any], ...]:
-    named = isinstance(given or {}, Mapping)
-    if not named or not all(isinstance(name, str) for name in given or {}):
-        raise ValueError("it is a mapping of names to values, such as {'scale': 2.0}")
-    return tuple((given or {}).items())
+    return _by_name(given, "values, such as {'scale': 2.0}")
 
 
 def _convention(given: Any) -> str:

@@ -11,11 +11,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pluggy
 import pytest
 
 if TYPE_CHECKING:
-    import pluggy
-
     from ldjcheck.pytest_plugin.fixture import Ldj
     from ldjcheck.pytest_plugin.summary import Summary
 

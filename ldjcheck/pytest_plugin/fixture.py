@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import Unpack
+
 from ldjcheck.testing.assertion import CheckKeywords, unknown_keyword
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from ldjcheck.report import Report
 
 

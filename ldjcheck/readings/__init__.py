@@ -6,7 +6,7 @@ come to; `checking` measures what is proposed, each reading once, and tells what
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from ldjcheck.readings import no_flow_layer, submodule_inverses
 from ldjcheck.readings.call_modes import context, mode, no_grad, padding
@@ -27,6 +27,7 @@ from ldjcheck.readings.inputs import (
     several_tensors,
     time_major,
 )
+from ldjcheck.readings.reading import Measured, Outcome, Reading
 from ldjcheck.readings.sizes import (
     another_axis,
     further_sizes,
@@ -38,11 +39,6 @@ from ldjcheck.readings.sizes import (
     user_shape,
     written_sizes,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from ldjcheck.readings.reading import Measured, Outcome, Reading
 
 __all__ = ["BY_NUMBERS", "BY_RESULT"]
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes.attribution.precedence import follows_a_law
 from ldjcheck.object_graph import looked_up
 from ldjcheck.readings.reading import Outcome, Reading
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Layer, Result
-    from ldjcheck.settling.subject import Subject
+from ldjcheck.records import Layer, Result
+from ldjcheck.settling.subject import Subject, holds_flow
 
 _NOT_UNDONE = {"LDJ301", "LDJ304"}
 
@@ -34,7 +30,6 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
     is off, or a flow is inside, that is no chance.
     """
     from ldjcheck.conventions import densities
-    from ldjcheck.settling.subject import holds_flow
 
     layer, asked = subject.layer, subject.asked
     is_guess = (asked.kind, asked.convention) == ("auto", "auto")

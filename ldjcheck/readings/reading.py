@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from inspect import ismethod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.judging.status import silenced
+from ldjcheck.records import (
+    Comparison,
+    Finding,
+    Layer,
+    Options,
+    Result,
+    Shape,
+    Status,
+)
 from ldjcheck.records.result import Assumption, Basis, ReadAs
 from ldjcheck.settling.design import choose_batch
-from ldjcheck.settling.subject import settle_layer
+from ldjcheck.settling.subject import Subject, settle_layer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
-
-    from ldjcheck.records import (
-        Comparison,
-        Finding,
-        Layer,
-        Options,
-        Result,
-        Shape,
-        Status,
-    )
-    from ldjcheck.settling.subject import Subject
-
-    Claim = Literal["log-det", "of each entry", "column", "density", "of whole numbers"]
-    Adopt = Callable[[Result, Result | None], Result]
+Claim = Literal["log-det", "of each entry", "column", "density", "of whole numbers"]
+Adopt = Callable[[Result, Result | None], Result]
 
 LEVELS = "levels"
 _OF_THE_MAP = {"LDJ304", "LDJ207", "LDJ208", "LDJ209", "LDJ301"}

@@ -6,9 +6,11 @@ wrong on that way shows in no density.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import Any
 
 from torch import Tensor
 
@@ -17,18 +19,12 @@ from ldjcheck.mistakes.attribution.findings import within_sublayer
 from ldjcheck.mistakes.inverse import inverse_mismatch
 from ldjcheck.object_graph import paths, reachable
 from ldjcheck.readings.reading import Outcome, Reading, read_anew
-from ldjcheck.records import Layer
+from ldjcheck.records import Finding, Layer, Result, Shape
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
+from ldjcheck.settling.subject import Subject
 from ldjcheck.settling.unrecognised import made_by_users
 from ldjcheck.tracing import trace_calls
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
-    from ldjcheck.records import Finding, Result, Shape
-    from ldjcheck.settling.subject import Subject
 
 _SAID = "the call is right; a way back that it does not run is not, and that is shown"
 _RIGHT = "its way back, which this call does not run, is right"

@@ -13,11 +13,12 @@ from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import one_line, shorten, wrap
 from ldjcheck.report.blocks.tables import heading, label, outcome, sample_table
+from ldjcheck.report.blocks.title import gravest
 from ldjcheck.report.style import Style
 
 _WIDTH = 72
 _STYLE = Style(color=False, verbosity=0, width=_WIDTH + 2)  # a margin of two is cut off
-_GRAVE: tuple[Severity, ...] = ("error", "unproven", "warning")
+_GRAVE: tuple[Severity, ...] = ("error", "unproven")
 _OTHERS_SHOWN = 4
 
 
@@ -43,15 +44,6 @@ def in_short(run: Run) -> str:
     if main is None:
         return " ".join(" ".join(_what(main, result)).split())
     return f"{main.code} {main.name}: {one_line(main.message)}"
-
-
-def gravest(result: Result) -> Finding | None:
-    """Return the finding that the status stands for: the most severe one, if any."""
-    for severity in ("unproven",) if result.status == "unproven" else _GRAVE:
-        for finding in result.findings:
-            if finding.severity == severity:
-                return finding
-    return None
 
 
 def _what(main: Finding | None, result: Result) -> Block:
@@ -116,7 +108,7 @@ def _smallest(check: Check | None, main: Finding | None, result: Result) -> Bloc
 
 def _others(main: Finding | None, result: Result) -> Block:
     """Return the other mistakes, a line each, and where to read on."""
-    rest = [f for f in result.findings if f is not main and f.severity in _GRAVE[:2]]
+    rest = [f for f in result.findings if f is not main and f.severity in _GRAVE]
     lines: Block = []
     for finding in rest[:_OTHERS_SHOWN]:
         direction = f" {finding.direction}" if finding.direction else ""

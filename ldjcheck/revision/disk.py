@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import stat
 import tempfile
 import tokenize
 from collections.abc import Sequence
@@ -86,7 +87,8 @@ def write_fixes(fixes: Sequence[Fix], started: float) -> tuple[Revised, ...]:
     for each in plan_fixes(fixes, started):
         try:
             if each.refused is None:
-                _replace(each)
+                path = os.path.realpath(each.file)
+                write_whole(path, each.data, stat.S_IMODE(os.stat(path).st_mode))
             done.append(each)
         except OSError as error:
             done.append(Revised(file=each.file, refused=str(error)))
@@ -210,17 +212,15 @@ def _layout(notebook: Any, text: str) -> tuple[dict[str, Any], str]:
     )
 
 
-def _replace(revised: Revised) -> None:
-    """Put new bytes in the place of a file in one step; its mode stays."""
-    path = os.path.realpath(revised.file)
-    mode = os.stat(path).st_mode
+def write_whole(path: str, data: bytes, mode: int) -> None:
+    """Write a file in one step: a reader sees the old one or the new one."""
     handle, temporary = tempfile.mkstemp(
         dir=os.path.dirname(path), prefix=".ldjcheck-", suffix=".tmp"
     )
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(revised.data)
-        os.chmod(temporary, mode & 0o7777)
+            stream.write(data)
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):

@@ -38,10 +38,10 @@ from ldjcheck.targets import (
 from ldjcheck.targets.data import read_inputs, with_weights
 from ldjcheck.targets.expression import evaluate
 from ldjcheck.targets.user_errors import shown_path, users_fault
+from ldjcheck.tracebacks import RunningLine
 
 if TYPE_CHECKING:
     from ldjcheck.checking import Tell
-    from ldjcheck.tracebacks import RunningLine
 
 
 class Checker(NamedTuple):

@@ -282,9 +282,10 @@ class Failures:
             f"{shape}: runs, since one part is spread over another{where}"
             for shape, where in self._spread.items()
         ]
+        tried = {*self._spread, *(shape for shape, _, _ in self._raised)}
         return CannotCheckError(
             "LDJ006",
-            f"None of the {len(self._shapes())} input shapes that I tried works.",
+            f"None of the {len(tried)} input shapes that I tried works.",
             (
                 *_some([*spread, *self._by_reason()]),
                 *self._where_furthest(),
@@ -308,9 +309,6 @@ class Failures:
         for what, times in alike.items():
             more = f" ({times - 1} more alike)" if times > 1 else ""
             yield f"{first[what]}{more}"
-
-    def _shapes(self) -> set[Shape]:
-        return {*self._spread, *(shape for shape, _, _ in self._raised)}
 
     def _by_reason(self) -> Iterator[str]:
         """Yield what was raised, each once by the lines that led to it, and at which shapes.

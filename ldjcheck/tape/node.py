@@ -111,9 +111,12 @@ class Node:
         )
 
 
-def ancestors(*roots: Node | None) -> set[Node]:
-    """Return the nodes and everything that they were computed from."""
-    seen: set[Node] = set()
+def ancestors(*roots: Node | None, beyond: Iterable[Node] = ()) -> set[Node]:
+    """Return the nodes and everything that they were computed from.
+
+    Some nodes are given, `beyond` which nothing is looked for.
+    """
+    seen = set(beyond)
     stack = [root for root in roots if root is not None]
     while stack:
         node = stack.pop()

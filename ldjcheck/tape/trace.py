@@ -74,11 +74,10 @@ class Trace:
         """Those of `own` that use a value, by the value."""
         return users_among(self.own)
 
-    @property
-    def step_sum(self) -> Tensor:
-        """The sum of the steps' log|det|, `(batch,)`: the exact ldj if all is seen."""
+    def step_sum(self, first: int = 0, last: int | None = None) -> Tensor:
+        """Return the sum of steps' log|det|, `(batch,)`: the exact ldj if all is seen."""
         total = torch.zeros(self.batch, dtype=torch.float64)
-        for step in self.steps:
+        for step in self.steps[first:last]:
             total = total + step.logdet
         return total
 

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import Unpack
+
 from ldjcheck.testing.assertion import CheckKeywords, has_words, unknown_keyword
 from ldjcheck.testing.casework import CHECKS, Case, Expected, judge
 
 if TYPE_CHECKING:
     import pytest
-    from typing_extensions import Unpack
 
     from ldjcheck.report import Report
 

@@ -8,7 +8,7 @@ from benchmarks.flows import Chain, Dequantization, Split, Squeeze
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.oracle.way_back.factored_out import given_back
+from ldjcheck.oracle.way_back.preimage import given_back
 from ldjcheck.records import Layer, Options
 from ldjcheck.records.asked import Target
 from ldjcheck.running.guard import Frozen

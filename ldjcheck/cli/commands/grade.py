@@ -194,14 +194,14 @@ def _forms(
 
 def _write(texts: Mapping[str, str], form: Form, place: Path) -> None:
     """Write one file, or a file for each submission; of one alone, to where it is named."""
-    from ldjcheck.grading.store import file_name, write_whole
+    from ldjcheck.grading.store import file_name, write_text
 
     alone = form.suffix and len(texts) == 1 and place.suffix == form.suffix
     for name, text in texts.items():
         if form.suffix and not alone:
-            write_whole(place / f"{file_name(name)}{form.suffix}", text)
+            write_text(place / f"{file_name(name)}{form.suffix}", text)
         else:
-            write_whole(place, text)
+            write_text(place, text)
 
 
 def _changes(before: Mapping[str, float], now: Mapping[str, float]) -> list[str]:

@@ -75,9 +75,9 @@ class Rule:
 
     code: str
     name: str
-    severity: Severity
     summary: str  # what is wrong, in a few plain words
     page: Page
+    severity: Severity = "error"
     match: Callable[[Comparison], Iterable[Finding]] | None = None
     laws: tuple[WholeLaw, ...] = ()
     edits: Callable[[Use], Iterable[ValueEdit]] | None = None

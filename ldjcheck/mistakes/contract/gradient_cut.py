@@ -106,7 +106,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ210",
     name="gradient-cut",
-    severity="error",
     summary="right value, wrong gradient",
     page=PAGE,
     match=_match,

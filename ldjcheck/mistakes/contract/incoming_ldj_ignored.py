@@ -70,7 +70,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ204",
     name="incoming-ldj-ignored",
-    severity="error",
     summary="the ldj that is passed in is lost",
     page=PAGE,
     match=_match,

@@ -67,7 +67,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ206",
     name="input-mutated",
-    severity="error",
     summary="the input is changed by the call",
     page=PAGE,
     match=_match,

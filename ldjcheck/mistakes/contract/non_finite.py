@@ -91,7 +91,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ213",
     name="non-finite",
-    severity="error",
     summary="NaN or inf, the exact value finite",
     page=PAGE,
     match=_match,

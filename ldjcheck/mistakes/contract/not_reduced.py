@@ -86,7 +86,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ202",
     name="not-reduced",
-    severity="error",
     summary="not summed over all event axes",
     page=PAGE,
     match=_match,

@@ -90,7 +90,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ208",
     name="not-repeatable",
-    severity="error",
     summary="the same call gives another answer",
     page=PAGE,
     match=_match,

@@ -101,7 +101,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ207",
     name="samples-coupled",
-    severity="error",
     summary="samples influence each other",
     page=PAGE,
     match=_match,

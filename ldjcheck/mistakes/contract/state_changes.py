@@ -104,7 +104,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ209",
     name="state-changes",
-    severity="error",
     summary="calls change what the layer is",
     page=PAGE,
     match=_match,

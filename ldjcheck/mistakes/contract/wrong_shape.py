@@ -112,7 +112,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ201",
     name="wrong-shape",
-    severity="error",
     summary="right values in the wrong shape",
     page=PAGE,
     match=_match,

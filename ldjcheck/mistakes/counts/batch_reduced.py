@@ -133,7 +133,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ106",
     name="batch-reduced",
-    severity="error",
     summary="the batch is summed or averaged too",
     page=PAGE,
     laws=(

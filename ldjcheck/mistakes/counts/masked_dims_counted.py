@@ -102,7 +102,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ113",
     name="masked-dims-counted",
-    severity="error",
     summary="dims that the mask keeps are counted",
     page=PAGE,
     edits=_edits,

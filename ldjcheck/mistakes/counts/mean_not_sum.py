@@ -89,7 +89,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ105",
     name="mean-not-sum",
-    severity="error",
     summary="averaged over dims instead of summed",
     page=PAGE,
     edits=_edits,

@@ -70,7 +70,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ101",
     name="missing-dims-factor",
-    severity="error",
     summary="constant counted once, not per dim",
     page=PAGE,
     claims=(Claim(DIMS, when=_is_counted_once, mend=(counted,)),),

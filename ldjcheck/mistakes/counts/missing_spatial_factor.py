@@ -64,7 +64,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ102",
     name="missing-spatial-factor",
-    severity="error",
     summary="counted once, not per pixel or step",
     page=PAGE,
     claims=(Claim(SPATIAL, mend=(counted,)),),

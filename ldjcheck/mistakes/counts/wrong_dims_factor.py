@@ -6,15 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import ACTIVE, MONOMIAL
 from ldjcheck.mistakes.rewriting.factors import counted
 from ldjcheck.records import Diagnosis, Explanation
-
-
-def _is_constant(e: Explanation, at: Circumstances) -> bool:
-    return e.constant
 
 
 def _fixed(e: Explanation) -> tuple[int, str] | None:
@@ -96,12 +92,11 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ103",
     name="wrong-dims-factor",
-    severity="error",
     summary="multiplied by the wrong count",
     page=PAGE,
     claims=(
         Claim(MONOMIAL, mend=(counted,)),
-        Claim(ACTIVE, when=_is_constant, mend=(counted,)),
+        Claim(ACTIVE, when=lambda e, at: e.constant, mend=(counted,)),
     ),
     tell=_tell,
     why=_why,

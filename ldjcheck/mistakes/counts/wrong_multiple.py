@@ -56,7 +56,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ114",
     name="wrong-multiple",
-    severity="error",
     summary="a plain multiple of the right value",
     page=PAGE,
     claims=(

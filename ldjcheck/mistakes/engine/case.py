@@ -380,17 +380,8 @@ def operand(target: Target | None) -> str | None:
 
 def has_mean(trace: Trace, target: Target) -> bool:
     """Return whether a target is averaged in so many words, by itself or on its way out."""
-    first = target.first
-    uses = uses_towards(trace, value_node(first))
-    if any(user.name == "mean" for user, _ in uses):
+    node = value_node(target.first)
+    if any(user.name == "mean" for user, _ in uses_towards(trace, node)):
         return True
-    stack, seen = [value_node(first)], set()
-    while stack:
-        node = stack.pop()
-        if node in seen or node not in trace.own_set:
-            continue
-        seen.add(node)
-        if node.name == "mean":
-            return True
-        stack.extend(node.parents)
-    return False
+    means = [each for each in trace.own if each.name == "mean"]
+    return node in means or node in trace.own_from(means)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,8 +18,7 @@ from ldjcheck.mistakes.engine.case import (
 )
 from ldjcheck.mistakes.engine.closeness import ADDS_UP, SOMETHING, is_constant, same
 from ldjcheck.records import LedgerLine
-from ldjcheck.tape import Edge, Node, Place, Trace, ancestors, in_order, shown_file
-from ldjcheck.tracebacks import split_cell
+from ldjcheck.tape import Edge, Node, Place, Trace, ancestors, in_order, location_of
 
 
 def ledger_fault(trace: Trace, terms: Terms) -> str | None:
@@ -30,7 +28,7 @@ def ledger_fault(trace: Trace, terms: Terms) -> str | None:
     if not trace.steps and bool((trace.exact.abs() > SOMETHING).any()):
         return "the map's operations are hidden, in compiled code for instance"
     slack = trace.slack / (1 + trace.exact.abs())  # `same` takes what is relative
-    if not same(trace.step_sum, trace.exact, ADDS_UP + slack):
+    if not same(trace.step_sum(), trace.exact, ADDS_UP + slack):
         return "the steps that were seen do not add up to the exact ldj"
     if torch.isfinite(trace.reported).all() and not terms_add_up(trace, terms, ADDS_UP):
         return "the terms that were seen do not add up to the reported ldj"
@@ -66,15 +64,16 @@ def ledger_lines(trace: Trace, terms: Terms) -> tuple[LedgerLine, ...]:
     for key, (_, place) in sorted(first.items(), key=lambda item: item[1][0]):
         exact_total += exact.get(key, 0.0)
         reported_total += reported.get(key, 0.0)
-        file, cell = split_cell(place.file)
+        where = location_of(place)
+        assert where is not None, "the place is known"
         lines.append(
             LedgerLine(
                 direction=trace.direction,
-                file=shown_file(file),
-                cell=cell,
-                line=place.line,
+                file=where.file,
+                cell=where.cell,
+                line=where.line,
                 function=place.function,
-                text=linecache.getline(place.file, place.line).strip(),
+                text=where.text or "",
                 exact=exact.get(key),
                 reported=reported.get(key),
                 exact_total=exact_total,

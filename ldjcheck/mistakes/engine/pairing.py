@@ -7,7 +7,7 @@ before it joins them is one step, and its factors are seen at the multiplication
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -161,36 +161,38 @@ def _sum(group: Sequence[Part]) -> Amounts:
 
 def _steps(case: Case) -> list[Part] | None:
     """Return the steps that do something."""
-    counts = {len(trace.steps) for trace in case.traces}
-    if len(counts) != 1:
-        return None
     first = case.traces[0]
-    found = [
-        Part(
+
+    def step(i: int) -> Part:
+        return Part(
             amounts=[t.steps[i].logdet for t in case.traces],
             place=place_of(first, first.steps[i].end),
             nodes=(first.points[i].index, first.steps[i].end.index),
         )
-        for i in range(counts.pop())
-    ]
-    return [part for part in found if adds_something(part.amounts)]
+
+    return _telling({len(trace.steps) for trace in case.traces}, step)
 
 
 def _terms(case: Case) -> list[Part] | None:
     """Return the terms that add something."""
-    counts = {len(terms.all) for terms in case.terms}
-    if len(counts) != 1:
-        return None
     first = case.terms[0].all
     pairs = list(zip(case.traces, case.terms, strict=True))
-    found = [
-        Part(
+
+    def term(i: int) -> Part:
+        return Part(
             amounts=[contribution(trace, terms.all[i]) for trace, terms in pairs],
             place=place_of(case.traces[0], user_node(first[i])),
         )
-        for i in range(counts.pop())
-    ]
-    return [part for part in found if adds_something(part.amounts)]
+
+    return _telling({len(terms.all) for terms in case.terms}, term)
+
+
+def _telling(counts: set[int], part: Callable[[int], Part]) -> list[Part] | None:
+    """Return the parts that do something; None unless all traces have as many."""
+    if len(counts) != 1:
+        return None
+    found = map(part, range(counts.pop()))
+    return [each for each in found if adds_something(each.amounts)]
 
 
 def suspect_of(case: Case, *, adds_up: bool) -> Location | None:

@@ -606,12 +606,7 @@ def returned_name(trace: Trace, call: Place | None = None) -> Place | None:
         return None
     ran = {p.line for n in trace.nodes for p in n.places if p.call == outermost.call}
     statement = _ldj_assignment(functions[-1], ran, _records(tree))
-    if statement is None:
-        return None
-    line, column, end_line, end_column = span_of(statement)
-    return replace(
-        outermost, line=line, end_line=end_line, column=column, end_column=end_column
-    )
+    return None if statement is None else _at(outermost, statement)
 
 
 def _ldj_assignment(

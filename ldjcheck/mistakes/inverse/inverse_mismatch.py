@@ -78,7 +78,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ301",
     name="inverse-mismatch",
-    severity="error",
     summary="the inverse does not undo the map",
     page=PAGE,
     match=_match,

@@ -55,7 +55,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ302",
     name="inverse-sign",
-    severity="error",
     summary="inverse reports the forward ldj",
     page=PAGE,
     claims=(Claim(SIGN, when=_repeats_forward, mend=(signs.turned,)),),

@@ -112,7 +112,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ304",
     name="not-invertible",
-    severity="error",
     summary="a singular Jacobian, or a fold",
     page=PAGE,
     match=_match,

@@ -157,7 +157,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ501",
     name="split-prior-wrong",
-    severity="error",
     summary="no log-density of what a split drops",
     page=PAGE,
     match=_match,

@@ -66,7 +66,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ115",
     name="abs-of-log",
-    severity="error",
     summary="abs of the log, not log of the abs",
     page=PAGE,
     laws=(

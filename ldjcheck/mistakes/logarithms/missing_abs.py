@@ -89,7 +89,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ109",
     name="missing-abs",
-    severity="error",
     summary="NaN: the log of a negative number",
     page=PAGE,
     match=_match,

@@ -124,7 +124,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ108",
     name="missing-log",
-    severity="error",
     summary="a scale is added without its log",
     page=PAGE,
     laws=(

@@ -58,7 +58,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ118",
     name="one-for-zero",
-    severity="error",
     summary="1 is reported where the ldj is 0",
     page=PAGE,
     laws=(WholeLaw(ONE, lambda e, trace: e + 1, detail=_started),),

@@ -85,7 +85,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ104",
     name="sign-flipped",
-    severity="error",
     summary="the ldj or a term has the wrong sign",
     page=PAGE,
     edits=_edits,

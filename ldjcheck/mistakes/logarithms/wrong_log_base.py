@@ -64,7 +64,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ107",
     name="wrong-log-base",
-    severity="error",
     summary="log to base 2 or 10 instead of e",
     page=PAGE,
     edits=_edits,

@@ -182,7 +182,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ112",
     name="evaluated-at-wrong-point",
-    severity="error",
     summary="derivative taken at another point",
     page=PAGE,
     edits=_edits,

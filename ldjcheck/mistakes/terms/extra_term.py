@@ -57,7 +57,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ111",
     name="extra-term",
-    severity="error",
     summary="a term that belongs to no step",
     page=PAGE,
     claims=(Claim(UNNEEDED, mend=(terms.taken_away,), difference="{term}"),),

@@ -52,7 +52,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ119",
     name="ldj-forgotten",
-    severity="error",
     summary="0 is reported where the ldj is not 0",
     page=PAGE,
     claims=(Claim(NOTHING_REPORTED, when=_is_forward, mend=(terms.instead,)),),

@@ -70,7 +70,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ199",
     name="unexplained-mismatch",
-    severity="error",
     summary="wrong, and no known mistake explains",
     page=PAGE,
     match=_match,

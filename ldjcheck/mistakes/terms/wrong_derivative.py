@@ -59,7 +59,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ120",
     name="wrong-derivative",
-    severity="error",
     summary="a line is not its step's derivative",
     page=PAGE,
     claims=(Claim(VALUE),),

@@ -40,7 +40,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ004",
     name="convention-unrecognised",
-    severity="error",
     summary="its call or result is not understood",
     page=PAGE,
 )

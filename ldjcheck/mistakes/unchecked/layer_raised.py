@@ -78,7 +78,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ005",
     name="layer-raised",
-    severity="error",
     summary="raised an exception, or exited",
     page=PAGE,
     match=_match,

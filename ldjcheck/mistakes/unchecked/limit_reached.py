@@ -38,7 +38,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ007",
     name="limit-reached",
-    severity="error",
     summary="too much time or memory",
     page=PAGE,
 )

@@ -46,7 +46,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ002",
     name="name-not-found",
-    severity="error",
     summary="no such name in the source",
     page=PAGE,
 )

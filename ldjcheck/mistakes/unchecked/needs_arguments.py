@@ -46,7 +46,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ003",
     name="needs-arguments",
-    severity="error",
     summary="cannot be built without arguments",
     page=PAGE,
 )

@@ -42,7 +42,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ006",
     name="no-working-input",
-    severity="error",
     summary="no input was found that it takes",
     page=PAGE,
 )

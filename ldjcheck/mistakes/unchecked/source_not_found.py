@@ -47,7 +47,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ001",
     name="source-not-found",
-    severity="error",
     summary="file missing, or raising on import",
     page=PAGE,
 )

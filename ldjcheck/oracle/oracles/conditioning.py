@@ -41,7 +41,7 @@ def known(asked: Question) -> Side | None:
     if trace is None or not trace.steps:
         return None
     told = torch.isfinite(exact.ldj)
-    summed, ldj = trace.step_sum[told], exact.ldj[told]
+    summed, ldj = trace.step_sum()[told], exact.ldj[told]
     if not torch.allclose(summed, ldj, rtol=_ADDS_UP, atol=_ADDS_UP):
         return None  # the steps are not the map
     blur = torch.stack([step.blur for step in trace.steps]).amax(dim=0)

@@ -15,8 +15,7 @@ from ldjcheck.numerics.tolerance import MACHINE_EPSILON, round_trip_allowed
 from ldjcheck.oracle.direction import judged_by, measure_direction
 from ldjcheck.oracle.noise import steepest
 from ldjcheck.oracle.question import Question
-from ldjcheck.oracle.way_back.factored_out import miss
-from ldjcheck.oracle.way_back.preimage import residual_allowed
+from ldjcheck.oracle.way_back.preimage import miss, residual_allowed
 from ldjcheck.records import Side
 from ldjcheck.records.side import RoundTrip
 from ldjcheck.running.failed_calls import FailedCallError

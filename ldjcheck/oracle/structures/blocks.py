@@ -17,11 +17,10 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.structures.diagonal import divisible
-from ldjcheck.oracle.structures.permutation import parities
+from ldjcheck.oracle.structures.permutation import numbered, parities
 from ldjcheck.oracle.structures.proof import Block, Claim, Proposal
 
 _SHARE = 0.25  # of the block: larger ones are not worth the products
-_NEAR = 1e-6  # a ratio that tells a group is as near to its number
 _UNITS = 16.0  # of rounding per entry, elimination included
 _SPLIT = 64  # entries: a larger block is not split over its dims
 
@@ -156,12 +155,8 @@ def groupings(block: Block, least: int) -> Iterator[Tensor]:
 
 def _group_of(told: Tensor, drawn: Tensor) -> Tensor:
     """Return the group of each line whose ratio is its number, else -1, `(batch, n)`."""
-    groups = len(drawn)
-    place = ((told - 1.0) * groups).round().nan_to_num(-1.0, -1.0, -1.0).long()
-    inside = (place >= 0) & (place < groups)
-    place = place.clamp(0, groups - 1)
-    near = (told - 1.0 - place / groups).abs() <= _NEAR / groups
-    return torch.where(inside & near, drawn.argsort()[place], -1)
+    place, is_told = numbered(told, len(drawn))
+    return torch.where(is_told, drawn.argsort()[place], -1)
 
 
 def _fits(lines: Tensor, labels: Tensor) -> Tensor:

@@ -102,15 +102,20 @@ def single_entries(block: Block) -> tuple[Tensor, Tensor]:
     (w,) = block.random(1)
     places = torch.randperm(size, generator=block.generator).to(block.lines.device)
     numbers = 1.0 + places.double() / size
-    plain, numbered = block.times(torch.stack([w, numbers * w]))
-    ratio = numbered / plain
-    place = ((ratio - 1.0) * size).round().nan_to_num(-1.0, -1.0, -1.0).long()
-    inside = (place >= 0) & (place < size)
-    place = place.clamp(0, size - 1)
-    near = (ratio - 1.0 - place / size).abs() <= _NEAR / size
+    plain, told = block.times(torch.stack([w, numbers * w]))
+    place, is_told = numbered(told / plain, size)
     source = places.argsort()[place]
     entries = plain / w.gather(-1, source)
-    return torch.where(inside & near, source, -1), entries
+    return torch.where(is_told, source, -1), entries
+
+
+def numbered(told: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return which of the numbers 1 + place / count each is, and whether it is one."""
+    place = ((told - 1.0) * count).round().nan_to_num(-1.0, -1.0, -1.0).long()
+    inside = (place >= 0) & (place < count)
+    place = place.clamp(0, count - 1)
+    near = (told - 1.0 - place / count).abs() <= _NEAR / count
+    return place, inside & near
 
 
 def of_order(

@@ -6,21 +6,17 @@ context: given, it is no draw any more, and its density nobody's to count.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ldjcheck.readings.reading import Outcome, Reading, fails_by_value
+from ldjcheck.records import Result
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.contexts import with_optional_context
 from ldjcheck.settling.subject import called_otherwise, settle_layer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Result
-    from ldjcheck.running.bench import Bench
 
 
 def propose(outcome: Outcome) -> Iterator[Reading]:

@@ -7,16 +7,12 @@ is asked in evaluation.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.readings.reading import Outcome, Reading, fails_by_value, read_anew
+from ldjcheck.records import Result
 from ldjcheck.settling.subject import settle_layer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Result
 
 _WRONG_IN_TRAINING = "train: right in evaluation, wrong in training"
 _WRONG = (

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.attribution.circumstances import without_gradients
 from ldjcheck.readings.reading import Outcome, Reading, with_finding
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def propose(outcome: Outcome) -> Iterator[Reading]:

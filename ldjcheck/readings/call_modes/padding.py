@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.attribution.circumstances import with_padding
 from ldjcheck.readings.reading import Outcome, Reading, read_anew, with_finding
 from ldjcheck.settling.guesses.contexts import guess_contexts
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.settling.subject import Subject
+from ldjcheck.settling.subject import Subject
 
 _PADDED = 2  # probes that must tell the same
 

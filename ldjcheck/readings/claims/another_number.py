@@ -6,18 +6,15 @@ right, place was all that spoke for the first.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.readings.reading import Measured, Reading, look_at
+from ldjcheck.records import Returned, Way
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Returned, Way
 
 
 def propose(seen: Measured) -> Iterator[Reading]:

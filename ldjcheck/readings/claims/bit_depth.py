@@ -8,18 +8,14 @@ too many. The model says so by the number: the same power of two for every dim.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
+
+from torch import Tensor
 
 from ldjcheck.readings.reading import LEVELS, Measured, Reading
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
-    from torch import Tensor
-
-    from ldjcheck.records import CallFunction, Kwargs, Returned, Side
+from ldjcheck.records import CallFunction, Kwargs, Returned, Side
 
 _BITS = range(5, 17)  # of fewer, the constant for one dim may be that for all of a few
 _NEAR = 2  # bits: a map that shrinks by about as much scales its data itself

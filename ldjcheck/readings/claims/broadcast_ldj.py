@@ -7,19 +7,15 @@ all the entries that have it: `log_scale` beside `y = x * log_scale.exp()`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.judging.measurement import compared
+from ldjcheck.readings.reading import Measured
+from ldjcheck.records import Calls, Comparison, Direction, Side, Verdict
 from ldjcheck.running.reported import may_be_spread
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.readings.reading import Measured
-    from ldjcheck.records import Calls, Comparison, Direction, Side, Verdict
 
 _NEAR = 1e-6  # relative: two entries of one diagonal, far from what a mistake costs
 

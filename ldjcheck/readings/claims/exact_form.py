@@ -7,21 +7,17 @@ approximation by intention adds up traces: no edit makes it exact, and it takes 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.mistakes.attribution.precedence import is_of_a_law
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.readings.reading import Outcome, Reading, is_mended
+from ldjcheck.records import Finding, Result
+from ldjcheck.settling.subject import Subject
 from ldjcheck.torch_ops import LOGARITHMS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Finding, Result
-    from ldjcheck.settling.subject import Subject
 
 _OF_THE_LDJ = "LDJ1"
 _LEAST = 1e-8  # nats

@@ -6,16 +6,13 @@ layer is, its total's name does not tell.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ldjcheck.calling.signature import call_signature
 from ldjcheck.readings.policy import told_of
 from ldjcheck.readings.reading import Outcome, Reading
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _REDUCED = "a log-density, which is reduced by the ldj", "--convention accumulator"
 _RAISED = "a total, which the ldj is added to"

@@ -6,8 +6,9 @@ split it is what stands in for the dims that leave.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.calling.outputs import of_fewer_outputs
 from ldjcheck.calling.results import is_made_of_densities, source_of
@@ -15,14 +16,10 @@ from ldjcheck.calling.signature import caller
 from ldjcheck.judging.measurement import compared
 from ldjcheck.numerics.tolerance import says_nothing
 from ldjcheck.readings.reading import Measured, Reading
+from ldjcheck.records import Side
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Side
-    from ldjcheck.running.bench import Bench
 
 
 def propose(seen: Measured) -> Iterator[Reading]:

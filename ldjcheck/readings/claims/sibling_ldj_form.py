@@ -11,28 +11,24 @@ import contextlib
 import inspect
 import itertools
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from types import FrameType
+from typing import Any, Literal
 
 from torch import Tensor
 
 from ldjcheck.judging.measurement import compared
 from ldjcheck.object_graph import module_of, reachable
 from ldjcheck.readings.reading import Measured, Reading, read_anew
-from ldjcheck.records import Layer, Options
+from ldjcheck.records import Comparison, Layer, Options, Shape, Side
+from ldjcheck.settling.subject import Subject, called_as
 from ldjcheck.tape.frames import is_users
 from ldjcheck.targets.discovery import is_run_like_layer
 from ldjcheck.tracebacks import split_cell
 from ldjcheck.tracing import trace_calls
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from types import FrameType
-
-    from ldjcheck.records import Comparison, Shape, Side
-    from ldjcheck.settling.subject import Subject
-
-    Form = Literal["column", "entries"]
+Form = Literal["column", "entries"]
 
 _MOST_SIZES = 4  # that a class is built of
 _FEW = 2  # of what there may be any number of
@@ -302,8 +298,6 @@ def _arguments(names: list[str], layer: Any, shape: Shape) -> Iterator[tuple[Any
 
 def _as_agreed(subject: Subject, form: Form, why: str) -> Subject:
     """Return the subject whose convention promises the form, at all sizes that it takes."""
-    from ldjcheck.settling.subject import called_as
-
     calls = subject.bench.calls
     agreed = replace(calls, column=form == "column", custom=why)
     return called_as(subject, agreed)

@@ -6,8 +6,9 @@ them: written into `forward` as well, it would count twice.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from types import FrameType
 
 from ldjcheck.readings.densities.own_density import own_densities, says_the_same
 from ldjcheck.readings.reading import (
@@ -18,15 +19,10 @@ from ldjcheck.readings.reading import (
     look_at,
     read_anew,
 )
+from ldjcheck.records import Layer, Location
+from ldjcheck.settling.subject import Subject
 from ldjcheck.tape import is_in_code
 from ldjcheck.tracing import trace_calls
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
-    from ldjcheck.records import Layer, Location
-    from ldjcheck.settling.subject import Subject
 
 
 def propose(outcome: Outcome) -> Iterator[Reading]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.readings.reading import Outcome, Reading, read_anew
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Result
+from ldjcheck.records import Result
 
 _SAID = "a column, or entries per dim; its density adds them up, and is what is checked"
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, Any
+from types import CodeType
+from typing import Any
+
+from torch import Tensor
 
 from ldjcheck.calling.parameter_names import is_bound, is_loss
 from ldjcheck.calling.signature import signature_of
@@ -21,20 +25,12 @@ from ldjcheck.readings.reading import (
     look_at,
     read_anew,
 )
-from ldjcheck.records import Location
+from ldjcheck.records import Finding, Layer, Location, Options, Result
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.design import MANY
+from ldjcheck.settling.subject import Subject
 from ldjcheck.tape import is_in_code, returned_at
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import CodeType
-
-    from torch import Tensor
-
-    from ldjcheck.records import Finding, Layer, Options, Result
-    from ldjcheck.settling.subject import Subject
 
 _TRIED = "asked as well, and nothing was proved"
 _RIGHT = "checked as well, and right"

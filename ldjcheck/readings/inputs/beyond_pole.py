@@ -9,20 +9,16 @@ own way back leads back from either.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.records import Domain
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.running.bench import Bench
 
 _HALVINGS = 60  # until two inputs are neighbours
 _INFINITE = 1e6  # times the output elsewhere

@@ -7,17 +7,13 @@ meant for anything.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.calling.domains import describe
 from ldjcheck.numerics.numerical_rank import has_both_signs
 from ldjcheck.readings.reading import Measured, Reading
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Side
+from ldjcheck.records import Side
 
 _KEPT = "its ends stay where they are, and the map ends there"
 _HELD = "beyond it, all is taken for its nearer end"

@@ -6,16 +6,12 @@ Its name may say nothing of that. `y = f(x) * valid + x * (1 - valid)` is one ma
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.calling.parameter_names import is_about_context
 from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.records import Domain
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 _BITS = Domain(kind="int", low=0, high=1)
 _WHY = "zeros and ones: with these alone the layer is right"

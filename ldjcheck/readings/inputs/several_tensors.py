@@ -6,15 +6,12 @@ context, and depends on x, is none: the map is that of all of them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING
 
 from ldjcheck.calling.signature import call_signature
 from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def propose(seen: Measured) -> Iterator[Reading]:

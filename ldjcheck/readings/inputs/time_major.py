@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from ldjcheck.readings.policy import told_of
 from ldjcheck.readings.reading import Measured, Outcome, Reading, look_at, read_anew
+from ldjcheck.records import CallFunction, Calls, Result, Returned, Way
+from ldjcheck.records.result import Basis
 from ldjcheck.settling.guesses.shapes import LENGTH
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import CallFunction, Calls, Result, Returned, Way
-    from ldjcheck.records.result import Basis
 
 _STEPS = int(LENGTH), 5
 _WHY = "its batch is the second axis, (time, batch, channels)"

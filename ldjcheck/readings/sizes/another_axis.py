@@ -7,8 +7,8 @@ and neither can be proved: not that it is wrong, and not that it is right.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.counts import (
     batch_reduced,
@@ -18,12 +18,8 @@ from ldjcheck.mistakes.counts import (
     wrong_multiple,
 )
 from ldjcheck.readings.reading import Outcome, Reading, doubted, look_at, read_anew
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Finding, Shape
-    from ldjcheck.settling.subject import Subject
+from ldjcheck.records import Finding, Shape
+from ldjcheck.settling.subject import Subject
 
 _COUNTS = {
     rule.RULE.code

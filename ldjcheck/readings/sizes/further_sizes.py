@@ -8,30 +8,25 @@ then says at which sizes alone it holds.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from math import prod
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from ldjcheck.judging import compare
 from ldjcheck.object_graph import reachable
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Further
+from ldjcheck.readings.reading import Measured
+from ldjcheck.records import Comparison, Further, Shape, Sides
 from ldjcheck.records.asked import while_time_lasts
+from ldjcheck.running.bench import Bench
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.shapes import HEIGHT, LENGTH, SMALL, WIDTH
 from ldjcheck.settling.other_sizes import resized
 from ldjcheck.settling.settle import runs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.readings.reading import Measured
-    from ldjcheck.records import Comparison, Shape, Sides
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.settling.subject import Subject
+from ldjcheck.settling.subject import Subject
 
 _TRIED = 4  # other sizes, of which most are not taken
 _AXES = 3  # of images, at most

@@ -7,13 +7,14 @@ Their code runs at other sizes too, where such a count is wrong and nobody's mis
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING
 
 from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.readings.sizes.smaller import shows_in_long_calls
-from ldjcheck.running.held_state import Axes
+from ldjcheck.records import Comparison, Shape
+from ldjcheck.running.held_state import Axes, Counted
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.shapes import (
     is_named_axis,
@@ -21,15 +22,16 @@ from ldjcheck.settling.guesses.shapes import (
     is_named_size,
     is_of_others,
 )
+from ldjcheck.settling.settle import runs
+from ldjcheck.settling.sizes import (
+    counted,
+    is_its_only_number,
+    products_held,
+    with_sizes,
+)
+from ldjcheck.settling.subject import Subject
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.records import Comparison, Shape
-    from ldjcheck.running.held_state import Counted
-    from ldjcheck.settling.subject import Subject
-
-    _Taken = tuple[tuple[Counted, Axes], ...]
+_Taken = tuple[tuple[Counted, Axes], ...]
 
 _SIZES = 3  # at which it is right, if it counts with them
 _NUMBERS = 4  # that are tried as sizes; a layer that counts with more is none of these
@@ -66,8 +68,6 @@ def propose(seen: Measured) -> Iterator[Reading]:
     together as well, if their names are those of axes, and so is one that is right there in
     one direction alone: elsewhere they would be wrong twice.
     """
-    from ldjcheck.settling.sizes import counted
-
     subject, comparison = seen.subject, seen.comparison
     bench = subject.bench
     known = {v.direction for v in comparison.verdicts if v.usable}
@@ -165,8 +165,6 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     Sublayers that hold the same number are moved together. Of a layer that holds one number
     alone it may be a product that is not kept apart, of axes that are all open.
     """
-    from ldjcheck.settling.sizes import is_its_only_number, products_held
-
     layer, rank = subject.bench.layer.obj, len(subject.bench.shape)
     products = products_held(layer)
     counts = [number for number in numbers if not is_of_others(number.name)]
@@ -194,8 +192,6 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
 
 def _as_further_axes(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     """Yield which numbers may be sizes of axes that a vector has not: frames, or places."""
-    from ldjcheck.settling.settle import runs
-
     bench = subject.bench
     own = [n for n in numbers if is_named_size(n.name) or is_named_side(n.name)]
     if subject.asked.shape or len(bench.shape) != 1 or len(own) != len(numbers):
@@ -230,7 +226,6 @@ def _others(subject: Subject) -> tuple[Shape, ...]:
 def _taken_of(subject: Subject, axes: frozenset[int]) -> tuple[Shape, ...]:
     """Return a few shapes that the layer takes, these axes of other sizes."""
     from ldjcheck.settling.other_sizes import resized
-    from ldjcheck.settling.settle import runs
 
     bench = subject.bench
     held = frozenset(size for i, size in enumerate(bench.shape) if i not in axes)
@@ -254,8 +249,6 @@ def _squares(shape: Shape, axes: list[int]) -> tuple[Shape, ...]:
 
 def _held(reading: Reading, role: _Role) -> Reading | None:
     """Return the reading, a copy of which holds the sizes that it has at each of the shapes."""
-    from ldjcheck.settling.sizes import with_sizes
-
     subject = reading.subject
     first, *others = role.shapes
     bench = with_sizes(replace(subject.bench, shape=first), dict(role.taken))

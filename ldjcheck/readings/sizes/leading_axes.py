@@ -8,14 +8,11 @@ dims come out than go in.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
 from ldjcheck.readings.sizes.further_sizes import is_open
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def propose(seen: Measured) -> Iterator[Reading]:

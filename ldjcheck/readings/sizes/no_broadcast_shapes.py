@@ -7,18 +7,14 @@ as well where it is given fewer dims than it has bins for, and may count all of 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.readings.reading import Measured, Reading, at_shape, read_anew
+from ldjcheck.records import Shape
+from ldjcheck.running.bench import Bench
 from ldjcheck.settling.guesses.shapes import sizes_held
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Shape
-    from ldjcheck.running.bench import Bench
 
 _SIZES = range(2, 7)
 _PLACES = 8

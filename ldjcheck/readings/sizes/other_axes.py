@@ -6,17 +6,13 @@ their sizes, is the one that is meant.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
 from ldjcheck.readings.sizes.further_sizes import PLACES, is_elementwise, is_open
+from ldjcheck.records import Shape
 from ldjcheck.settling.guesses.shapes import HEIGHT, WIDTH, sizes_held
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Shape
 
 _SIZES = 2  # at which a number of axes must be right to be the one that is meant
 

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from ldjcheck.object_graph import by_name, module_of, reachable
 from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.settling.subject import Subject
+from ldjcheck.settling.subject import Subject
 
 _TRIED = 4  # arguments of a class
 _MORE = 3

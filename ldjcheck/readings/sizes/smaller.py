@@ -5,15 +5,16 @@ A mistake is the same at any size, and to tell which one it is takes dozens of m
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from math import prod
-from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import compared
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.readings.reading import Measured, Reading, at_shape, read_anew
+from ldjcheck.records import Comparison, Direction, Layer, Shape
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.held_state import Axes
@@ -25,12 +26,7 @@ from ldjcheck.settling.sizes import (
     spans_of,
     with_sizes,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Comparison, Direction, Layer, Shape
-    from ldjcheck.settling.subject import Subject
+from ldjcheck.settling.subject import Subject
 
 _MULTIPLICATIONS = 1e9  # of all rows of a Jacobian
 _SIZES = 3  # that are looked at

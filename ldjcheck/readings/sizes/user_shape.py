@@ -10,21 +10,17 @@ import inspect
 import itertools
 import math
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.judging import compare
 from ldjcheck.object_graph import module_of
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Location
+from ldjcheck.readings.reading import Measured
+from ldjcheck.records import Comparison, Location, Shape, Side
 from ldjcheck.records.measured import SizeBound
 from ldjcheck.settling.design import choose_batch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.readings.reading import Measured
-    from ldjcheck.records import Comparison, Shape, Side
 
 
 def propose(seen: Measured) -> Iterator[Measured]:

@@ -6,15 +6,12 @@ ours to choose: elsewhere it is wrong, which is no more than a warning.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
 from ldjcheck.readings.sizes.further_sizes import is_open
 from ldjcheck.readings.sizes.user_shape import written_factors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _NUMBERS = 3  # that are tried
 _LARGEST = 64  # as the size of an axis

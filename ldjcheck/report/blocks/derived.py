@@ -7,7 +7,7 @@ from ldjcheck.records.result import DerivedStep, Obstacle
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.finding import Block
-from ldjcheck.report.blocks.layout import one_line, shorten_middle, wrap
+from ldjcheck.report.blocks.layout import in_file, one_line, shorten_middle, wrap
 from ldjcheck.report.blocks.title import title
 from ldjcheck.report.style import Style
 
@@ -42,8 +42,7 @@ def _steps(steps: list[DerivedStep], direction: Direction, style: Style) -> Bloc
     for step in steps:
         if (step.file, step.cell) != place:
             place = step.file, step.cell
-            cell = f", cell {step.cell}" if step.cell is not None else ""
-            lines.append(_MARGIN + shorten_middle(one_line(step.file) + cell, 60))
+            lines.append(_MARGIN + shorten_middle(in_file(*place), 60))
         if (step.line, step.text) != last:
             last = step.line, step.text
             head = f"{_MARGIN}{step.line:>4}  "
@@ -96,7 +95,6 @@ def _edits(derived: Derived, style: Style) -> Block:
     for edit in derived.edits:
         if (edit.file, edit.cell) != place:
             place = edit.file, edit.cell
-            cell = f", cell {edit.cell}" if edit.cell is not None else ""
-            lines.append(_MARGIN + shorten_middle(one_line(edit.file) + cell, 60))
+            lines.append(_MARGIN + shorten_middle(in_file(*place), 60))
         lines += about.diff(edit, style)
     return lines

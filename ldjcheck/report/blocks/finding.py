@@ -11,6 +11,7 @@ from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import (
     around_marks,
     cells,
+    in_file,
     indented,
     lines_of,
     one_line,
@@ -162,9 +163,7 @@ def edits(edits: Sequence[Edit], location: Location | None, style: Style) -> Blo
     for edit in edits:
         if (edit.file, edit.cell) != place:
             place = edit.file, edit.cell
-            where = one_line(edit.file)
-            where += f", cell {edit.cell}" if edit.cell is not None else ""
-            lines.append(_MARGIN + shorten_middle(where, style.width - 4))
+            lines.append(_MARGIN + shorten_middle(in_file(*place), style.width - 4))
         lines += diff(edit, style)
     return lines
 

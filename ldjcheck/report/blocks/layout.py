@@ -39,6 +39,11 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
+def in_file(file: str, cell: int | None) -> str:
+    """Return the name of a file, with the cell that is meant where it is a notebook."""
+    return one_line(file) + ("" if cell is None else f", cell {cell}")
+
+
 def lines_of(text: str) -> list[str]:
     """Return the printable lines of a text, with their indentation; at least one."""
     return [printable(line).rstrip() for line in text.splitlines()] or [""]

@@ -14,9 +14,9 @@ from ldjcheck.records import Check, Finding, Fix, Law, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.finding import Block, again
-from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten, wrap
+from ldjcheck.report.blocks.layout import cells, in_file, one_line, pad, shorten, wrap
 from ldjcheck.report.blocks.ledger import by_sublayer, excerpt
-from ldjcheck.report.blocks.tables import label, outcome, outcome_in
+from ldjcheck.report.blocks.tables import compared_on, label, outcome, outcome_in
 from ldjcheck.report.blocks.title import Mistake, left_out, title, told_once
 from ldjcheck.report.style import Style
 
@@ -128,16 +128,9 @@ def _is_within_all(checks: list[Check]) -> bool:
 
 
 def _on(check: Check) -> Iterator[str]:
-    count = figures.plural(len(check.samples), "sample") if check.samples else ""
-    if check.shape is not None:
-        shape = one_line(str(check.shape))
-        yield f"{count} of {shape}" if count else shape
-    if check.wrt == "noise":
-        yield "noise frozen"
-    if check.dtype not in (None, "float64"):
-        yield one_line(str(check.dtype))
-    if check.method in ("differences", "preimage", "products"):
-        yield f"by {check.method}"
+    yield from compared_on(check)
+    if check.method == "products":
+        yield "by products"
     if check.status != "pass":
         yield outcome(check)
 
@@ -310,8 +303,7 @@ def _of_echo(finding: Finding, echo: Finding) -> str:
     elif where is not None:
         place = f", in line {where.line}"
         if here is None or (where.file, where.cell) != (here.file, here.cell):
-            cell = "" if where.cell is None else f", cell {where.cell}"
-            place += f" of {one_line(where.file)}{cell}"
+            place += f" of {in_file(where.file, where.cell)}"
     if echo.code == finding.code:
         return f"{echo.direction} makes the same mistake{place}"
     name = one_line(echo.name)

@@ -90,14 +90,19 @@ def heading(check: Check) -> list[str]:
 
 
 def _short_heading(check: Check) -> list[str]:
+    parts = compared_on(check)
+    if not parts or check.status != "pass":
+        parts.append(outcome(check))
+    return parts
+
+
+def compared_on(check: Check) -> list[str]:
+    """Return on how many samples of which shape, and what is not as usual."""
     parts = []
     if check.shape is not None:
         count = figures.plural(len(check.samples), "sample") if check.samples else ""
         parts.append(f"{count} of {check.shape}" if count else str(check.shape))
-    parts += _conditions(check)
-    if not parts or check.status != "pass":
-        parts.append(outcome(check))
-    return parts
+    return parts + _conditions(check)
 
 
 def _conditions(check: Check) -> list[str]:

@@ -129,7 +129,7 @@ def title(result: Result, style: Style) -> str:
     if result.derived is not None:
         verdict, color = _DERIVED[result.derived.applicability]
     room = style.width - cells(verdict) - 2
-    left, shown = pad(shorten_target(name, room), room), _that_decides(result)
+    left, shown = pad(shorten_target(name, room), room), that_decides(result)
     painted = style.paint(verdict, color, bold=True)
     if shown is not None:
         painted = style.link(painted, shown.code)
@@ -148,7 +148,7 @@ def left_out(result: Result, style: Style) -> Block:
 def _verdict(result: Result, least: int, style: Style) -> str:
     """Return the verdict, with the name of the mistake where the page has room for it."""
     words = [result.status.upper()]
-    main = _that_decides(result)
+    main = that_decides(result)
     if main is not None:
         words.append(main.code)
     words += left_open(result)
@@ -161,10 +161,13 @@ def _verdict(result: Result, least: int, style: Style) -> str:
     return named if least + 2 + cells(named) <= style.width else short
 
 
-def _that_decides(result: Result) -> Finding | None:
+def that_decides(result: Result) -> Finding | None:
     """Return the finding that the status stands for: none for a pass."""
-    if result.status == "pass":
-        return None
+    return None if result.status == "pass" else gravest(result)
+
+
+def gravest(result: Result) -> Finding | None:
+    """Return the most severe finding of those that the status may stand for, if any."""
     severities = ("unproven",) if result.status == "unproven" else ("error", "warning")
     for severity in severities:
         for finding in result.findings:

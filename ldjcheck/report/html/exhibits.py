@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ldjcheck.records import Direction, LedgerLine, Result
 from ldjcheck.records.portrait import Excerpt
 from ldjcheck.report.blocks import figures
-from ldjcheck.report.blocks.layout import one_line, outdented, printable
+from ldjcheck.report.blocks.layout import in_file, outdented, printable
 from ldjcheck.report.pictures import contents
 from ldjcheck.report.pictures.contents import Contents, contents_of
 
@@ -175,7 +175,7 @@ def _views(
     blamed: set[int],
     excerpts: Sequence[Excerpt],
 ) -> Iterator[SourceView]:
-    name = one_line(place[0]) + ("" if place[1] is None else f", cell {place[1]}")
+    name = in_file(*place)
     told = {line.line for _, line in lines} | blamed
     shown: set[int] = set()
     for excerpt in excerpts:

@@ -15,10 +15,9 @@ from ldjcheck.mistakes.catalogue.page import sections
 from ldjcheck.records import Check, Finding, Fix, Location, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.finding import python
-from ldjcheck.report.blocks.layout import lines_of, one_line, outdented
+from ldjcheck.report.blocks.layout import in_file, lines_of, one_line, outdented
 from ldjcheck.report.blocks.tables import heading, label, outcome
-from ldjcheck.report.blocks.title import left_open
-from ldjcheck.report.failure import gravest
+from ldjcheck.report.blocks.title import gravest, left_open, that_decides
 from ldjcheck.report.html.exhibits import drawings_of, lines_as_run, sources_of
 
 _WORDS = {
@@ -35,7 +34,7 @@ View = dict[str, Any]
 
 def view_of(result: Result, number: int, *, pictures: bool = True) -> View:
     """Return what the page says of one result; its anchor is made of its number."""
-    main = gravest(result) if result.status != "pass" else None
+    main = that_decides(result)
     findings = [f for f in result.findings if f.severity in ("error", "unproven")]
     if main is not None and main not in findings:  # a warning that --strict made grave
         findings.insert(0, main)
@@ -115,9 +114,7 @@ def _finding(
 
 def where_of(place: Location) -> str:
     """Return a place as one says it: file, cell, line and function."""
-    told = one_line(place.file)
-    told += f", cell {place.cell}, line" if place.cell is not None else ", line"
-    told += f" {place.line}"
+    told = f"{in_file(place.file, place.cell)}, line {place.line}"
     return told + (f", in {one_line(place.function)}" if place.function else "")
 
 
@@ -130,8 +127,7 @@ def _fix(fix: Fix, *, is_shown: bool) -> View:
         title += f" to {figures.size(fix.residual_after)}"
     by_file: dict[str, list[View]] = {}
     for edit in fix.edits:
-        cell = "" if edit.cell is None else f", cell {edit.cell}"
-        rows = by_file.setdefault(f"{one_line(edit.file)}{cell}", [])
+        rows = by_file.setdefault(in_file(edit.file, edit.cell), [])
         before, after = lines_of(edit.before), lines_of(edit.after)
         stays = [line for line in before if line in after and edit.before != edit.after]
         for sign, lines in (("-", before), ("+", after)):
@@ -146,7 +142,6 @@ def _fix(fix: Fix, *, is_shown: bool) -> View:
 
 
 def _page(code: str) -> View | None:
-
     rule = rule_for(code)
     if rule is None:
         return None

@@ -10,7 +10,7 @@ from ldjcheck.records.portrait import GridImage, JacobianMatrix, Portrait
 from ldjcheck.records.result import SublayerLine
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import one_line
-from ldjcheck.report.failure import gravest
+from ldjcheck.report.blocks.title import gravest
 from ldjcheck.report.pictures.heatmap import STRUCTURES
 from ldjcheck.report.pictures.palette import MINUS
 

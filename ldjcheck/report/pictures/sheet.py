@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.records import Direction, Result
 from ldjcheck.report.blocks.layout import one_line, shorten_middle
-from ldjcheck.report.failure import gravest
+from ldjcheck.report.blocks.title import that_decides
 from ldjcheck.report.pictures import bars, contents, heatmap, volume
 from ldjcheck.report.pictures.contents import Contents
 
@@ -106,7 +106,7 @@ def _contents(result: Result, direction: Direction | None) -> Contents:
 
 
 def _title(result: Result, found: Contents) -> str:
-    main = gravest(result) if result.status != "pass" else None
+    main = that_decides(result)
     code = "" if main is None else f"  {main.code} {main.name}"
     target = shorten_middle(one_line(result.target), 60)
     head = f"{target}: {result.status.upper()}{code} ({found.direction})"

@@ -160,7 +160,7 @@ def guess_shapes(
     def last(told: tuple[Shape, str]) -> tuple[bool, bool]:
         shape = told[0]
         as_written = shape in stated or any(fits(shape, each) for each in written)
-        return _may_be_spread(shape), not as_written
+        return any(isinstance(size, _One) for size in shape), not as_written
 
     for found, why in sorted(told, key=last):
         shape = tuple(int(size) for size in found)  # NumPy's numbers among them
@@ -174,10 +174,6 @@ def guess_shapes(
         if known is None or len(free) < len(known.free) == len(shape):
             guesses[shape] = ShapeGuess(shape=shape, why=why, free=free)
     return tuple(guesses.values())
-
-
-def _may_be_spread(found: Shape) -> bool:
-    return any(isinstance(size, _One) for size in found)
 
 
 def is_named_side(name: str) -> bool:

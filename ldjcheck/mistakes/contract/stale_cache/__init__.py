@@ -112,7 +112,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ211",
     name="stale-cache",
-    severity="error",
     summary="the ldj is that of an earlier call",
     page=PAGE,
     match=_match,

@@ -69,7 +69,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ117",
     name="eps-inside-log",
-    severity="error",
     summary="a small number inside a log",
     page=PAGE,
     edits=_edits,

@@ -90,7 +90,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ110",
     name="missing-term",
-    severity="error",
     summary="a step of the map is not counted",
     page=PAGE,
     explanations=_explanations,

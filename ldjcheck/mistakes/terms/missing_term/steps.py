@@ -78,7 +78,7 @@ def _missing_steps(traces: Sequence[Trace]) -> Iterator[Explanation]:
         for last in range(first + 1, count + 1):
             if not moves[first] or not moves[last - 1]:
                 continue
-            sums = [_sum_of(trace, first, last) for trace in traces]
+            sums = [trace.step_sum(first, last) for trace in traces]
             if all(
                 fits(trace, trace.reported + total, trace.exact)
                 for trace, total in zip(traces, sums, strict=True)
@@ -97,13 +97,6 @@ def _carrying(trace: Trace, first: int, last: int) -> Place | None:
     if step is None:
         return None
     return missing_statement(trace, step) or ldj_statement(trace)
-
-
-def _sum_of(trace: Trace, first: int, last: int) -> Tensor:
-    total = torch.zeros(trace.batch, dtype=torch.float64)
-    for step in trace.steps[first:last]:
-        total = total + step.logdet
-    return total
 
 
 def _overwritten(traces: Sequence[Trace]) -> Iterator[Explanation]:

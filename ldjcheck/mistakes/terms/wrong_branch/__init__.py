@@ -90,7 +90,6 @@ PAGE = Page(
 RULE = Rule(
     code="LDJ116",
     name="wrong-branch",
-    severity="error",
     summary="right on part of the inputs only",
     page=PAGE,
     edits=_edits,
