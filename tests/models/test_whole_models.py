@@ -18,6 +18,8 @@ from models.whole import Row
 ROWS = {row.id: row for whole in WHOLES for row in whole.rows()}
 QUICK = (
     "vae_flow:FlowVAE(): right",
+    "sampler:Guide(): right",
+    "lit_flow:LitFlow(): actnorm forgets the pixels",
     "policy:SquashedGaussianActor(): right",
     "maf:MAF(): batch norm's ldj with the variance, not its root",
     "spline_coupling:NeuralSplineFlow(): mean over the moved dims",
@@ -27,7 +29,11 @@ QUICK = (
 def comes_out(row: Row) -> None:
     """Hold a row against the table, or against what is told of it today."""
     found = seen(row)
-    if row.id in TODAY:
+    if (
+        row.id in TODAY and found["late"]
+    ):  # what it comes to then hangs on the processor
+        assert said(found)[:2] == TODAY[row.id][:2]
+    elif row.id in TODAY:
         assert said(found) == TODAY[row.id]
     else:
         assert False not in marks(row, found).values(), found
