@@ -269,7 +269,7 @@ class Failures:
             "LDJ005",
             f"The layer raised {common}",
             (
-                *error.lines,
+                *(() if error.lines == (common,) else error.lines),
                 f"input: shape {shape}, domain {domain}",
                 *(() if is_plain else next_lines),
             ),
@@ -379,9 +379,9 @@ def _what_next(
     wanted = [name for calls in candidates for name in calls.context_names]
     if wanted:
         name = wanted[0]
-        yield f"The layer also needs {', '.join(dict.fromkeys(wanted))}. If that is a"
-        yield f"tensor, say its shape per sample: --context {name}=4"
-        yield f"If it is a class label, say from where to where: --context '{name}=():int:0:9'"
+        yield f"The layer also needs {', '.join(dict.fromkeys(wanted))}."
+        yield f"If it is a tensor, say its shape per sample: --context {name}=4"
+        yield f"If it is a class label, say its range: --context '{name}=():int:0:9'"
         yield f"If it is a flag or a number, say what it is: --kwarg {name}=True"
     if explicit:
         yield "Is the shape that of one sample, without the batch? --shape 1,4,4"

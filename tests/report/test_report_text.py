@@ -408,9 +408,13 @@ def test_what_nobody_explains_is_said_to_be_open() -> None:
 
 
 def test_python_is_told_of_no_options() -> None:
-    text = drawn(dataclasses.replace(run(FAIL), command="ldjcheck.check"))
-    assert "--fix" not in text
-    assert " .details  " in text
+    late = dataclasses.replace(FAIL, not_done=("an edit that mends it",))
+    open_ = dataclasses.replace(UNPROVEN, findings=(), checks=(PASSED, CONTRACT))
+    warned = dataclasses.replace(PASS, findings=(MUTATED,) * 3)
+    for result in (late, open_, warned):
+        text = drawn(dataclasses.replace(run(result), command="ldjcheck.check"))
+        assert not re.findall(r"(?<!\S)--?[a-z][a-z-]*", text)
+        assert ".details" in text or result is open_
 
 
 def test_the_line_to_change_is_never_cut() -> None:

@@ -21,7 +21,7 @@ from ldjcheck.report.blocks.title import Mistake, left_out, title, told_once
 from ldjcheck.report.style import Style
 
 _GIVEN = (
-    "shown", "numbers", "weights", "inputs", "drawn", "start", "estimator",
+    "shown", "numbers", "weights", "inputs", "made up", "drawn", "start", "estimator",
     "approximation forward", "approximation inverse", "residual forward",
     "residual inverse",
 )  # fmt: skip
@@ -61,11 +61,8 @@ _BESIDE_PYTHON = 5
 """In how many of them the lines of Python are tried: they give up some reasons, not all."""
 
 
-def blocks(result: Result, style: Style, *, is_typed: bool) -> list[Block]:
-    """Return the blocks of lines of one layer, as much of each as fits the screen.
-
-    `is_typed` says that the reader can type options: `-v`, `--fix`.
-    """
+def blocks(result: Result, style: Style) -> list[Block]:
+    """Return the blocks of lines of one layer, as much of each as fits the screen."""
     most = ROWS_OF_A_PASS if result.status == "pass" else ROWS
     drawn: list[Block] = []
     last = again(result, style.width)
@@ -74,7 +71,7 @@ def blocks(result: Result, style: Style, *, is_typed: bool) -> list[Block]:
         if result.status == "pass":
             drawn = _passed(result, room, style)
         else:
-            drawn = _wrong(result, room, style, is_typed)
+            drawn = _wrong(result, room, style)
         drawn = [block for block in (*drawn, end) if block]
         if sum(map(len, drawn)) + len(drawn) - 1 <= most:
             return drawn
@@ -195,7 +192,7 @@ def _remarks(result: Result, room: _Room, style: Style) -> Block:
         found = [f for f in result.findings if f.severity == severity]
         if not rows and len(found) > 1:
             codes = ", ".join(dict.fromkeys(f"{f.code} {f.name}" for f in found))
-            text = f"{severity}s, -v tells them: {one_line(codes)}"
+            text = f"{severity}s, {style.more} tells them: {one_line(codes)}"
             lines.append(shorten(f"  {text}", style.width))
             continue
         for finding in found:
@@ -207,7 +204,7 @@ def _remarks(result: Result, room: _Room, style: Style) -> Block:
 # --- anything else --------------------------------------------------------------------
 
 
-def _wrong(result: Result, room: _Room, style: Style, is_typed: bool) -> list[Block]:
+def _wrong(result: Result, room: _Room, style: Style) -> list[Block]:
     mistakes = told_once(result.findings)
     head = [title(result, style), *left_out(result, style)]
     if "explained at" in result.inferred:
@@ -217,11 +214,11 @@ def _wrong(result: Result, room: _Room, style: Style, is_typed: bool) -> list[Bl
     if not mistakes:
         drawn += _nameless(result, style)
     for mistake in mistakes[:1]:
-        drawn += _first(result, mistake, room, style, is_typed)
+        drawn += _first(result, mistake, room, style)
     drawn += [_further(mistake, room, style) for mistake in mistakes[1:]]
     rest = [*_also(result, room, style), *_remarks(result, room, style)]
     rest += about.ignored(result, style, room.warnings or 1)
-    drawn += [rest, _closing(mistakes, style, is_typed)]
+    drawn += [rest, _closing(mistakes, style)]
     return drawn
 
 
@@ -245,16 +242,18 @@ def _nameless(result: Result, style: Style) -> list[Block]:
             text = f"{one_line(what)}: {one_line(why)}"
             lines += wrap(text, style.width, "  ", "    ", rows=3)
     if result.status == "unproven":
-        way = "try another --shape or --domain, where its sizes and inputs are meant"
+        which = "--shape or --domain" if style.is_typed else "shape= or domain="
+        way = f"try another {which}, where its sizes and inputs are meant"
         lines += wrap(way, style.width, "  ", "    ")
         if any(check.direction != "forward" for check in off):
-            way = "--direction forward leaves the way back out of the check"
+            way = "--direction forward" if style.is_typed else "direction='forward'"
+            way += " leaves the way back out of the check"
             lines += wrap(way, style.width, "  ", "    ")
     return [lines, [row for check in off for row in _numbers(check, style)]]
 
 
 def _first(
-    result: Result, mistake: Mistake, room: _Room, style: Style, is_typed: bool
+    result: Result, mistake: Mistake, room: _Room, style: Style
 ) -> Iterator[Block]:
     """Yield the most important mistake: what, where, why, and how it is mended."""
     finding = mistake.finding
@@ -270,7 +269,7 @@ def _first(
         yield _cut(by_sublayer(parts, style, room.parts), room.parts, style)
     yield _why(mistake, check, where.has_total, room, style)
     if (fix := mistake.finding.fix) is not None and mistake.edits:
-        yield _fix(mistake, fix, room, style, is_typed)
+        yield _fix(mistake, fix, room, style)
 
 
 def _check_of(finding: Finding, result: Result) -> Check | None:
@@ -355,12 +354,10 @@ def _numbers(check: Check, style: Style, *, is_short: bool = False) -> Block:
     return [shorten(left, style.width), shorten(f"    {pair}", style.width)]
 
 
-def _fix(
-    mistake: Mistake, fix: Fix, room: _Room, style: Style, is_typed: bool
-) -> Block:
+def _fix(mistake: Mistake, fix: Fix, room: _Room, style: Style) -> Block:
     """Return the edits of all of a mistake, and how to have them written."""
     left, right = f"  {about.fix_title(fix)}", ""
-    if fix.applicability == "verified" and is_typed:
+    if fix.applicability == "verified" and style.is_typed:
         right = "write it with --fix"
     here = mistake.finding.location
     lines = about.edits(mistake.edits, here, style)
@@ -383,9 +380,9 @@ def _further(mistake: Mistake, room: _Room, style: Style) -> Block:
     return _cut(lines, room.others, style)
 
 
-def _closing(mistakes: Sequence[Mistake], style: Style, is_typed: bool) -> Block:
+def _closing(mistakes: Sequence[Mistake], style: Style) -> Block:
     """Return what to type to read on."""
-    left = "  all that was compared and inferred: " + ("-v" if is_typed else ".details")
+    left = f"  all that was compared and inferred: {style.more}"
     if not mistakes or mistakes[0].finding.code.startswith("LDJ0"):
         return []
     right = f"ldjcheck explain {mistakes[0].finding.code}"
@@ -398,7 +395,7 @@ def _cut(lines: Block, rows: int, style: Style) -> Block:
         return lines
     kept = max(rows - 1, 0)
     count = figures.plural(len(lines) - kept, "more line")
-    return [*lines[:kept], shorten(f"    ... {count}: -v", style.width)]
+    return [*lines[:kept], shorten(f"    ... {count}: {style.more}", style.width)]
 
 
 def _aside(left: str, right: str, width: int) -> str:

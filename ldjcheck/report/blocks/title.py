@@ -141,7 +141,8 @@ def left_out(result: Result, style: Style) -> Block:
     if not result.not_done:
         return []
     what = ", ".join(map(one_line, result.not_done))
-    text = f"Time did not allow: {what}. --timeout gives it more."
+    way = "--timeout" if style.is_typed else "timeout="
+    text = f"Time did not allow: {what}. {way} gives it more."
     return wrap(text, style.width, "  ", "    ", rows=2)
 
 
