@@ -205,6 +205,21 @@ def test_a_long_target_keeps_its_beginning_and_its_end() -> None:
     assert first.endswith("/deq.py:Dequantization(quants=8)   PASS  forward only")
 
 
+@pytest.mark.parametrize("folders", range(0, 36, 3))
+def test_of_a_long_target_no_identifier_is_cut(folders: int) -> None:
+    layers = ", ".join(["Coupling(a_network(4), mask)", "ActNorm(4)"] * 3)
+    source, expr = f"{'f' * folders}/flows.py", f"a_flow([{layers}]).parts[2]"
+    result = dataclasses.replace(PASS, target=f"{source}:{expr}", layer=expr)
+    whole, verdict = drawn(run(result)).strip().split("\n")[:2]
+
+    assert verdict.strip() == "PASS  forward only"
+    for told in (whole, drawn(run(result), QUIET).strip().split("  ")[0]):
+        assert told.startswith(f"{source}:a_flow")
+        shown = re.findall(r"\w+", told.removeprefix(source))
+        assert set(shown) <= set(re.findall(r"\w+", expr))
+    assert whole.endswith(".parts[2]")
+
+
 def test_the_skipped_are_listed_with_their_reasons() -> None:
     skipped = tuple(
         Skipped(target=f"deq.py:Net{n}", why="it needs arguments") for n in range(9)

@@ -17,7 +17,7 @@ from ldjcheck.report.blocks.finding import Block, again
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten, wrap
 from ldjcheck.report.blocks.ledger import by_sublayer, excerpt
 from ldjcheck.report.blocks.tables import label, outcome, outcome_in
-from ldjcheck.report.blocks.title import Mistake, left_out, title, told_once
+from ldjcheck.report.blocks.title import Mistake, head, told_once
 from ldjcheck.report.style import Style
 
 _GIVEN = (
@@ -89,7 +89,7 @@ def _passed(result: Result, room: _Room, style: Style) -> list[Block]:
         lines += _numbers(check, style) if check.status == "fail" else []
     lines += _also(result, room, style)
     lines += _remarks(result, room, style)
-    return [[title(result, style), *left_out(result, style)], lines]
+    return [head(result, style), lines]
 
 
 def _compared(result: Result, style: Style) -> Block:
@@ -206,11 +206,11 @@ def _remarks(result: Result, room: _Room, style: Style) -> Block:
 
 def _wrong(result: Result, room: _Room, style: Style) -> list[Block]:
     mistakes = told_once(result.findings)
-    head = [title(result, style), *left_out(result, style)]
+    above = head(result, style)
     if "explained at" in result.inferred:
         told = f"Explained at {one_line(result.inferred['explained at'])}."
-        head += wrap(told, style.width, "  ", "    ", rows=2)
-    drawn: list[Block] = [head]
+        above += wrap(told, style.width, "  ", "    ", rows=2)
+    drawn: list[Block] = [above]
     if not mistakes:
         drawn += _nameless(result, style)
     for mistake in mistakes[:1]:
