@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -306,6 +307,27 @@ def test_a_log_is_not_told_what_is_being_done(
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("server", ["", "true"])
+def test_who_waits_is_told_and_a_server_is_not(
+    server: str, write: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    pty = pytest.importorskip("pty")
+    write("slow.py", "import time; time.sleep(2)\nfrom scale import Scale\n")
+    command = [sys.executable, "-m", "ldjcheck", "slow.py:Scale"]
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"CI": server}, stderr=theirs, timeout=60,
+        stdout=subprocess.DEVNULL, check=True,
+    )  # fmt: skip
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    told = b""
+    with contextlib.suppress(OSError):  # the end
+        told = os.read(ours, 100_000)
+    os.close(ours)
+    assert (b"slow.py:Scale: " in told) is not bool(server)
+
+
 @pytest.mark.parametrize(
     ("word", "told"),
     [
@@ -330,3 +352,5 @@ def test_a_page_is_an_object_for_programs() -> None:
     )
     assert (page["code"], page["name"]) == ("LDJ101", "missing-dims-factor")
     assert {"what", "rule", "shows", "costs", "question"} <= set(page)
+    word = CliRunner().invoke(main, ["explain", "allowed", "--format", "json"]).output
+    assert "rounding" in " ".join(json.loads(word)["meanings"])

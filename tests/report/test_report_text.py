@@ -59,7 +59,7 @@ def test_a_mistake_is_told_in_words_numbers_place_reason_fix_and_cost() -> None:
             all lines of sample 0                                     -55.3462  +27.8315
 
           forward, sample 0 of 3: difference +83.1777, allowed 3e-12
-          difference = (dims - 1) * log(self.quants), at dims 1, 4, 9 and 16
+          difference = (dims - 1) * log(self.quants), at dims 1, 4 and 16
           Largest deviation from that law: 7e-15.
           The same numbers also fit LDJ105.
 
@@ -430,6 +430,26 @@ def test_python_is_told_of_no_options() -> None:
         text = drawn(dataclasses.replace(run(result), command="ldjcheck.check"))
         assert not re.findall(r"(?<!\S)--?[a-z][a-z-]*", text)
         assert ".details" in text or result is open_
+
+
+def test_lines_of_python_stay_beside_edits_that_wrap() -> None:
+    long = " * a_name_of_some_length" * 3
+    assert DIMS_FACTOR.fix is not None
+    (edit,) = DIMS_FACTOR.fix.edits
+    edits = tuple(
+        dataclasses.replace(edit, line=41 + n, before="a = b", after=f"a = -b{long}")
+        for n in range(2)
+    )
+    fix = dataclasses.replace(DIMS_FACTOR.fix, edits=edits)
+    finding = dataclasses.replace(DIMS_FACTOR, fix=fix, evidence=("a reason",) * 5)
+    back = dataclasses.replace(finding, direction="inverse")
+    result = dataclasses.replace(FAIL, findings=(finding, back), again="check(a)")
+    text = drawn(run(result))
+
+    told = "from ldjcheck import check\nprint(check(a).sample('forward', 0))\n"
+    assert text.count("\n") - 1 <= 30
+    assert text.rsplit("\n", 3)[0].endswith(f"explain LDJ101\n{told}".rstrip())
+    assert "difference = (dims - 1) * log(self.quants), at dims 1, 4 and 16\n" in text
 
 
 def test_the_line_to_change_is_never_cut() -> None:

@@ -35,7 +35,7 @@ _HARD_SPACE = "\N{NO-BREAK SPACE}"
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="How the page of a mistake is written.",
+    help="How the page is written.",
 )
 def explain(mistake: str | None, symptom: str | None, form: str) -> None:
     """Explain one mistake: the rule it breaks, how it shows, wrong and right code.
@@ -56,8 +56,9 @@ def explain(mistake: str | None, symptom: str | None, form: str) -> None:
     rule = rule_for(mistake)
     if rule is not None:
         click.echo(page_of(rule) if form == "text" else json_of(rule))
-    elif form == "text" and (meanings := meanings_of(mistake)):
-        click.echo("\n\n".join(meanings))
+    elif meanings := meanings_of(mistake):
+        plain = json.dumps({"word": mistake, "meanings": meanings}, indent=2)
+        click.echo("\n\n".join(meanings) if form == "text" else plain)
     else:
         raise click.UsageError(unknown_mistake(mistake))
 

@@ -57,7 +57,7 @@ _ROOMS = (
     _Room(2, 1, 4, 0, 1, 0, 0, parts=2, also=1),
 )
 """From what is shown where there is room for it to the least that is."""
-_BESIDE_PYTHON = 5
+_BESIDE_PYTHON = 6
 """In how many of them the lines of Python are tried: they give up some reasons, not all."""
 
 
@@ -73,7 +73,10 @@ def blocks(result: Result, style: Style) -> list[Block]:
         else:
             drawn = _wrong(result, room, style)
         drawn = [block for block in (*drawn, end) if block]
-        if sum(map(len, drawn)) + len(drawn) - 1 <= most:
+        rows = sum(map(len, drawn)) + len(drawn) - 1
+        if rows == most + 1 and end:  # no blank line above them
+            return [*drawn[:-2], [*drawn[-2], *end]]
+        if rows <= most:
             return drawn
     lines = [line for block in drawn for line in (*block, "")][:-1]
     return [_cut(lines, most, style)]
@@ -320,9 +323,10 @@ def _of_echo(finding: Finding, echo: Finding) -> str:
 
 
 def _law(law: Law, style: Style) -> Block:
-    """Return the formula of the difference, and the numbers of dims it was seen at."""
+    """Return the formula of the difference, and some numbers of dims it was seen at."""
     text = f"difference = {one_line(law.expression)}"
     dims = [str(point.dims) for point in law.points]
+    dims = [*dims[:2], *dims[2:][-1:]]
     if dims:
         listed = ", ".join(dims[:-1]) + " and " * (len(dims) > 1) + dims[-1]
         text += f", at dims {listed}"
