@@ -247,7 +247,9 @@ def source_of(name: str) -> str:
 
 def _code(text: str) -> Markup:
     """Return a line, escaped, that may go on below at a sign: no name is broken for it."""
-    return Markup(re.sub(r"(?<!\d)(?=\.)|(?<=[(\[,])", "<wbr>", str(escape(text))))
+    return Markup(
+        re.sub(r"(?<!\d)(?=\.)|(?<=[(\[,])(?![)\]])", "<wbr>", str(escape(text)))
+    )
 
 
 def spoken(text: str) -> Markup:
