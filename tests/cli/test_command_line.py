@@ -336,14 +336,18 @@ def test_who_waits_is_told_and_a_server_is_not(
         ("gradient inverse", "parameters"), ("share of", "sublayer"),
         ("of the error", "percent"), ("nats", "bits"), ("noise frozen", "drawn once"),
         ("at dims 2, 40 and 600", "size to size"), ("worst", "all samples"),
+        ("share", "sublayer"), ("gradients", "parameters"), ("alone", "other sizes"),
+        ("by preimage", "way back"), ("bits per dimension", "natural"),
     ],
 )  # fmt: skip
 def test_a_word_of_the_screen_is_explained(word: str, told: str) -> None:
     ran = CliRunner().invoke(main, ["explain", word])
     assert ran.exit_code == 0
     heading, *meaning = ran.output.splitlines()
-    assert re.split(r" \d", word.lower())[0] in heading
+    assert re.split(r" \d", word.lower())[0].removesuffix("s") in heading
     assert told in " ".join(meaning)
+    (split, *_) = CliRunner().invoke(main, ["explain", "dequantization"]).output.split()
+    assert split == "kind"
 
 
 def test_a_page_is_an_object_for_programs() -> None:

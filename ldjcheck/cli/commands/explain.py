@@ -78,11 +78,20 @@ def meanings_of(word: str) -> list[str]:
         r" \d[\d, ]*(and \d+)?"
     )  # of sizes, which are others each time
     asked = numbers.sub("", word.strip().lower())
-    return [
-        f"{heading}\n{_filled(' '.join(meaning.split()), '  ')}".replace("*", "")
+    named = [
+        (heading, meaning)
         for heading, meaning in entries
         if asked
         in [numbers.sub("", w.lower()) for w in re.findall(r"\*\*(.+?)\*\*", heading)]
+    ]
+    within = re.compile(rf"\b{re.escape(asked.removesuffix('s'))}\b", re.IGNORECASE)
+    emphasised = f"*{asked}*"
+    named = named or [
+        (h, m) for h, m in entries if asked and (within.search(h) or emphasised in m)
+    ]
+    return [
+        f"{heading}\n{_filled(' '.join(meaning.split()), '  ')}".replace("*", "")
+        for heading, meaning in named
     ]
 
 
