@@ -20,7 +20,7 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
 from ldjcheck.object_graph import looked_up
 from ldjcheck.options.comments import ignored_in_source
-from ldjcheck.options.keywords import asked
+from ldjcheck.options.keywords import asked, in_python
 from ldjcheck.recognition import why_no_flow, without_untaken
 from ldjcheck.records import Layer, Options, Result, Run
 from ldjcheck.records.asked import Oracle
@@ -250,6 +250,15 @@ def _prepare(
 def _report(result: Result, options: Options, command: str) -> Report:
     from ldjcheck.report import Report
 
+    findings = tuple(
+        replace(
+            f, message=in_python(f.message), evidence=tuple(map(in_python, f.evidence))
+        )
+        for f in result.findings
+    )
+    readings = tuple(replace(r, type=in_python(r.type)) for r in result.readings)
+    inferred = {what: in_python(why) for what, why in result.inferred.items()}
+    result = replace(result, findings=findings, readings=readings, inferred=inferred)
     return Report(
         Run(
             seed=options.seed,

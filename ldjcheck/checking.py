@@ -257,7 +257,7 @@ def _no_verdict(
     """
     assert options.timeout is not None, "without a limit there is always time"
     seconds = options.timeout.seconds
-    more = f"--timeout {2 * seconds:g}, or timeout={2 * seconds:g} in Python"
+    more = f"--timeout {2 * seconds:g}"
     message = f"The {seconds:g} seconds were over while I was {stage.doing}."
     if error.instead:
         message = f"The {seconds:g} seconds do not suffice for a layer of this size."

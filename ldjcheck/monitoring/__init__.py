@@ -50,7 +50,8 @@ class Monitor:
         share: of the time of training, what looks may take at most: one that would take
             more is put off. None: none is. How the flow is called is found out at the
             first look, and that is not counted.
-        timeout: how many seconds of CPU time one look may take.
+        timeout: how many seconds of CPU time one step may take; what has begun is ended.
+            The mode in use is looked at first, the other where half of them are left.
         convention: how the flow is called; recognised when `"auto"`.
         adapter: how to call a flow that follows no convention, as of `ldjcheck.check`.
 
@@ -148,16 +149,20 @@ class Monitor:
         known = self._subjects
         looks: dict[Mode, Look] = {}
         glances: dict[Mode, Glance] = {}
+        limit = options.timeout
         for mode in tuple(known) or self._modes:
+            if looks and limit is not None and 2 * limit.left < limit.seconds:
+                break
             started = perf_counter()
             at = replace(options, mode=mode)
             glances[mode] = self._glance(at, known.get(mode))
             looks[mode] = self._look(glances[mode], mode, perf_counter() - started)
-        if not known and _say_the_same(glances.values()):
+        is_whole = bool(known) or len(glances) == len(self._modes)
+        if not known and is_whole and _say_the_same(glances.values()):
             del glances[self._modes[1]], looks[self._modes[1]]
         settled = {m: g.subject for m, g in glances.items() if g.subject is not None}
         if len(settled) == len(glances):
-            self._sizes, self._subjects = sizes, settled
+            self._sizes, self._subjects = sizes, known | settled if is_whole else {}
         return list(looks.values()), is_first and self._sizes is not None
 
     def _glance(self, options: Options, subject: Subject | None) -> Glance:
@@ -191,8 +196,10 @@ class Monitor:
             for name, value in (named | beside).items()
         }
         inputs = given_inputs(rows)
+        timeout = self._options.timeout
         options = replace(
             self._options,
+            timeout=None if timeout is None else timeout.started(),
             inputs=inputs,
             kwarg=tuple((k, v) for k, v in context.items() if k not in beside),
             device=_device_of(named.values()),

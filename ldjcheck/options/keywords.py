@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -19,6 +20,8 @@ from ldjcheck.records.asked import Given, Oracle
 from ldjcheck.targets.data import given_inputs, read_inputs
 
 _LONGEST = 200  # characters of a value that are shown
+_TYPED = re.compile(r"(?<!\S)--(?P<option>[a-z-]+)(?: (?P<value>'[^']*'|\S*[\w)]))?")
+"""An option as it is typed, and what may be its value."""
 
 
 def asked(keywords: Mapping[str, Any]) -> Options:
@@ -60,6 +63,38 @@ def asked(keywords: Mapping[str, Any]) -> Options:
     if given.get("inputs") is not None:  # what the layer does there is asked, as it is
         given |= {"params": "as-is", "search": 0}
     return Options(**given)
+
+
+def in_python(text: str) -> str:
+    """Return a text that names options as they are typed, with their keywords instead."""
+
+    def keyword(typed: re.Match[str]) -> str:
+        option = KEYWORDS.get(typed["option"].replace("-", "_"))
+        if option is None or "ldjcheck " in text:  # a command, as a shell takes it
+            return typed[0]
+        value = _as_written(option, (typed["value"] or "").strip("'"))
+        rest = "" if value or not typed["value"] else f" {typed['value']}"
+        return f"{option.name}={value}{rest}"
+
+    return _TYPED.sub(keyword, text)
+
+
+def _as_written(option: Option, typed: str) -> str:
+    """Return a typed value as Python writes it; nothing for what can be no value of it."""
+    name, is_named, inner = typed.partition("=")
+    if option.takes == "shape" and typed[:1].isdigit():
+        sizes = tuple(map(int, typed.split(",")))
+        return repr(sizes if len(sizes) > 1 else sizes[0])
+    if option.takes in ("context", "kwarg") and is_named:
+        plain = inner.isdecimal() or option.takes == "kwarg"
+        return f"{{{name!r}: {inner if plain else repr(inner)}}}"
+    if option.takes == "word" and typed in option.choices:
+        return repr(typed)
+    if option.takes == "convention" and typed:
+        return repr(typed)
+    is_file = option.takes == "data" and typed.isupper()
+    is_number = option.takes in ("count", "seconds") and typed[:1].isdigit()
+    return typed if is_file or is_number else ""
 
 
 def _error(name: str, value: Any, why: str) -> ValueError:

@@ -239,6 +239,7 @@ def of_map(
     Raises:
         NoProductsError: nothing differentiates through the map.
         UnequalDimsError: the number of dims changes.
+        TimeIsUpError: the time of the whole check is over.
     """
     origin = map_.x if map_.noise is None else map_.frozen.draws[map_.noise]
 
@@ -246,10 +247,18 @@ def of_map(
         y = map_(x.reshape(len(x), -1))
         return y.reshape(len(y), *event) if y.shape[1] == prod(event) else y
 
+    limit = map_.runner.timeout
+    whole = None if limit is None else replace(limit, share=None)  # no stage's alone
+
+    def afford(cost: Cost) -> bool:
+        if whole is not None:
+            whole.check()  # one part after another may be asked for
+        return is_afforded(cost) and (whole is None or cost.seconds <= whole.left)
+
     wanted = Wanted(
         seed=map_.runner.seed,
         anchor=anchor,
-        afford=is_afforded,
+        afford=afford,
         differences=differences,
     )
     return determined(f, at.reshape(origin.shape), SubmoduleCalls(), wanted)

@@ -50,7 +50,7 @@ def _case(result: Result) -> Xml.Element:
     message = result.status if main is None else f"{main.code} {main.message}"
     attributes = {"message": _clean(one_line(message)), "type": result.status}
     trouble = Xml.SubElement(case, kind, attributes)
-    blocks = screen.blocks(result, _PLAIN, is_typed=True)
+    blocks = screen.blocks(result, _PLAIN)
     trouble.text = _clean("\n\n".join("\n".join(block) for block in blocks))
     return case
 

@@ -14,7 +14,8 @@ class Style:
     """Colour or none, how much is said, and the columns of the page (60 or more).
 
     `verbosity` is -1 (quiet), 0 or 1 (verbose). With `statistics` a text ends in how often
-    each code was found, and with `links` its codes lead to their pages.
+    each code was found, and with `links` its codes lead to their pages. `is_typed` says that
+    the reader can type options: `-v`, `--fix`.
     """
 
     color: bool
@@ -22,6 +23,7 @@ class Style:
     width: int = 80
     statistics: bool = False
     links: bool = False
+    is_typed: bool = True
 
     @property
     def quiet(self) -> bool:
@@ -32,6 +34,11 @@ class Style:
     def verbose(self) -> bool:
         """Whether everything that is known is wanted."""
         return self.verbosity > 0
+
+    @property
+    def more(self) -> str:
+        """What shows the reader all that is known."""
+        return "-v" if self.is_typed else ".details"
 
     def paint(self, text: str, fg: str | None = None, *, bold: bool = False) -> str:
         """Return `text`, coloured where colour is wanted.

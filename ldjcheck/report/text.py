@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ldjcheck.records import Result, Run
 from ldjcheck.report.blocks import derived, figures, full, screen
@@ -17,6 +18,7 @@ _SKIPPED_SHOWN = 6
 
 def render(run: Run, style: Style) -> str:
     """Return the report, a block of lines for each layer and a summary."""
+    style = replace(style, is_typed=run.is_typed)
     if style.quiet:
         titles = [title(result, style) for result in run.results]
         return _joined([titles, _statistics(run, style)])
@@ -35,7 +37,7 @@ def render(run: Run, style: Style) -> str:
         elif style.verbose:
             blocks += full.blocks(result, style)
         else:
-            blocks += screen.blocks(result, style, is_typed=run.is_typed)
+            blocks += screen.blocks(result, style)
     blocks += _skipped(run, style), _statistics(run, style)
     if all(result.derived is None for result in run.results):
         blocks.append(_ending(run, style))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 
 from torch import Tensor
 
@@ -20,6 +20,7 @@ _FEW = 3  # shapes that one reason is shown with
 _OFTEN = 2  # what was met at so many sizes, in float32 or at all, is met always
 _OF_THE_CODE = (AttributeError, NameError, ImportError)  # no other input mends these
 _GIVEN = (Tensor, tuple, dict)  # what a layer is called with
+_OF_A_LABEL = "If it is a class label, say its range: --context '{}=():int:0:9'"
 
 
 class Lessons:
@@ -98,6 +99,7 @@ class Failures:
         self._known: set[tuple[int, Shape, Domain, str]] = set()
         self._foreign: Counter[int] = Counter()
         self._by_call: dict[Hashable, LayerRaisedError] = {}
+        self._given: dict[str, Shape | None] = {}  # beside x; None of what is no tensor
 
     def raised(self, bench: Bench, error: LayerRaisedError) -> bool:
         """Note that the layer raised here; return whether another domain is no use.
@@ -106,6 +108,8 @@ class Failures:
         other sizes, whatever the domain.
         """
         calls, shape, domain = bench.calls, bench.shape, bench.domain
+        self._given |= dict.fromkeys(dict(bench.options.kwarg))
+        self._given |= {each.name: each.shape for each in bench.options.context}
         once = (id(calls), shape, domain, str(error))
         known = once in self._known
         given = shape, bench.options.context
@@ -241,7 +245,7 @@ class Failures:
                 *_some(lines),
                 "If it takes its input apart, as in `x, ldj = inputs`, it wants no",
                 "tensor: name a function of x alone that calls it.",
-                *_what_next(candidates, explicit=explicit),
+                *_what_next(candidates, self._given, explicit=explicit),
             ),
         )
 
@@ -264,12 +268,14 @@ class Failures:
         shape, domain, error = next(f for f in self._raised if str(f[2]) == common)
         tried = {shape for shape, _, error in self._raised if str(error) == common}
         is_plain = isinstance(error.error, _OF_THE_CODE) or error.has_advice
-        next_lines = _what_next(candidates, explicit=explicit, alike_at=len(tried))
+        next_lines = _what_next(
+            candidates, self._given, explicit=explicit, alike_at=len(tried)
+        )
         return CannotCheckError(
             "LDJ005",
             f"The layer raised {common}",
             (
-                *error.lines,
+                *(() if error.lines == (common,) else error.lines),
                 f"input: shape {shape}, domain {domain}",
                 *(() if is_plain else next_lines),
             ),
@@ -289,7 +295,7 @@ class Failures:
             (
                 *_some([*spread, *self._by_reason()]),
                 *self._where_furthest(),
-                *_what_next(candidates, explicit=explicit),
+                *_what_next(candidates, self._given, explicit=explicit),
             ),
         )
 
@@ -371,15 +377,23 @@ def _some(lines: list[str], shown: int = _SHOWN) -> list[str]:
 
 
 def _what_next(
-    candidates: tuple[Calls, ...], *, explicit: bool, alike_at: int = 0
+    candidates: tuple[Calls, ...],
+    given: Mapping[str, Shape | None],
+    *,
+    explicit: bool,
+    alike_at: int = 0,
 ) -> Iterator[str]:
     """Yield what to type; a shape is asked for unless all of many raise the very same."""
-    wanted = [name for calls in candidates for name in calls.context_names]
+    wanted = [n for calls in candidates for n in calls.context_names if n not in given]
+    for name, shape in given.items():
+        if shape is not None:
+            yield f"{name} is given as {shape}, without the batch: is that its size?"
+            yield _OF_A_LABEL.format(name)
     if wanted:
         name = wanted[0]
-        yield f"The layer also needs {', '.join(dict.fromkeys(wanted))}. If that is a"
-        yield f"tensor, say its shape per sample: --context {name}=4"
-        yield f"If it is a class label, say from where to where: --context '{name}=():int:0:9'"
+        yield f"The layer also needs {', '.join(dict.fromkeys(wanted))}."
+        yield f"If it is a tensor, say its shape per sample: --context {name}=4"
+        yield _OF_A_LABEL.format(name)
         yield f"If it is a flag or a number, say what it is: --kwarg {name}=True"
     if explicit:
         yield "Is the shape that of one sample, without the batch? --shape 1,4,4"

@@ -70,7 +70,9 @@ def settled_with_context(
             said = {name: f"{what}: {guess.why}" for name, what in given}
             settled, why = _within_domains(settled, beside.options.context)
             told = {n: filter(None, (t, why.get(n))) for n, t in said.items()}
-            found = settled, {n: "; ".join(each) for n, each in told.items()}
+            shown = " and ".join(f"{n} {what}".removesuffix(" ()") for n, what in given)
+            made_up = {"made up": f"{shown} made up: {guess.why}"}
+            found = settled, {n: "; ".join(each) for n, each in told.items()} | made_up
             if not parts_contexts(settled.bench):
                 continue
             if settled.odd:

@@ -352,8 +352,9 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
         if not (name == "forward" and calls.of_noise)
         and not module_of(method).startswith("torch.")
     ]
+    owner = layer.written if layer.written.isidentifier() else layer.name
     own = {
-        name: f"not checked here: name {layer.name}.{name} to check it"
+        name: f"not checked here: name {owner}.{name} to check it"
         for name in (*asked, *samplers(layer.obj))
         if not calls.signature.startswith(f"m.{name}(")
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import re
 from collections import Counter
@@ -106,7 +107,9 @@ def with_weights(layer: Layer, weights: str | Path | Mapping[str, Any]) -> Layer
     if not isinstance(weights, Mapping):
         name, written = Path(weights).name, repr(str(weights))
         state = _loaded(Path(weights))
-    own = getattr(layer.obj, "state_dict", None)
+    method = layer.obj.__name__ if inspect.ismethod(layer.obj) else None
+    owner = layer.obj if method is None else layer.obj.__self__
+    own = getattr(owner, "state_dict", None)
     if not callable(own) or not own():
         raise CannotCheckError(
             "LDJ001",
@@ -120,16 +123,16 @@ def with_weights(layer: Layer, weights: str | Path | Mapping[str, Any]) -> Layer
     missing = [key for key in wanted if key not in found]
 
     def filled(obj: Any) -> Any:
-        obj.load_state_dict(found, strict=False)
+        (obj if method is None else obj.__self__).load_state_dict(found, strict=False)
         return obj
 
     said = f"{len(found)} of {len(wanted)} tensors from {name}"
     said += f", behind `{prefix}`" if prefix else ""
     said += f"; not in it: {_listed(missing)}" if missing else ""
-    rebuild = layer.rebuild
+    rebuild, copied = layer.rebuild, copy.deepcopy(owner)
     return replace(
         layer,
-        obj=filled(copy.deepcopy(layer.obj)),
+        obj=filled(copied if method is None else getattr(copied, method)),
         rebuild=None if rebuild is None else lambda: filled(rebuild()),
         inferred=(*layer.inferred, ("weights", said)),
         written=f"{layer.written}, weights={written}",

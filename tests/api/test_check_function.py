@@ -433,7 +433,7 @@ def test_a_model_that_is_not_called_is_told_what_could_be_checked() -> None:
     assert finding.code == "LDJ004"
     assert finding.evidence[-2:] == (
         "To check a part of it, name that: Module().flow",
-        "To check its log_prob, say that it is a model: --kind model",
+        "To check its log_prob, say that it is a model: kind='model'",
     )
 
 
@@ -456,7 +456,7 @@ def test_too_many_dims_are_refused_with_their_cost() -> None:
     assert report.status == "error"
     assert report.findings[0].code == "LDJ007"
     assert "12288" in report.findings[0].message
-    assert any("--shape" in line for line in report.findings[0].evidence)
+    assert any("shape=" in line for line in report.findings[0].evidence)
     assert ldjcheck.check(Curve(), shape=(9,), dims_limit=8).status == "error"
     assert ldjcheck.check(Curve(), shape=(9,), dims_limit=9).status == "pass"
 
@@ -549,7 +549,7 @@ def test_a_tensor_of_cuda_where_there_is_none_is_the_slip(shape: Any) -> None:
     # not compiled with CUDA, or no driver found, as torch was built
     assert re.match("The layer raised .*(CUDA|NVIDIA)", finding.message)
     assert "There is no CUDA here: make tensors where the input is" in str(finding)
-    assert "--shape" not in str(finding)
+    assert "shape=" not in str(finding)
 
 
 def test_a_layer_that_makes_its_parameters_in_the_first_call_is_called_once_before() -> (

@@ -375,6 +375,15 @@ def test_a_part_gets_the_weights_of_its_place_in_the_model() -> None:
         loaded("flows.py:Affine", Affine(), state)
 
 
+def test_a_method_gets_the_weights_of_its_object_wherever_it_was_built() -> None:
+    state, flow = trained().state_dict(), Flow()
+    method = loaded("flows.py:make(2).forward", flow.forward, state).obj
+    assert method.__name__ == "forward"
+    assert method.__self__.state_dict().keys() == state.keys()
+    assert torch.equal(method.__self__.layers[1].shift, state["layers.1.shift"])
+    assert not flow.layers[1].shift.detach().any()
+
+
 def test_what_is_missing_is_said() -> None:
     state = {"log_scale": torch.ones(3)}
     (said,) = (why for what, why in loaded("a:A", Affine(), state).inferred)

@@ -337,6 +337,44 @@ class Dense(nn.Module):
         return x + Slowly.apply(self.linear(x)), ldj.expand(len(x))
 
 
+class Napping(torch.autograd.Function):
+    """The identity, of which each derivative counts as a call."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: object, grad: Tensor) -> Tensor:  # type: ignore[override]  # one input
+        CLOCK.nap()
+        return grad.clone()
+
+
+class DenseSteps(nn.Module):
+    """A flow of many steps, of each of which all of the Jacobian is needed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.steps = nn.ModuleList(nn.Linear(130, 130) for _ in range(12))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = torch.zeros(len(x))
+        for step in self.steps:
+            x = torch.tanh(x + Napping.apply(step(x)))
+            ldj = ldj + step.weight.sum()
+        return x, ldj
+
+
+def test_one_part_after_another_is_worked_out_until_the_time_is_up() -> None:
+    limit = 40 * NAP
+    monitor = ldjcheck.Monitor(DenseSteps(), 1, [], share=None, timeout=limit)
+    look = monitor.step(torch.randn(4, 130))
+    assert look is not None
+    assert look.status == "error"
+    assert CLOCK.now - 100 < limit + 4.0  # one part, at most, is ended: of 12
+
+
 def test_what_all_of_a_jacobian_would_take_is_told_before_it_is_begun() -> None:
     report = ldjcheck.check(Dense(), timeout=1.2, shape=400, pictures=False)
     (finding,) = report.findings

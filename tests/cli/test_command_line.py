@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -306,6 +307,27 @@ def test_a_log_is_not_told_what_is_being_done(
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("server", ["", "true"])
+def test_who_waits_is_told_and_a_server_is_not(
+    server: str, write: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    pty = pytest.importorskip("pty")
+    write("slow.py", "import time; time.sleep(2)\nfrom scale import Scale\n")
+    command = [sys.executable, "-m", "ldjcheck", "slow.py:Scale"]
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"CI": server}, stderr=theirs, timeout=60,
+        stdout=subprocess.DEVNULL, check=True,
+    )  # fmt: skip
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    told = b""
+    with contextlib.suppress(OSError):  # the end
+        told = os.read(ours, 100_000)
+    os.close(ours)
+    assert (b"slow.py:Scale: " in told) is not bool(server)
+
+
 @pytest.mark.parametrize(
     ("word", "told"),
     [
@@ -314,14 +336,18 @@ def test_a_log_is_not_told_what_is_being_done(
         ("gradient inverse", "parameters"), ("share of", "sublayer"),
         ("of the error", "percent"), ("nats", "bits"), ("noise frozen", "drawn once"),
         ("at dims 2, 40 and 600", "size to size"), ("worst", "all samples"),
+        ("share", "sublayer"), ("gradients", "parameters"), ("alone", "other sizes"),
+        ("by preimage", "way back"), ("bits per dimension", "natural"),
     ],
 )  # fmt: skip
 def test_a_word_of_the_screen_is_explained(word: str, told: str) -> None:
     ran = CliRunner().invoke(main, ["explain", word])
     assert ran.exit_code == 0
     heading, *meaning = ran.output.splitlines()
-    assert re.split(r" \d", word.lower())[0] in heading
+    assert re.split(r" \d", word.lower())[0].removesuffix("s") in heading
     assert told in " ".join(meaning)
+    (split, *_) = CliRunner().invoke(main, ["explain", "dequantization"]).output.split()
+    assert split == "kind"
 
 
 def test_a_page_is_an_object_for_programs() -> None:
@@ -330,3 +356,5 @@ def test_a_page_is_an_object_for_programs() -> None:
     )
     assert (page["code"], page["name"]) == ("LDJ101", "missing-dims-factor")
     assert {"what", "rule", "shows", "costs", "question"} <= set(page)
+    word = CliRunner().invoke(main, ["explain", "allowed", "--format", "json"]).output
+    assert "rounding" in " ".join(json.loads(word)["meanings"])

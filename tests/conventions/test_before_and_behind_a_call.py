@@ -119,7 +119,7 @@ def test_one_that_does_not_lead_back_all_the_same_is_wrong() -> None:
 def test_a_way_back_that_raises_says_what_it_was_not_given() -> None:
     report = ldjcheck.check(Untellable())
     assert report.status == "error"
-    assert "--direction forward" in str(report)
+    assert "direction='forward'" in str(report)
     assert "eps=None" in str(report)
 
 

@@ -244,7 +244,7 @@ def test_a_context_that_nothing_suggests_is_asked_for_by_its_name() -> None:
 
     report = ldjcheck.check(shifted, shape=(4,))
     assert report.status == "error"
-    assert any("--context helper=" in line for line in report.findings[0].evidence)
+    assert any("context={'helper': " in line for line in report.findings[0].evidence)
 
 
 def test_keyword_arguments_reach_every_call() -> None:

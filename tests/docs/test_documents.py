@@ -258,6 +258,18 @@ def with_conventions(text: str) -> str:
     return head + begins + rows + rest[rest.index("\n\n") :] if begins else text
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "docs/index.md", "docs/first-layer.md", "docs/getting-started.md"],
+)
+def test_who_installs_is_told_first_how_to_come_by_it(name: str) -> None:
+    first = FENCE.search((ROOT / name).read_text(encoding="utf-8"))
+    assert first is not None
+    clone, install = first[2].splitlines()
+    assert clone.startswith("git clone ADDRESS ldjcheck && cd ldjcheck")
+    assert install.startswith("pip install ")
+
+
 def test_the_command_line_page_lists_every_convention() -> None:
     page = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
     assert CALLED in page

@@ -205,10 +205,22 @@ def test_a_page_shows_a_student_the_own_code_and_at_last_the_line(level: str) ->
     assert "<script" not in page
 
 
+RUNS_BACK = """
+return [...document.querySelectorAll('pre span')].filter(line => {
+  const range = document.createRange();
+  range.selectNodeContents(line);
+  const lefts = [...range.getClientRects()].filter(r => r.width).map(r => r.left);
+  return Math.min(...lefts.slice(1)) < lefts[0] + 20;
+}).map(line => line.textContent);
+"""
+"""Names lines of code that go on below their own number."""
+
+
 @pytest.mark.slow
 def test_pages_of_a_class_are_read_on_every_screen(tmp_path: Path) -> None:
-    own = Written(name="Scale.ldj", file="f.py", line=5, text="\n".join("abc"), form="",
-                  last=7)  # fmt: skip
+    lines = "    def ldj(self, x):", "        return x.log().sum() + self.a_long_name"
+    own = Written(name="Scale.ldj", file="f.py", line=5, text="\n".join(lines), form="",
+                  last=6)  # fmt: skip
     names = ("InvertibleConvolution", "MaskedAutoregressive")
     asked = [replace(e, name=n) for e, n in zip(TWO.exercises, names, strict=True)]
     rubric = replace(TWO, exercises=tuple(asked), feedback="fix")
@@ -226,6 +238,7 @@ def test_pages_of_a_class_are_read_on_every_screen(tmp_path: Path) -> None:
             )
             assert (browser.overflow(), browser.clipped()) == (0, [])
             assert browser.astray() == []
+            assert browser.ask(RUNS_BACK) == []
             ratio, where = browser.ask(LOWEST)
             assert ratio >= 4.5, where
             assert browser.problems() == []

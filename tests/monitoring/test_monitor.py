@@ -25,6 +25,8 @@ from monitoring.flows import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ldjcheck.monitoring.listeners import Look
+
 
 def looks_at(
     flow: nn.Module, x: Tensor, **context: Any
@@ -304,6 +306,28 @@ def test_a_look_is_put_off_that_would_take_more_than_its_share(
     assert taken[0] == 10
     assert sum(spent[1:]) <= 0.01 * 2000
     assert len(taken) > 5
+
+
+@pytest.mark.parametrize(("timeout", "status"), [(10.0, "error"), (1e3, "pass")])
+def test_a_step_takes_no_longer_than_it_may(
+    timeout: float, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("ldjcheck.records.asked.thread_time", lambda: now[0])
+
+    class Slow(Coupling):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            now[0] += 1.0
+            return super().forward(x)
+
+    looks: list[Look] = []
+    look = ldjcheck.Monitor(
+        Slow(), every=1, on=looks.append, share=None, timeout=timeout
+    ).step(torch.randn(4, 6))
+    assert look is not None
+    assert look.status == status
+    assert now[0] <= timeout
+    assert [each.mode for each in looks] == ["train"]  # the other is not begun
 
 
 @pytest.mark.slow

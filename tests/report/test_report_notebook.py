@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import opened_browser
+from browser import NARROW, opened_browser
 from hypothesis import given, settings
 from report_runs import ERROR, FAIL, PASS, RESULT, UNPROVEN, run
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Reader(HTMLParser):
     """Collects tags and text, and sees whether tags are closed in order."""
 
-    VOID = frozenset({"br", "hr"})
+    VOID = frozenset({"br", "hr", "wbr"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ def test_nothing_runs_and_nothing_is_loaded(result: Result) -> None:
     reader = read(result)
     assert reader.tags <= {
         "div", "p", "strong", "code", "table", "thead", "tbody", "tr", "th",
-        "td", "details", "summary", "pre",
+        "td", "details", "summary", "pre", "wbr",
     }  # fmt: skip
     assert {name for name, _ in reader.attributes} <= {"style"}
 
@@ -133,7 +133,8 @@ def test_it_is_read_on_white_and_on_black(tmp_path: Path, *, dark: bool) -> None
     )
     page = tmp_path / "cell.html"
     page.write_text(
-        f'<!doctype html><meta charset="utf-8"><body style="{colours}; '
+        '<!doctype html><meta charset="utf-8"><meta name="viewport" '
+        f'content="width=device-width"><body style="{colours}; '
         f'font: 14px sans-serif; margin: 12px">{shown}',
         encoding="utf-8",
     )
@@ -141,7 +142,9 @@ def test_it_is_read_on_white_and_on_black(tmp_path: Path, *, dark: bool) -> None
         browser.open(page, width=900)
         browser.photograph(f"notebook-{'dark' if dark else 'light'}")
         assert browser.clipped() == []
-        browser.open(page, width=420)  # beside a table of contents, or on a telephone
+        browser.open(
+            page, width=NARROW
+        )  # beside a table of contents, or on a telephone
         browser.photograph(f"notebook-{'dark' if dark else 'light'}-narrow")
         assert browser.clipped() == []
         visible = browser.ask("return document.body.innerText")

@@ -128,7 +128,7 @@ def test_the_measured_factor_stands_beside_what_both_numbers_claim() -> None:
 
 def test_a_layer_of_more_dims_is_told_how_to_see_its_volume() -> None:
     words = " ".join(words_of(Report(run(FAIL)).plot()).split())
-    assert "The volume can be drawn of two dims: --shape 1,1,2" in words
+    assert "The volume can be drawn of two dims: shape 1,1,2" in words
 
 
 def test_the_small_entries_of_a_small_matrix_are_written_down() -> None:

@@ -59,7 +59,7 @@ def test_a_mistake_is_told_in_words_numbers_place_reason_fix_and_cost() -> None:
             all lines of sample 0                                     -55.3462  +27.8315
 
           forward, sample 0 of 3: difference +83.1777, allowed 3e-12
-          difference = (dims - 1) * log(self.quants), at dims 1, 4, 9 and 16
+          difference = (dims - 1) * log(self.quants), at dims 1, 4 and 16
           Largest deviation from that law: 7e-15.
           The same numbers also fit LDJ105.
 
@@ -203,6 +203,21 @@ def test_a_long_target_keeps_its_beginning_and_its_end() -> None:
     assert first.startswith("src/flows/nested/")
     assert "..." in first
     assert first.endswith("/deq.py:Dequantization(quants=8)   PASS  forward only")
+
+
+@pytest.mark.parametrize("folders", range(0, 36, 3))
+def test_of_a_long_target_no_identifier_is_cut(folders: int) -> None:
+    layers = ", ".join(["Coupling(a_network(4), mask)", "ActNorm(4)"] * 3)
+    source, expr = f"{'f' * folders}/flows.py", f"a_flow([{layers}]).parts[2]"
+    result = dataclasses.replace(PASS, target=f"{source}:{expr}", layer=expr)
+    whole, verdict = drawn(run(result)).strip().split("\n")[:2]
+
+    assert verdict.strip() == "PASS  forward only"
+    for told in (whole, drawn(run(result), QUIET).strip().split("  ")[0]):
+        assert told.startswith(f"{source}:a_flow")
+        shown = re.findall(r"\w+", told.removeprefix(source))
+        assert set(shown) <= set(re.findall(r"\w+", expr))
+    assert whole.endswith(".parts[2]")
 
 
 def test_the_skipped_are_listed_with_their_reasons() -> None:
@@ -408,9 +423,33 @@ def test_what_nobody_explains_is_said_to_be_open() -> None:
 
 
 def test_python_is_told_of_no_options() -> None:
-    text = drawn(dataclasses.replace(run(FAIL), command="ldjcheck.check"))
-    assert "--fix" not in text
-    assert " .details  " in text
+    late = dataclasses.replace(FAIL, not_done=("an edit that mends it",))
+    open_ = dataclasses.replace(UNPROVEN, findings=(), checks=(PASSED, CONTRACT))
+    warned = dataclasses.replace(PASS, findings=(MUTATED,) * 3)
+    for result in (late, open_, warned):
+        text = drawn(dataclasses.replace(run(result), command="ldjcheck.check"))
+        assert not re.findall(r"(?<!\S)--?[a-z][a-z-]*", text)
+        assert ".details" in text or result is open_
+
+
+def test_lines_of_python_stay_beside_edits_that_wrap() -> None:
+    long = " * a_name_of_some_length" * 3
+    assert DIMS_FACTOR.fix is not None
+    (edit,) = DIMS_FACTOR.fix.edits
+    edits = tuple(
+        dataclasses.replace(edit, line=41 + n, before="a = b", after=f"a = -b{long}")
+        for n in range(2)
+    )
+    fix = dataclasses.replace(DIMS_FACTOR.fix, edits=edits)
+    finding = dataclasses.replace(DIMS_FACTOR, fix=fix, evidence=("a reason",) * 5)
+    back = dataclasses.replace(finding, direction="inverse")
+    result = dataclasses.replace(FAIL, findings=(finding, back), again="check(a)")
+    text = drawn(run(result))
+
+    told = "from ldjcheck import check\nprint(check(a).sample('forward', 0))\n"
+    assert text.count("\n") - 1 <= 30
+    assert text.rsplit("\n", 3)[0].endswith(f"explain LDJ101\n{told}".rstrip())
+    assert "difference = (dims - 1) * log(self.quants), at dims 1, 4 and 16\n" in text
 
 
 def test_the_line_to_change_is_never_cut() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -125,7 +126,8 @@ def _check(
         silences=file.by_target,
         comments=True,
     )
-    waiting = sys.stderr if sys.stderr.isatty() and not settings["quiet"] else None
+    is_watched = sys.stderr.isatty() and not os.environ.get("CI")
+    waiting = sys.stderr if is_watched and not settings["quiet"] else None
     run = partial(
         run_session,
         targets,

@@ -35,7 +35,7 @@ _HARD_SPACE = "\N{NO-BREAK SPACE}"
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="How the page of a mistake is written.",
+    help="How the page is written.",
 )
 def explain(mistake: str | None, symptom: str | None, form: str) -> None:
     """Explain one mistake: the rule it breaks, how it shows, wrong and right code.
@@ -56,8 +56,9 @@ def explain(mistake: str | None, symptom: str | None, form: str) -> None:
     rule = rule_for(mistake)
     if rule is not None:
         click.echo(page_of(rule) if form == "text" else json_of(rule))
-    elif form == "text" and (meanings := meanings_of(mistake)):
-        click.echo("\n\n".join(meanings))
+    elif meanings := meanings_of(mistake):
+        plain = json.dumps({"word": mistake, "meanings": meanings}, indent=2)
+        click.echo("\n\n".join(meanings) if form == "text" else plain)
     else:
         raise click.UsageError(unknown_mistake(mistake))
 
@@ -77,11 +78,20 @@ def meanings_of(word: str) -> list[str]:
         r" \d[\d, ]*(and \d+)?"
     )  # of sizes, which are others each time
     asked = numbers.sub("", word.strip().lower())
-    return [
-        f"{heading}\n{_filled(' '.join(meaning.split()), '  ')}".replace("*", "")
+    named = [
+        (heading, meaning)
         for heading, meaning in entries
         if asked
         in [numbers.sub("", w.lower()) for w in re.findall(r"\*\*(.+?)\*\*", heading)]
+    ]
+    within = re.compile(rf"\b{re.escape(asked.removesuffix('s'))}\b", re.IGNORECASE)
+    emphasised = f"*{asked}*"
+    named = named or [
+        (h, m) for h, m in entries if asked and (within.search(h) or emphasised in m)
+    ]
+    return [
+        f"{heading}\n{_filled(' '.join(meaning.split()), '  ')}".replace("*", "")
+        for heading, meaning in named
     ]
 
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
+from textwrap import dedent
 from typing import Any, get_args
 
 from ldjcheck.grading.feedback import Form, Overview, feedback, on_exercise
@@ -75,7 +76,7 @@ def _code(
         at = function.file, function.cell, function.name
         own = [p.line for p in places if (p.file, p.cell, p.function) == at]
         if own:
-            rows = enumerate(function.text.splitlines(), function.line)
+            rows = enumerate(dedent(function.text).splitlines(), function.line)
             marked = own if depth >= len(get_args(Feedback)) - 1 else []
             yield function.file, [(n, text, n in marked) for n, text in rows]
 

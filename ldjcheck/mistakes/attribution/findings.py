@@ -293,10 +293,10 @@ def _evidence(
         if silent:
             alone = "; made for single numbers? --shape 1" if silent[0] == 1 else ""
             yield f"at dims {silent[0]} the mistake is invisible{alone}"
-        elif len(law.points) > 1:
-            yield f"the smallest size tried, dims {law.points[0].dims}, shows it"
         if diagnosis.constant:
             yield from _image_cost(law)
+        if not silent and len(law.points) > 1:
+            yield f"the smallest size tried, dims {law.points[0].dims}, shows it"
     if rule.why is not None:
         yield from rule.why(explanation, diagnosis)
     if explanation.sublayers:

@@ -8,7 +8,7 @@ from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import in_file, one_line, shorten_middle, wrap
-from ldjcheck.report.blocks.title import title
+from ldjcheck.report.blocks.title import head
 from ldjcheck.report.style import Style
 
 _MARGIN = "    "
@@ -16,7 +16,7 @@ _MARGIN = "    "
 
 def blocks(result: Result, derived: Derived, style: Style) -> list[Block]:
     """Return the title, the steps of each direction, what was in the way, and the edit."""
-    found: list[Block] = [[title(result, style)]]
+    found: list[Block] = [head(result, style)]
     stopped = {each.direction for each in derived.obstacles}
     is_flat = derived.applicability != "none" and "forward" not in stopped
     for direction in ("forward", "inverse"):

@@ -77,7 +77,6 @@ Block = list[str]  # lines that belong together; a blank line stands between blo
 
 _MARGIN = "    "
 _EVIDENCE_ROWS = 6
-_LEAST = 8  # columns of a name of which something can be told
 
 
 def message(finding: Finding, lead: str, style: Style) -> Block:
@@ -103,8 +102,9 @@ def arrow(location: Location, width: int) -> str:
     lead = "  --> "
     room = width - len(lead) - cells(where)
     left = room - cells(one_line(location.file))  # a path that is cut cannot be pasted
-    if location.function and left >= _LEAST:
-        where += shorten(f", in {one_line(location.function)}", left)
+    within = f", in {one_line(location.function)}" if location.function else ""
+    if cells(within) <= left:
+        where += within
         room = width - len(lead) - cells(where)
     return lead + shorten_middle(one_line(location.file), room) + where
 

@@ -10,7 +10,7 @@ from ldjcheck.report.blocks.finding import Block, again
 from ldjcheck.report.blocks.layout import one_line, shorten, wrap
 from ldjcheck.report.blocks.ledger import by_sublayer, ledger
 from ldjcheck.report.blocks.tables import check_rows, check_table, label, outcome_in
-from ldjcheck.report.blocks.title import left_out, title
+from ldjcheck.report.blocks.title import head
 from ldjcheck.report.style import Style
 
 
@@ -20,7 +20,7 @@ def blocks(result: Result, style: Style) -> list[Block]:
     # A broken contract has no numbers: its finding says all there is to say.
     wrong = [c for c in result.checks if c.status == "fail" and c.name != "contract"]
     tables = _assign(wrong, main)
-    blocks: list[Block] = [[title(result, style), *left_out(result, style)]]
+    blocks: list[Block] = [head(result, style)]
     drawn: set[Direction] = set()
     for number, finding in enumerate(main):
         direction = f" {finding.direction}" if finding.direction else ""

@@ -180,12 +180,26 @@ def split(text: str, width: int) -> tuple[str, str]:
 
 
 def shorten_target(name: str, width: int) -> str:
-    """Return a target, shortened in its expression: a path that is cut cannot be pasted."""
+    """Return a target, shortened in its expression: a path that is cut cannot be pasted.
+
+    No identifier is cut in the middle, and the first one stays where it can.
+    """
     source, colon, rest = name.partition(":")
-    kept = width - cells(source + colon)
-    if colon and kept >= _LEAST:
-        return source + colon + shorten_middle(rest, kept)
-    return shorten_middle(name, width)
+    kept = width - cells(source + colon) - len(ELLIPSIS)
+    if cells(name) <= width or not colon or kept < _LEAST:
+        return shorten_middle(name, width)
+    first = cells(re.split(r"\W", rest)[0])
+    start = _whole(rest, max(kept // 2, min(first, kept)))
+    end = _whole(rest[::-1], kept - cells(start))[::-1]
+    start = _whole(rest, kept - cells(end))
+    return source + colon + start + ELLIPSIS + end
+
+
+def _whole(text: str, width: int) -> str:
+    """Return the longest start of at most `width` columns that cuts no identifier."""
+    start = split(text, width)[0]
+    goes_on = re.match(r"\w", text[len(start) :])
+    return re.sub(r"\w+$", "", start) if goes_on else start
 
 
 def around_marks(line: str, marks: str, width: int) -> tuple[str, ...]:

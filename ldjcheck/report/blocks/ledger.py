@@ -116,7 +116,7 @@ def by_sublayer(
         drawn.append(f"{_MARGIN}{cut}  {tail}".rstrip())
     if len(shown) < len(lines):
         count = figures.plural(len(lines) - len(shown), "more sublayer")
-        drawn.append(f"{_MARGIN}... {count} in order (-v shows all)")
+        drawn.append(f"{_MARGIN}... {count} in order ({style.more} shows all)")
     return drawn
 
 

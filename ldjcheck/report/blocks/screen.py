@@ -17,11 +17,11 @@ from ldjcheck.report.blocks.finding import Block, again
 from ldjcheck.report.blocks.layout import cells, in_file, one_line, pad, shorten, wrap
 from ldjcheck.report.blocks.ledger import by_sublayer, excerpt
 from ldjcheck.report.blocks.tables import compared_on, label, outcome, outcome_in
-from ldjcheck.report.blocks.title import Mistake, left_out, title, told_once
+from ldjcheck.report.blocks.title import Mistake, head, told_once
 from ldjcheck.report.style import Style
 
 _GIVEN = (
-    "shown", "numbers", "weights", "inputs", "drawn", "start", "estimator",
+    "shown", "numbers", "weights", "inputs", "made up", "drawn", "start", "estimator",
     "approximation forward", "approximation inverse", "residual forward",
     "residual inverse",
 )  # fmt: skip
@@ -57,15 +57,12 @@ _ROOMS = (
     _Room(2, 1, 4, 0, 1, 0, 0, parts=2, also=1),
 )
 """From what is shown where there is room for it to the least that is."""
-_BESIDE_PYTHON = 5
+_BESIDE_PYTHON = 6
 """In how many of them the lines of Python are tried: they give up some reasons, not all."""
 
 
-def blocks(result: Result, style: Style, *, is_typed: bool) -> list[Block]:
-    """Return the blocks of lines of one layer, as much of each as fits the screen.
-
-    `is_typed` says that the reader can type options: `-v`, `--fix`.
-    """
+def blocks(result: Result, style: Style) -> list[Block]:
+    """Return the blocks of lines of one layer, as much of each as fits the screen."""
     most = ROWS_OF_A_PASS if result.status == "pass" else ROWS
     drawn: list[Block] = []
     last = again(result, style.width)
@@ -74,9 +71,12 @@ def blocks(result: Result, style: Style, *, is_typed: bool) -> list[Block]:
         if result.status == "pass":
             drawn = _passed(result, room, style)
         else:
-            drawn = _wrong(result, room, style, is_typed)
+            drawn = _wrong(result, room, style)
         drawn = [block for block in (*drawn, end) if block]
-        if sum(map(len, drawn)) + len(drawn) - 1 <= most:
+        rows = sum(map(len, drawn)) + len(drawn) - 1
+        if rows == most + 1 and end:  # no blank line above them
+            return [*drawn[:-2], [*drawn[-2], *end]]
+        if rows <= most:
             return drawn
     lines = [line for block in drawn for line in (*block, "")][:-1]
     return [_cut(lines, most, style)]
@@ -92,7 +92,7 @@ def _passed(result: Result, room: _Room, style: Style) -> list[Block]:
         lines += _numbers(check, style) if check.status == "fail" else []
     lines += _also(result, room, style)
     lines += _remarks(result, room, style)
-    return [[title(result, style), *left_out(result, style)], lines]
+    return [head(result, style), lines]
 
 
 def _compared(result: Result, style: Style) -> Block:
@@ -188,7 +188,7 @@ def _remarks(result: Result, room: _Room, style: Style) -> Block:
         found = [f for f in result.findings if f.severity == severity]
         if not rows and len(found) > 1:
             codes = ", ".join(dict.fromkeys(f"{f.code} {f.name}" for f in found))
-            text = f"{severity}s, -v tells them: {one_line(codes)}"
+            text = f"{severity}s, {style.more} tells them: {one_line(codes)}"
             lines.append(shorten(f"  {text}", style.width))
             continue
         for finding in found:
@@ -200,21 +200,21 @@ def _remarks(result: Result, room: _Room, style: Style) -> Block:
 # --- anything else --------------------------------------------------------------------
 
 
-def _wrong(result: Result, room: _Room, style: Style, is_typed: bool) -> list[Block]:
+def _wrong(result: Result, room: _Room, style: Style) -> list[Block]:
     mistakes = told_once(result.findings)
-    head = [title(result, style), *left_out(result, style)]
+    above = head(result, style)
     if "explained at" in result.inferred:
         told = f"Explained at {one_line(result.inferred['explained at'])}."
-        head += wrap(told, style.width, "  ", "    ", rows=2)
-    drawn: list[Block] = [head]
+        above += wrap(told, style.width, "  ", "    ", rows=2)
+    drawn: list[Block] = [above]
     if not mistakes:
         drawn += _nameless(result, style)
     for mistake in mistakes[:1]:
-        drawn += _first(result, mistake, room, style, is_typed)
+        drawn += _first(result, mistake, room, style)
     drawn += [_further(mistake, room, style) for mistake in mistakes[1:]]
     rest = [*_also(result, room, style), *_remarks(result, room, style)]
     rest += about.ignored(result, style, room.warnings or 1)
-    drawn += [rest, _closing(mistakes, style, is_typed)]
+    drawn += [rest, _closing(mistakes, style)]
     return drawn
 
 
@@ -238,16 +238,18 @@ def _nameless(result: Result, style: Style) -> list[Block]:
             text = f"{one_line(what)}: {one_line(why)}"
             lines += wrap(text, style.width, "  ", "    ", rows=3)
     if result.status == "unproven":
-        way = "try another --shape or --domain, where its sizes and inputs are meant"
+        which = "--shape or --domain" if style.is_typed else "shape= or domain="
+        way = f"try another {which}, where its sizes and inputs are meant"
         lines += wrap(way, style.width, "  ", "    ")
         if any(check.direction != "forward" for check in off):
-            way = "--direction forward leaves the way back out of the check"
+            way = "--direction forward" if style.is_typed else "direction='forward'"
+            way += " leaves the way back out of the check"
             lines += wrap(way, style.width, "  ", "    ")
     return [lines, [row for check in off for row in _numbers(check, style)]]
 
 
 def _first(
-    result: Result, mistake: Mistake, room: _Room, style: Style, is_typed: bool
+    result: Result, mistake: Mistake, room: _Room, style: Style
 ) -> Iterator[Block]:
     """Yield the most important mistake: what, where, why, and how it is mended."""
     finding = mistake.finding
@@ -263,7 +265,7 @@ def _first(
         yield _cut(by_sublayer(parts, style, room.parts), room.parts, style)
     yield _why(mistake, check, where.has_total, room, style)
     if (fix := mistake.finding.fix) is not None and mistake.edits:
-        yield _fix(mistake, fix, room, style, is_typed)
+        yield _fix(mistake, fix, room, style)
 
 
 def _check_of(finding: Finding, result: Result) -> Check | None:
@@ -313,9 +315,10 @@ def _of_echo(finding: Finding, echo: Finding) -> str:
 
 
 def _law(law: Law, style: Style) -> Block:
-    """Return the formula of the difference, and the numbers of dims it was seen at."""
+    """Return the formula of the difference, and some numbers of dims it was seen at."""
     text = f"difference = {one_line(law.expression)}"
     dims = [str(point.dims) for point in law.points]
+    dims = [*dims[:2], *dims[2:][-1:]]
     if dims:
         listed = ", ".join(dims[:-1]) + " and " * (len(dims) > 1) + dims[-1]
         text += f", at dims {listed}"
@@ -347,12 +350,10 @@ def _numbers(check: Check, style: Style, *, is_short: bool = False) -> Block:
     return [shorten(left, style.width), shorten(f"    {pair}", style.width)]
 
 
-def _fix(
-    mistake: Mistake, fix: Fix, room: _Room, style: Style, is_typed: bool
-) -> Block:
+def _fix(mistake: Mistake, fix: Fix, room: _Room, style: Style) -> Block:
     """Return the edits of all of a mistake, and how to have them written."""
     left, right = f"  {about.fix_title(fix)}", ""
-    if fix.applicability == "verified" and is_typed:
+    if fix.applicability == "verified" and style.is_typed:
         right = "write it with --fix"
     here = mistake.finding.location
     lines = about.edits(mistake.edits, here, style)
@@ -375,9 +376,9 @@ def _further(mistake: Mistake, room: _Room, style: Style) -> Block:
     return _cut(lines, room.others, style)
 
 
-def _closing(mistakes: Sequence[Mistake], style: Style, is_typed: bool) -> Block:
+def _closing(mistakes: Sequence[Mistake], style: Style) -> Block:
     """Return what to type to read on."""
-    left = "  all that was compared and inferred: " + ("-v" if is_typed else ".details")
+    left = f"  all that was compared and inferred: {style.more}"
     if not mistakes or mistakes[0].finding.code.startswith("LDJ0"):
         return []
     right = f"ldjcheck explain {mistakes[0].finding.code}"
@@ -390,7 +391,7 @@ def _cut(lines: Block, rows: int, style: Style) -> Block:
         return lines
     kept = max(rows - 1, 0)
     count = figures.plural(len(lines) - kept, "more line")
-    return [*lines[:kept], shorten(f"    ... {count}: -v", style.width)]
+    return [*lines[:kept], shorten(f"    ... {count}: {style.more}", style.width)]
 
 
 def _aside(left: str, right: str, width: int) -> str:

@@ -122,18 +122,31 @@ _GRAVE = ("error", "unproven")
 
 def title(result: Result, style: Style) -> str:
     """Return the target on the left; status, mistake and what is open on the right."""
+    name, room, verdict = _sides(result, style)
+    return f"{pad(shorten_target(name, room), room)}  {verdict}"
+
+
+def head(result: Result, style: Style) -> Block:
+    """Return the title, in two rows where the target takes one, and what was left out."""
+    name, room, verdict = _sides(result, style)
+    rows = [title(result, style)]
+    if cells(name) > room:
+        rows = [shorten_target(name, style.width), f"{pad('', room)}  {verdict}"]
+    return [*rows, *left_out(result, style)]
+
+
+def _sides(result: Result, style: Style) -> tuple[str, int, str]:
+    """Return the whole target, the room that is left for it, and the painted verdict."""
     name, layer = one_line(result.target), one_line(result.layer or "")
     if layer.partition("(")[0] not in name:
         name = f"{name}  {layer}"
     verdict, color = _verdict(result, cells(name), style), COLORS[result.status]
     if result.derived is not None:
         verdict, color = _DERIVED[result.derived.applicability]
-    room = style.width - cells(verdict) - 2
-    left, shown = pad(shorten_target(name, room), room), that_decides(result)
-    painted = style.paint(verdict, color, bold=True)
+    painted, shown = style.paint(verdict, color, bold=True), that_decides(result)
     if shown is not None:
         painted = style.link(painted, shown.code)
-    return f"{left}  {painted}"
+    return name, style.width - cells(verdict) - 2, painted
 
 
 def left_out(result: Result, style: Style) -> Block:
@@ -141,7 +154,8 @@ def left_out(result: Result, style: Style) -> Block:
     if not result.not_done:
         return []
     what = ", ".join(map(one_line, result.not_done))
-    text = f"Time did not allow: {what}. --timeout gives it more."
+    way = "--timeout" if style.is_typed else "timeout="
+    text = f"Time did not allow: {what}. {way} gives it more."
     return wrap(text, style.width, "  ", "    ", rows=2)
 
 

@@ -231,13 +231,20 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["spoken"] = spoken
+    environment.filters |= {"spoken": spoken, "code": _code}
     return environment.get_template(name)
 
 
 def source_of(name: str) -> str:
     """Return the text of a file that stands beside this module."""
     return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _code(text: str) -> Markup:
+    """Return a line, escaped, that may go on below at a sign: no name is broken for it."""
+    return Markup(
+        re.sub(r"(?<!\d)(?=\.)|(?<=[(\[,])(?![)\]])", "<wbr>", str(escape(text)))
+    )
 
 
 def spoken(text: str) -> Markup:

@@ -187,6 +187,4 @@ def no_volume_note(contents: Contents) -> str | None:
     if contents.grid is not None or not shape or contents.check.dims == PLANE:
         return None
     sizes = ",".join(["1"] * (len(shape) - 1) + [str(PLANE)])
-    return (
-        f"The volume can be drawn of two dims: --shape {sizes}, if the layer takes it."
-    )
+    return f"The volume can be drawn of two dims: shape {sizes}, if the layer takes it."

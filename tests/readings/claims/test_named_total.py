@@ -35,9 +35,9 @@ def test_one_that_adds_to_it_is_told_both_ways() -> None:
     assert report.findings[0].code == "LDJ405"
     assert report.findings[0].evidence == (
         "fail as a log-density, which is reduced by the ldj:",
-        "  --convention accumulator",
+        "  convention='accumulator'",
         "pass as a total, which the ldj is added to:",
-        "  --convention 'f(z, ldj, reverse) -> z, ldj'",
+        "  convention='f(z, ldj, reverse) -> z, ldj'",
     )
     readings = report.to_dict()["results"][0]["readings"]
     assert [read["status"] for read in readings] == ["fail", "pass"]

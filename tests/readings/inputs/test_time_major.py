@@ -93,7 +93,7 @@ def test_one_that_adds_up_either_axis_is_told_both_ways(seed: int) -> None:
     assert [f.code for f in report.findings] == ["LDJ405"]
     assert report.findings[0].evidence == (
         "fail as one number of all samples, with the batch first:",
-        "  --shape 3",
+        "  shape=3",
         "pass as one of each sample, with the batch second, (time, batch, channels):",
         "  adapter=, which exchanges the first two axes",
     )

@@ -61,7 +61,7 @@ def test_a_map_of_vectors_may_be_one_of_several_places(seed: int) -> None:
     assert report.status == "unproven"
     assert report.findings[0].evidence[0] == (
         "wrong for events (3,), right for events (6, 3): say which are meant, "
-        "--shape 3 or --shape 6,3"
+        "shape=3 or shape=(6, 3)"
     )
     assert ldjcheck.check(Similarity(), shape=(6, 3), seed=seed).status == "pass"
 
