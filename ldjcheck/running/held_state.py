@@ -46,8 +46,8 @@ class Axes(NamedTuple):
 
     def count(self, shape: Shape) -> int:
         """Return how many entries these are."""
-        first, *others = shape[self.start : self.stop]
-        return (first - self.fewer) * prod(others)
+        sizes = shape[self.start : self.stop]
+        return prod(sizes) - self.fewer * prod(sizes[1:])
 
 
 def hold(layer: Any, values: Mapping[Counted, int]) -> None:
