@@ -65,10 +65,11 @@ def written_out(
     is_loss: bool,
     results: Sequence[Tensor] = (),
     pairs: Sequence[tuple[Tensor, Tensor]] = (),
-) -> tuple[list[Tensor], Tensor, tuple[BaseMass, ...]] | None:
+) -> tuple[list[Tensor], Tensor, tuple[BaseMass, ...], bool] | None:
     """Return the parts of z and their log-density, `(batch,)`, that a density is made of.
 
-    And those of the parts that the model returns whose density does not integrate to 1.
+    And those of the parts that the model returns whose density does not integrate to 1, and
+    whether one of the others was made to.
 
     They have the `lacking` entries of each sample, or fewer where no more are found; None
     where none are. `known` are log-densities that are accounted for, and `factor` is what
@@ -98,6 +99,7 @@ def written_out(
     if not bases or not all(node in live for node in wanted):
         return None
     total, held = torch.zeros(len(x), dtype=torch.float64), list[BaseMass]()
+    made_up = False
     for base in bases:
         terms = sum_.of(set(base.terms), lambda end: live.get(end, end.value))
         total = total + (terms if base.times == 1.0 else terms / base.times)
@@ -107,8 +109,8 @@ def written_out(
         may_lack = base.times == 1.0 or base.lacks
         if base.excess is None or (is_loss and may_lack and _is_usual(base)):
             continue
-        total = total - base.excess
-    return [live[base.z] for base in bases], total, tuple(held)
+        total, made_up = total - base.excess, True
+    return [live[base.z] for base in bases], total, tuple(held), made_up
 
 
 def _without_mass(base: Base, excess: Tensor) -> BaseMass:

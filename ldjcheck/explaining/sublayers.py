@@ -134,14 +134,20 @@ def _by_sublayers(
         diagnosis,
         mistakes=_mistakes(flow, diagnosis, seen, blamed),
         sublayers=sublayer_lines(seen[0], diagnosis.direction, blamed),
-        known_right=tuple(_code_known_right(seen[0].parts, blamed)),
+        known_right=tuple(_code_known_right(flow, seen[0].parts, blamed)),
     )
 
 
-def _code_known_right(parts: Sequence[Part], blamed: Blamed) -> Iterator[CodeType]:
-    """Yield the methods of sublayers that are right wherever the flow calls them."""
+def _code_known_right(
+    flow: _Flow, parts: Sequence[Part], blamed: Blamed
+) -> Iterator[CodeType]:
+    """Yield the methods of sublayers that are right wherever the flow calls them.
+
+    Of a model whose density is asked, the call is a part: its other methods are asked too.
+    """
     right = {type(parts[i].owner) for i in blamed.right}
     others = {type(p.owner) for i, p in enumerate(parts) if i not in blamed.right}
+    others.add(type(getattr(flow.layer.obj, "__self__", flow.layer.obj)))
     for kind in right - others:
         yield from (m.__code__ for m in vars(kind).values() if inspect.isfunction(m))
 

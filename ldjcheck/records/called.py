@@ -158,6 +158,7 @@ class Returned:
     left_at: Location | None = None  # where, of what has no density
     taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
     bases: tuple[BaseMass, ...] = ()  # that the model asks, and that are no density
+    made_up: bool = False  # what was taken off was first made to integrate to 1
     # Contexts that came back, by argument: the way back wants these, not those given.
     handed_on: Mapping[str, Tensor] = field(default_factory=dict)
 

@@ -129,6 +129,7 @@ class Diagnosis:
     suspect: Location | None = None
     reduced: Location | None = None  # where the ldj is summed, or should be
     last: Location | None = None  # the last statement that touches the ldj
+    base: Location | None = None  # where the log-density of the output is summed
     ledger: tuple[LedgerLine, ...] = ()
     ledger_dropped: str | None = None  # why there is no ledger
     constant: bool = False  # the difference is the same for every sample

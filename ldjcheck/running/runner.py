@@ -61,6 +61,7 @@ class Outcome:
     left_at: Location | None = None  # where, of what has no density
     bases: tuple[BaseMass, ...] = ()  # that a model asks, and that are no density
     taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
+    made_up: bool = False  # which was first made to integrate to 1
     single: bool = False  # a number that float32 has rounded entered the call
     coarse: str | None = None  # the least precision below float32's that it computed in
     x_change: float = 0.0  # how far the call moved its own input
@@ -166,6 +167,7 @@ class Runner:
             left_at=returned.left_at,
             bases=returned.bases,
             taken=None if returned.taken is None else placed(returned.taken, CPU),
+            made_up=returned.made_up,
             single=self.promote and (guard.single or is_single(returned.ldj)),
             coarse=guard.coarse,
         )

@@ -421,7 +421,7 @@ def less_base(
         if memory is None or not memory.leaving:
             raise NoBaseError(_UNSEEN)
         return alone
-    answers = [a.answer for a in asked]
+    answers, made_up = [a.answer for a in asked], False
     if memory is not None and lacking > 0 and not is_of_all:
         beside = answers, lacking, _factor(x, unit), memory
         returned = [(z, d) for z, d in heard.returned + heard.own if _is_pair(z, d, x)]
@@ -430,7 +430,7 @@ def less_base(
             pairs=returned,
         )  # fmt: skip
         if found is not None:
-            held += found[2]
+            held, made_up = held + found[2], found[3]
         usual = found or _of_what_is_returned(heard, density, base, x, parts)
         if usual is not None:
             parts, base = [*parts, *usual[0]], base + usual[1]
@@ -451,8 +451,9 @@ def less_base(
     if unit == "-nats":  # to be minimised: it may be that of a dim, on average
         density = _of_all_dims(heard, density, base, y)
     return Returned(
-        y=y, ldj=density - base, taken=base, left=left, left_at=place, bases=held
-    )
+        y=y, ldj=density - base, taken=base, left=left, left_at=place, bases=held,
+        made_up=made_up,
+    )  # fmt: skip
 
 
 def _where_there_is_any(

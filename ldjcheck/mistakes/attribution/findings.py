@@ -159,7 +159,8 @@ def _named(
         verdicts = [v for v in comparison.verdicts if v.direction == at.direction]
         if comparison.measurement.calls.convention == "model":
             for off, dims in itertools.chain(*map(_offsets, verdicts)):
-                return missing_term.of_a_base(unnamed, off, dims)
+                at_base = replace(unnamed, location=diagnosis.base)
+                return missing_term.of_a_base(at_base, off, dims)
         nearly = (said for verdict in verdicts for said in _nearly(verdict))
         return replace(unnamed, evidence=(*unnamed.evidence, *nearly))
     best, rule = claims[0]

@@ -25,7 +25,12 @@ from ldjcheck.mistakes.engine.ledger import (
     wrong_calls,
 )
 from ldjcheck.mistakes.engine.pairing import Amounts, left_over, suspect_of
-from ldjcheck.mistakes.engine.places import last_statement, reducing_statement, spans_of
+from ldjcheck.mistakes.engine.places import (
+    base_statement,
+    last_statement,
+    reducing_statement,
+    spans_of,
+)
 from ldjcheck.mistakes.engine.repairs import repaired_within
 from ldjcheck.records import Deadline, Diagnosis, Explanation, LedgerLine, Span
 from ldjcheck.tape import Trace, location_of
@@ -116,6 +121,7 @@ def diagnose_traces(
         suspect=suspect_of(case, adds_up=fault is None),
         reduced=location_of(reducing_statement(first)),
         last=last,
+        base=location_of(base_statement(first)),
         ledger=lines,
         ledger_dropped=dropped,
         constant=is_constant(gaps),

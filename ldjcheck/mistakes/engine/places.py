@@ -411,6 +411,16 @@ def ldj_statement(trace: Trace) -> Place | None:
     return returned_name(trace)
 
 
+def base_statement(trace: Trace) -> Place | None:
+    """Return where a model reduces last, for each sample: that is the log-density of z."""
+    reduced = (
+        node.place
+        for node in reversed(trace.own)
+        if node.name in ops.REDUCE and node.value.shape[:1] == (trace.batch,)
+    )
+    return next((place for place in reduced if place is not None), None)
+
+
 def last_statement(trace: Trace) -> Place | None:
     """Return the last statement that touches the ldj."""
     node = _written(trace)

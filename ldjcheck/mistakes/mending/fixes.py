@@ -21,6 +21,7 @@ from ldjcheck.mistakes.mending.rerun import BOTH_WAYS, Rehearsal
 from ldjcheck.mistakes.mending.search import (
     Found,
     Question,
+    claims_on,
     is_contested,
     solutions,
 )
@@ -103,7 +104,10 @@ def _named(live: Live, question: Question, found: Found) -> Finding:
         told = replace(question.explanations[0], multiplier=change.multiplier)
         return _renamed(finding, wrong_dims_factor.RULE, told)
     is_regional = any(map(kinds.REGION.holds, question.explanations[:1]))
-    is_named = finding.code not in _UNNAMED and not is_regional
+    is_of_mass = finding.code == missing_term.RULE.code and not any(
+        map(claims_on, question.explanations)
+    )  # of a base: by what it integrates to, and by no term
+    is_named = finding.code not in _UNNAMED and not (is_regional or is_of_mass)
     if is_named or more or not (change.meant or change.lacked):
         return finding
     if change.lacked is not None:

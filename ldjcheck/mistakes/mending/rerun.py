@@ -54,6 +54,7 @@ class _Scene:
     y: Tensor
     operations: int  # of the call as it was measured
     taken: Tensor | None  # log-densities of what left, which its splits say, `(batch,)`
+    made_up: bool  # these were first made to integrate to 1, and are whatever is edited
 
     @property
     def patience(self) -> int:
@@ -131,8 +132,9 @@ class Rehearsal:
         if y.shape != side.y.shape or not same(y, side.y):
             return None  # it cannot be run again as it was measured
         return _Scene(
-            runner, side, exact, allowed, y, outcome.operations, outcome.taken
-        )
+            runner, side, exact, allowed, y, outcome.operations, outcome.taken,
+            outcome.made_up,
+        )  # fmt: skip
 
     def agrees(self) -> bool:
         """Return whether reported is exact now, and the map what it was, everywhere."""
@@ -166,7 +168,7 @@ class Rehearsal:
             return None
         if outcome.y.shape != scene.y.shape or not same(outcome.y, scene.y):
             return None
-        if not _is_taken_alike(outcome.taken, scene.taken):
+        if not (scene.made_up or _is_taken_alike(outcome.taken, scene.taken)):
             return None  # it is not known whether another log-density is the right one
         return outcome.reported.detach().double().cpu()
 
