@@ -121,17 +121,14 @@ def _without_mass(base: Base, excess: Tensor) -> BaseMass:
     return BaseMass(name, location_of(place), base.dims, excess)
 
 
-def densities_in(
-    total: Node, source: Node, batch: int, factor: float = 1.0
-) -> Iterator[Tensor]:
+def densities_in(total: Node, source: Node, batch: int) -> Iterator[Tensor]:
     """Yield the log-densities, `(batch,)`, that a value adds up, as they stand in it.
 
     Each is of a value that is made of `source`, and of mass 1 whatever else enters it; or
-    of another finite mass, as one is that was written wrong, with a constant or two. They
-    are added up `factor` times.
+    of another finite mass, as one is that was written wrong, with a constant or two.
     """
     with torch.no_grad(), torch._C.DisableTorchFunction():
-        sum_ = DensityTerms(total, source, (), factor, batch)
+        sum_ = DensityTerms(total, source, (), 1.0, batch)
         for z in sum_.candidates:
             base = _tried(_normalised, sum_, z)
             if base is not None:

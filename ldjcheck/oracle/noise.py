@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.densities.written import densities_in
 from ldjcheck.numerics.tolerance import round_trip_allowed
 from ldjcheck.records import Direction, Side
 from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Outcome, Runner
-from ldjcheck.tape import ancestors
+from ldjcheck.tape import Node, ancestors
 from ldjcheck.tape.recorder import Recorder
 
 
@@ -46,7 +45,7 @@ def flattest(jacobians: Tensor) -> float:
 _RARELY = 0.25  # the share of entries at which learned noise may be off by one cell
 _BEYOND = 0.25  # learned noise that is stretched a little leaves by less
 _LINEAR = 1e-6  # how well u = c * draw + b must fit
-_COUNTED = 1e-4  # how well its own density must explain the ldj; the rest is judged
+COUNTED = 1e-4  # how well its own density must explain the ldj; the rest is judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +116,7 @@ def density_of(noise: Tensor, gap: Tensor) -> Tensor | None:
     """
     for density in densities_of(noise):
         off = (gap + density.sum(1)).abs()
-        counted = bool((off <= _COUNTED * (1 + gap.abs())).all())
+        counted = bool((off <= COUNTED * (1 + gap.abs())).all())
         if counted and bool((gap.abs() > off).all()):
             return density
     return None
@@ -135,31 +134,48 @@ def densities_of(noise: Tensor) -> list[Tensor]:
 
 
 @on_failure(False)
-def is_written(density: Tensor, runner: Runner, side: Side) -> bool:
-    """Return whether a report is made of the log-density of its noise.
+def is_written(noise: Tensor, runner: Runner, side: Side) -> bool:
+    """Return whether a report is made of the log-density of its noise, right or wrong.
 
-    Or of that of what was made of the noise. It may be off for any other reason, or count
-    that with the wrong sign.
+    Or of that of what was made of the noise by a scale and a shift: of another draw, such a
+    value changes by as much as the noise's own log-density does.
     """
-    frozen = Frozen(list(side.said.given))
-    runner.run(side.direction, side.x, frozen)  # then it is known what is noise
-    recorder = Recorder(frozen.draws)
-    outcome = runner.run(side.direction, side.x, frozen, Manner(recorder=recorder))
-    total, batch = recorder.find(outcome.raw), len(side.x)
-    if total is None:
+    drawn = Frozen(list(side.said.given))
+    runner.run(side.direction, side.x, drawn)
+    generator = torch.Generator().manual_seed(runner.seed)
+    again = torch.randn(noise.shape, generator=generator, dtype=noise.dtype)
+    others = [again.to(d) if _is(d, noise) else d for d in drawn.draws]
+    (first, total), (second, _) = (
+        _heard(runner, side, draws) for draws in (drawn.draws, others)
+    )
+    if total is None or len(first.nodes) != len(second.nodes):
         return False
+    known = [densities_of(each)[0].sum(1) for each in (noise, again)]
+    batch = len(side.x)
     for node in ancestors(total):
         if node.value.shape[:1] == (batch,):
-            off = node.value.double().cpu().reshape(batch, -1).sum(1) - density.sum(1)
-            if bool((off.abs() <= _COUNTED).all()):
+            values = node.value, second.nodes[node.index].value
+            left = [
+                v.double().cpu().reshape(batch, -1).sum(1) - density
+                for v, density in zip(values, known, strict=True)
+            ]
+            if bool(((left[0] - left[1]).abs() <= COUNTED).all()):
                 return True
-    drawn = [node for node in recorder.nodes if node.random]
-    return any(
-        True
-        for source in drawn
-        for factor in (1.0, -1.0)
-        for _ in densities_in(total, source, batch, factor)
-    )
+    return False
+
+
+def _is(draw: Tensor, noise: Tensor) -> bool:
+    return draw.shape == noise.shape and torch.equal(draw.to(noise), noise)
+
+
+def _heard(
+    runner: Runner, side: Side, draws: Sequence[Tensor]
+) -> tuple[Recorder, Node | None]:
+    """Return the tape of a call with these draws, and what is reported on it."""
+    frozen = Frozen(list(draws))
+    recorder = Recorder(frozen.draws)
+    outcome = runner.run(side.direction, side.x, frozen, Manner(recorder=recorder))
+    return recorder, recorder.find(outcome.raw)
 
 
 def _shift(u: Tensor, draws: Sequence[Tensor]) -> float | None:

@@ -19,6 +19,7 @@ from ldjcheck.targets.sources import (
     likely_layers,
     respelled,
 )
+from ldjcheck.targets.sources.file import Absent
 from ldjcheck.targets.user_errors import shown_path, users_fault
 from ldjcheck.tracebacks import split_cell
 
@@ -184,19 +185,23 @@ def evaluate(expr: str, source: Source) -> Any:
     """Return the value of `expr` in the source's namespace; it is run exactly once.
 
     Raises:
-        CannotCheckError: LDJ002, for a name or attribute that the expression asks for
-            and that does not exist, or an expression that cannot be read; LDJ003, for
-            a call in it that lacks arguments; LDJ005, for whatever the user's code
-            raises; LDJ007, when memory runs out.
+        CannotCheckError: LDJ001, for a name of a module that is not installed; LDJ002,
+            for a name or attribute that does not exist, or an expression that cannot be
+            read; LDJ003, for a call in it that lacks arguments; LDJ005, for whatever the
+            user's code raises; LDJ007, when memory runs out.
     """
     tree = parsed(expr, source)
     with users_fault("LDJ005", f"Evaluating {expr}"):
         try:
-            return eval(compile(tree, _EXPRESSION, "eval"), source.namespace)
+            value = eval(compile(tree, _EXPRESSION, "eval"), source.namespace)
         except (NameError, AttributeError, TypeError) as error:
             if diagnosis := _diagnosis(error, tree, source):
                 raise diagnosis from None
             raise
+    if isinstance(value, Absent):
+        with users_fault("LDJ001", f"Importing {source.name}"):
+            value()
+    return value
 
 
 def _diagnosis(

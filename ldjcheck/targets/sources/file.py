@@ -138,10 +138,10 @@ class _AbsentModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Absent(f"{self.__name__}.{name}")
+        return Absent(f"{self.__name__}.{name}")
 
 
-class _Absent:
+class Absent:
     """A name of a module that is not installed."""
 
     def __init__(self, name: str) -> None:
