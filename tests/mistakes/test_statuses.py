@@ -240,7 +240,7 @@ def test_as_is_it_is_unproven_and_never_a_pass() -> None:
     assert report.status == "unproven"
     assert exit_code(report) == 3
     assert codes(report) == [("LDJ401", None)]
-    assert "--params as-is" in " ".join(report.findings[0].evidence)
+    assert "params='as-is'" in " ".join(report.findings[0].evidence)
 
 
 def same(x: Tensor) -> Pair:

@@ -121,7 +121,7 @@ def test_a_tensor_that_was_made_up_is_named() -> None:
     finding = ldjcheck.check(NeverMoves()).findings[0]
     assert finding.code == "LDJ401"
     assert "`mask`" in finding.message
-    assert "--kwarg mask=" in " ".join(finding.evidence)
+    assert "kwarg={'mask': EXPR}" in " ".join(finding.evidence)
 
 
 class Frozen(nn.Module):

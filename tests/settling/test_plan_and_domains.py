@@ -221,7 +221,7 @@ def test_no_shape_that_works_is_said_with_what_was_tried() -> None:
     finding = ldjcheck.check(Picky()).findings[0]
     assert finding.code == "LDJ006"
     assert any("I do not take 2 axes" in line for line in finding.evidence)
-    assert any("--shape" in line for line in finding.evidence)
+    assert any("shape=" in line for line in finding.evidence)
 
 
 # Regions and draws matter

@@ -51,13 +51,13 @@ def test_the_users_line_is_shown_once(layer: type[nn.Module]) -> None:
     told = "\n".join(finding.evidence)
     assert told.count("in forward") == 1
     assert "no matter of shapes" in told
-    assert "--shape" not in told
+    assert "shape=" not in told
 
 
 def test_shapes_with_one_reason_stand_in_one_line() -> None:
     (finding,) = ldjcheck.check(Wide()).findings
     assert finding.code == "LDJ006"
-    assert "--shape" in "\n".join(finding.evidence)
+    assert "shape=" in "\n".join(finding.evidence)
     reasons = [line.rpartition("): ")[2] for line in finding.evidence[:6]]
     assert len(reasons) == len({*reasons})
 

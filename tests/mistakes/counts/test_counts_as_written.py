@@ -151,7 +151,7 @@ def test_a_count_that_is_right_with_an_axis_more_is_not_proved_wrong() -> None:
     assert (finding.code, finding.severity) == ("LDJ103", "unproven")
     assert finding.evidence[0] == (
         "wrong for events (5,), right for events (6, 5): say which are meant, "
-        "--shape 5 or --shape 6,5"
+        "shape=5 or shape=(6, 5)"
     )
     assert finding.fix is not None
     assert finding.fix.applicability == "suggested"

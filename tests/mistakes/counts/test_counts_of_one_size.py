@@ -73,7 +73,7 @@ def test_a_count_of_one_size_is_named_with_the_size_and_mended(name: str) -> Non
     assert finding.code == "LDJ103"
     assert told in finding.message
     assert any(
-        f"is {number}: " in line and "--shape" in line for line in finding.evidence
+        f"is {number}: " in line and "shape=" in line for line in finding.evidence
     )
     assert finding.fix is not None
     assert finding.fix.applicability == "verified"
