@@ -200,7 +200,12 @@ def _put(source: SourceText, node: ast.expr, text: str, said: Said, what: str) -
     told: tuple[str, ...] = ()
     if len(old) <= _LONGEST and len(text) <= _LONGEST:
         told = (f"The {what} of line {_line(said)} is {text}, not {old}.",)
-    return _Cure((source.put(node, text if bare else f"({text})"),), told)
+    change = source.put(node, text if bare else f"({text})")
+    is_term = not is_sum(ast.parse(text, mode="eval").body)
+    if is_term and text.startswith("-") and is_sum(around) and around.right is node:
+        sign = "+" if isinstance(around.op, ast.Sub) else "-"
+        change = source.put(around, f"{source.text(around.left)} {sign} {text[1:]}")
+    return _Cure((change,), told)
 
 
 def _line(said: Said) -> int:
