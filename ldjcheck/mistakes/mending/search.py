@@ -56,7 +56,7 @@ MEANT: dict[Way, str] = {
 
 
 MOST = 480  # candidates that are run, most of them at one input
-MOST_OF_ONE = 120  # candidates for one explanation; what is left is for anything else
+MOST_OF_ONE = 160  # candidates for one explanation; what is left is for anything else
 RIVALS = 40
 VERIFIED = 4  # candidates that are measured anew
 LEAST = 24  # candidates that are run however long the layer takes
