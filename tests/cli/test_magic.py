@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from busy import busy, needs_one_processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +58,18 @@ def test_a_layer_of_the_session_is_checked(magic: Magic) -> None:
     assert [f.code for f in report.findings] == ["LDJ119"]
     assert report.run.seed == 3
     assert "torch.zeros(len(x))" in report._repr_mimebundle_()["text/html"]
+
+
+@needs_one_processor
+def test_a_busy_machine_says_the_same_in_a_notebook(magic: Magic) -> None:
+    def told() -> dict[str, object]:
+        (only,) = magic("Forgotten()").to_dict()["results"]
+        assert only["findings"][0]["fix"] is not None
+        return {**only, "seconds": 0}
+
+    quiet = told()
+    with busy():
+        assert told() == quiet
 
 
 def test_a_place_is_told_by_the_number_of_its_cell(magic: Magic) -> None:
