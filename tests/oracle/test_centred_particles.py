@@ -61,3 +61,21 @@ def test_any_other_direction_that_is_lost_is_a_mistake() -> None:
     wrong = ldjcheck.check(Masked(), shape=(4, 3))
     assert wrong.status == "fail", wrong
     assert "LDJ304" in [f.code for f in wrong.findings]
+
+
+class ScaledInSteps(nn.Module):
+    """Two steps of four dims, and eight of something else: no event of two by four."""
+
+    def __init__(self, n_steps: int = 2, dim: int = 4, hidden: int = 8) -> None:
+        super().__init__()
+        self.n_steps, self.dim, self.hidden = n_steps, dim, hidden
+        self.log_s = nn.Linear(1, dim)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        each = self.log_s(torch.ones(self.n_steps, 1, dtype=x.dtype)).sum(0)
+        return x * each.exp(), each.sum().expand(len(x))
+
+
+def test_steps_times_dims_are_not_the_sizes_of_an_event() -> None:
+    right = ldjcheck.check(ScaledInSteps())
+    assert right.status == "pass", right

@@ -247,12 +247,12 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
                 why = f"the mask {name!r} has this size"
                 yield from _like_mask(tensor, channels, why)
     yield from _named_sides(items, channels)
-    yield from _multiplied(items)
     yield from _grouped(items)
     for item in items[:1]:
         for name, tensor in _named_tensors(item):
             if _is_per_channel(tensor):
                 yield from _like_parameter(tensor, f"{name!r} has this size")
+        yield from _multiplied(items)
         yield from _named_sizes(item)
         for name, size in _integers(item).items():
             if is_named_size(name) and size > 1:
@@ -285,14 +285,17 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
 def _multiplied(items: list[Any]) -> Iterator[tuple[Shape, str]]:
     """Yield two sizes of which a third number is the product, as of particles and dims.
 
-    Or it is that of one particle fewer, whose place the others determine.
+    Or it is that of one particle fewer, whose place the others determine. The widths of a
+    network are no such number, and steps times dims are no event.
     """
-    every = {n: name for item in items for name, n in _integers(item).items()}
-    for one, n in _integers(items[0]).items():
-        for other, m in _integers(items[0]).items():
-            counted = every.get(n * m) or every.get((n - 1) * m)
-            if one != other and n > 1 < m and counted not in (None, one, other):
-                yield (n, m), f"{counted} counts {one} times {other}"
+    own = [item for item in items if not _is_network(item)]
+    every = {n: name for item in own for name, n in _integers(item).items()}
+    held = _integers(items[0]).items()
+    sizes = [(name, n) for name, n in held if n > 1 and is_named_size(name)]
+    for (one, n), (other, m) in itertools.permutations(sizes, 2):
+        counts = (every.get(k) for k in (n * m, (n - 1) * m) if k not in (n, m))
+        if (counted := next(filter(None, counts), None)) is not None:
+            yield (n, m), f"{counted} counts {one} times {other}"
 
 
 def _features_last(layer: Any) -> Iterator[tuple[Shape, str]]:
