@@ -97,21 +97,21 @@ def _with_density(
     """
     noise = value.map.origin
     gaps = {turned: turned * reported - value.ldj for turned in (1, -1)}
-    found = ((t, d) for t, g in gaps.items() if (d := density_of(noise, g)) is not None)
-    turned, density = next(found, (0, next(iter(densities_of(noise)), None)))
-    if density is None:
+    for turned, gap in gaps.items():
+        if (density := density_of(noise, gap)) is not None:
+            return _less(value, density, turned)
+    right = any(bool((gap.abs() <= COUNTED).all()) for gap in gaps.values())
+    normal = next(iter(densities_of(noise)), None)
+    if normal is None or right or not is_written(noise, call.runner, side):
         return None
-    if not turned:  # no way is right with it
-        right = any(bool((g.abs() <= COUNTED).all()) for g in gaps.values())
-        if right or not is_written(noise, call.runner, side):
-            return None
-        missed = {t: float((g + density.sum(1)).abs().sum()) for t, g in gaps.items()}
-        turned = min(missed, key=missed.__getitem__)
-    parts = value.parts
-    ldj = turned * (value.ldj - density.sum(1))
-    return replace(value, ldj=ldj), None if parts is None else turned * (
-        parts - density
-    )
+    missed = {t: float((gap + normal.sum(1)).abs().sum()) for t, gap in gaps.items()}
+    return _less(value, normal, min(missed, key=missed.__getitem__))
+
+
+def _less(value: Value, density: Tensor, turned: int) -> tuple[Value, Tensor | None]:
+    """Return a value, and its dims' parts, less a density; all of it turned for log q."""
+    parts = None if value.parts is None else turned * (value.parts - density)
+    return replace(value, ldj=turned * (value.ldj - density.sum(1))), parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

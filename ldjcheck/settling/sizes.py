@@ -196,19 +196,18 @@ def cropped(layer: Layer, whole: Shape, part: Shape) -> Layer | None:
     return replace(layer, obj=twin, rebuild=None) if count else None
 
 
-def spans_of(whole: Shape, part: Shape) -> dict[int, tuple[int, int] | None]:
+def spans_of(whole: Shape, part: Shape) -> dict[int, Axes | None]:
     """Return of which axes of the whole a number is the size: from one to before another.
 
     None of two such that are not the same size in the part.
     """
-    found: dict[int, tuple[int, int] | None] = {}
+    found: dict[int, Axes | None] = {}
     for start in range(len(whole)):
         for stop in range(start + 1, len(whole) + 1):
-            span, count = (start, stop), prod(whole[start:stop])
+            span = Axes(start, stop)
+            count = span.count(whole)
             other = found.setdefault(count, span)
-            if other is not None and prod(part[slice(*other)]) != prod(
-                part[start:stop]
-            ):
+            if other is not None and other.count(part) != span.count(part):
                 found[count] = None
     return found
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from rewrites.loading import loaded
 from torch import nn
 
 ZOO = Path(__file__).parent / "zoo"
@@ -120,20 +119,6 @@ class Row:
         return max(
             self.whole.off(built(module, self.whole.target, s)) for s in range(3)
         )
-
-
-def loaded(text: str, folder: Path) -> ModuleType:
-    """Return the module of a text, from a file of its own in a folder."""
-    name = f"whole_model_{len(sys.modules)}_{len([*folder.iterdir()])}"
-    file = folder / f"{name}.py"
-    file.write_text(text, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def built(module: ModuleType, target: str, seed: int) -> Any:

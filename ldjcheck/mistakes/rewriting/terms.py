@@ -161,14 +161,13 @@ def _logged_beside(site: Site, inner: str | None) -> Iterator[Change]:
         return
     is_number = names_in(ast.parse(inner, mode="eval")) <= {"math"}
     others = _OF_NUMBERS if is_number else _OF_TENSORS
-    whole = value
     for index, logarithm in enumerate(_logarithms(site, inner, others)):
         for sign in ("+", "-"):
             cost = 0.3 + index / 50 + 0.01 * (sign == "-")
             text = f"{site.text(value)} {sign} {logarithm}"
             yield site.put(value, text, cost)
             for call, summed in site.calls("sum"):
-                if call is whole:
+                if call is value:
                     text = f"{site.text(summed)} {sign} {logarithm}"
                     yield site.put(summed, site.in_place(summed, text), cost - 0.05)
 

@@ -17,7 +17,6 @@ from ldjcheck.readings.reading import Measured, Reading, at_shape, read_anew
 from ldjcheck.records import Comparison, Direction, Layer, Shape
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.held_state import Axes
 from ldjcheck.settling.settle import runs
 from ldjcheck.settling.sizes import (
     counted,
@@ -111,11 +110,11 @@ def _counting_with(
     spans = spans_of(whole, there.bench.shape)
     sized = {n: spans[n.value] for n in counted(there.bench) if n.value in spans}
     shape = there.bench.shape
-    stays = [n for n, at in sized.items() if at and prod(shape[slice(*at)]) == n.value]
+    stays = [n for n, at in sized.items() if at and at.count(shape) == n.value]
     sized = {number: at for number, at in sized.items() if number not in stays}
     if not sized:
         return there, ()
-    known = {number: Axes(*span) for number, span in sized.items() if span is not None}
+    known = {number: span for number, span in sized.items() if span is not None}
     bench = with_sizes(there.bench, known) if len(known) == len(sized) else None
     if bench is None:
         return None

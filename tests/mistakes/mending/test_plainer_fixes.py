@@ -362,3 +362,116 @@ class DeterminantOfTheStep(nn.Module):
 
 def test_so_is_the_jacobian_of_another_function() -> None:
     assert "vmap(jacrev(self.field))(x)" in mended(DeterminantOfTheStep())
+
+
+class MixesPositions(nn.Module):
+    """Mixes positions by a matrix for each head, and counts heads for their entries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.n_heads, self.head_dim = 2, 3
+        self.to_mix = nn.Linear(2, self.n_heads)
+
+    def forward(self, x: Tensor) -> Pair:
+        a, v = x[..., :2], x[..., 2:]
+        score = self.to_mix(a).permute(0, 2, 1)
+        eye = torch.eye(x.shape[1], dtype=x.dtype)
+        mix = 0.3 * torch.tanh(score[..., None] * score[..., None, :]) + 2 * eye
+        heads = v.reshape(*v.shape[:2], self.n_heads, self.head_dim)
+        out = torch.einsum("bhij,bjhd->bihd", mix, heads).reshape(v.shape)
+        ldj = torch.linalg.slogdet(mix)[1].sum(dim=1) * self.n_heads
+        return torch.cat([a, out], dim=-1), ldj
+
+
+def test_one_number_that_is_held_stands_for_another() -> None:
+    assert ".sum(dim=1) * self.head_dim" in mended(MixesPositions())
+
+
+class Whitened(nn.Module):
+    """Two triangular factors, of which one direction counts one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.lower = nn.Parameter(0.5 * torch.randn(4, 4))
+        self.upper = nn.Parameter(0.5 * torch.randn(4, 4))
+
+    def factors(self) -> Pair:
+        d = torch.diagonal(self.lower)
+        lower = torch.tril(self.lower, -1) + torch.diag(torch.nn.functional.softplus(d))
+        upper = torch.triu(self.upper, 1) + torch.diag(torch.diagonal(self.upper).exp())
+        return lower, upper
+
+    def forward(self, x: Tensor) -> Pair:
+        lower, upper = self.factors()
+        white = torch.linalg.solve_triangular(lower, x.mT, upper=False)
+        ldj = torch.diagonal(upper).log().sum()
+        return (upper @ white).mT, ldj.expand(len(x))
+
+    def inverse(self, y: Tensor) -> Pair:
+        lower, upper = self.factors()
+        x = (lower @ torch.linalg.solve_triangular(upper, y.mT, upper=True)).mT
+        ldj = torch.diagonal(lower).log().sum() - torch.diagonal(upper).log().sum()
+        return x, ldj.expand(len(y))
+
+
+def test_a_term_is_written_as_the_other_direction_writes_it() -> None:
+    assert "torch.diagonal(lower).log().sum()" in mended(Whitened())
+
+
+class OntoAnInterval(nn.Module):
+    """A sigmoid, of whose derivative one factor is left out of a sum over the dims."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.linspace(-0.4, 0.5, 3))
+
+    def forward(self, x: Tensor) -> Pair:
+        t = x * self.a.exp()
+        ldj = torch.sum(torch.nn.functional.logsigmoid(t) + self.a, dim=-1)
+        return torch.sigmoid(t), ldj
+
+
+def test_what_each_dim_lacks_is_added_inside_the_sum() -> None:
+    assert "+ torch.log(1 - torch.sigmoid(t)), dim=-1)" in mended(OntoAnInterval())
+
+
+class InBits(nn.Module):
+    """Two logarithms of base two, in one statement beside a natural one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.linspace(-0.4, 0.5, 3))
+
+    def forward(self, x: Tensor) -> Pair:
+        y = x * self.a.exp() * 3 / 5
+        ldj = x[0].numel() * (math.log2(3) - math.log2(5))
+        ldj = ldj + self.a.sum()
+        return y, ldj.expand(len(x))
+
+
+def test_all_logarithms_of_a_statement_become_natural_at_once() -> None:
+    assert "(math.log(3) - math.log(5))" in mended(InBits())
+
+
+class SharedByBothWays(nn.Module):
+    """Adds the same to the total on either way: each in a line of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.linspace(-0.4, 0.5, 3))
+
+    def forward(self, x: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        step = self.w.sum()
+        if reverse:
+            x = x * (-self.w).exp()
+            ldj = ldj + step.repeat(len(x))
+        else:
+            x = x * self.w.exp()
+            ldj = ldj + step.repeat(len(x))
+        return x, ldj
+
+
+def test_a_sign_of_one_way_is_turned_in_its_own_line() -> None:
+    assert "ldj = ldj - step.repeat(len(x))" in mended(SharedByBothWays())
