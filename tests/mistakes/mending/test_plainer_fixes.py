@@ -475,3 +475,26 @@ class SharedByBothWays(nn.Module):
 
 def test_a_sign_of_one_way_is_turned_in_its_own_line() -> None:
     assert "ldj = ldj - step.repeat(len(x))" in mended(SharedByBothWays())
+
+
+class AveragedBase(nn.Module):
+    """A flow that returns z and its ldj, whose base is a mean over the dims."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.linspace(-0.4, 0.5, 3))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x * self.log_s.exp(), self.log_s.sum().expand(len(x))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        log_p = -0.5 * (z**2 + math.log(2 * math.pi)).mean(dim=1)
+        return log_p + ldj
+
+
+def test_a_base_that_is_averaged_is_summed_where_it_stands() -> None:
+    finding = ldjcheck.check(AveragedBase()).findings[0]
+    assert finding.code == "LDJ105", finding
+    assert finding.fix is not None
+    assert "(z**2 + math.log(2 * math.pi)).sum(dim=1)" in finding.fix.edits[0].after

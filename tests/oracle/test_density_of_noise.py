@@ -1,0 +1,95 @@
+"""Layers that count the log-density of their noise, beside a base or alone, right or wrong."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+
+
+class Step(nn.Module):
+    """A planar step, right by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(0.5 * torch.randn(2))
+
+    def forward(self, z: Tensor) -> Pair:
+        turned = torch.tanh(z @ self.w)
+        slope = 1 + 0.5 * (1 - turned**2) * self.w.square().sum()
+        return z + 0.5 * self.w * turned[:, None], slope.log()
+
+
+class Posterior(nn.Module):
+    """Draws z given x, and says how probable that is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to_z = nn.Linear(5, 4)
+        self.step = Step()
+
+    def drawn(self, x: Tensor) -> Pair:
+        mean, log_std = self.to_z(x).chunk(2, dim=-1)
+        z = mean + log_std.exp() * torch.randn_like(mean)
+        return z, Normal(mean, log_std.exp()).log_prob(z).sum(dim=-1)
+
+    def encode(self, x: Tensor) -> Pair:
+        z, log_q = self.drawn(x)
+        z, ldj = self.step(z)
+        log_q = log_q - ldj
+        return z, log_q
+
+
+class Turned(Posterior):
+    def encode(self, x: Tensor) -> Pair:
+        z, log_q = self.drawn(x)
+        z, ldj = self.step(z)
+        log_q = log_q + ldj
+        return z, log_q
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_density_of_what_is_drawn_is_told_however_wrong_it_is(seed: int) -> None:
+    """The edit keeps it, and leaves a step that is right by itself alone."""
+    torch.manual_seed(seed)
+    assert ldjcheck.check(Posterior(), seed=seed).status == "pass"
+    finding = ldjcheck.check(Turned(), seed=seed).findings[0]
+    assert finding.code == "LDJ104"
+    assert finding.location is not None
+    assert finding.location.function == "encode"
+    assert finding.fix is not None
+    assert "log_q = log_q - ldj" in finding.fix.edits[0].after
+
+
+class Dequantized(nn.Module):
+    """Adds learned noise to whole numbers; its bits are of z, and of the noise too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift, self.log_s = (nn.Parameter(0.3 * torch.randn(3)) for _ in "ab")
+
+    def forward(self, x: Tensor) -> Pair:
+        eps = torch.randn_like(x)
+        u = eps * self.log_s.exp() + self.shift
+        log_q = Normal(0.0, 1.0).log_prob(eps).sum(dim=1) - self.log_s.sum()
+        log_q = log_q + (2 * nn.functional.softplus(u) - u).sum(dim=1)
+        z = (x + torch.sigmoid(u)) / 256
+        return z, -log_q - math.log(256) * x.shape[1]
+
+    def bits_per_dim(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        log_p = Normal(0.0, 1.0).log_prob(z).sum(dim=1)
+        return -(log_p + ldj) / (math.log(2) * x.shape[1])
+
+
+def test_what_noise_is_asked_is_no_base_of_z() -> None:
+    report = ldjcheck.check(Dequantized(), shape=(3,), domain="int:0:255")
+    assert report.status == "pass", report
+    assert not report.result.unasked
