@@ -55,6 +55,15 @@ def most(pairs: Iterable[tuple[Tensor, Tensor]]) -> float:
     return worst
 
 
+def off_both_ways(model: Any, x: Tensor) -> float:
+    """Return how far a flow is off that has a way back, and a standard normal as its base."""
+    z, ldj = model(x)
+    exact = log_abs_det(lambda v: model(v)[0], x)
+    back, ldj_back = model.inverse(z)
+    density = model.log_prob(x), normal(z) + exact
+    return most([(ldj, exact), (ldj_back, -exact), (back, x), density])
+
+
 def under_seed(run: Callable[[], Any], seed: int = 5) -> Any:
     """Return what a call that draws comes to, the same every time."""
     torch.manual_seed(seed)

@@ -2,23 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..truth import draws, log_abs_det, most, normal
+from ..truth import draws, off_both_ways
 from ..whole import Twin, Whole
 
 
 def off(model: Any) -> float:
-    x = draws(1, 4, 4)
-    z, ldj = model(x)
-    exact = log_abs_det(lambda v: model(v)[0], x)
-    back, ldj_back = model.inverse(z)
-    return most(
-        [
-            (ldj, exact),
-            (ldj_back, -exact),
-            (back, x),
-            (model.log_prob(x), normal(z) + exact),
-        ]
-    )
+    return off_both_ways(model, draws(1, 4, 4))
 
 
 TWINS = (
