@@ -1,14 +1,15 @@
 """Layers that take a dict, as a batch comes from a loader: `f({"x": x}) -> (y, ldj)`.
 
-Which keys it has says the source: the first that it reads is the input, and others are a
-total or contexts, by their names. The way back may take the same, or y alone.
+Which keys it has says the source: the first that it reads is the input, and others are
+contexts; one that comes back with something added to it is a total, and so is one that is
+named so. The way back may take the same, or y alone.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -25,10 +26,22 @@ from ldjcheck.calling.signature import (
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 
+class _Keys(NamedTuple):
+    """What a function looks up in its input: what is moved, a total, and contexts."""
+
+    own: str
+    total: str | None
+    contexts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        held = self.own, self.total, *self.contexts
+        return ", ".join(repr(key) for key in held if key is not None)
+
+
 def _recognise(layer: Any) -> Iterator[Calls]:
     signature = call_signature(layer)
-    keys = () if signature is None else _keys(signature)
-    if signature is None or not keys or is_total(keys[0]):
+    keys = None if signature is None else _keys(signature)
+    if signature is None or keys is None:
         return
     flag, method = signature.way_flag(), inverse_method(layer)
     inverse: CallFunction | None = None
@@ -36,23 +49,22 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         inverse = _call(keys, flag.inverse)
     elif method is not None:
         back = signature_of(getattr(layer, method))
-        inverse = _call(() if back is None else _keys(back), method=method)
-    shown = ", ".join(repr(key) for key in keys)
+        inverse = _call(None if back is None else _keys(back), method=method)
     yield Calls(
         convention=CONVENTION.name,
-        signature=f"f({{{shown}}}) -> (y, ldj)",
+        signature=f"f({{{keys}}}) -> (y, ldj)",
         forward=Way(call=_call(keys, flag.forward if flag else {})),
         inverse=Way.of(inverse),
-        accumulates=any(map(is_total, keys)),
-        context_names=(*signature.contexts(), *_contexts(keys)),
+        accumulates=keys.total is not None,
+        context_names=(*signature.contexts(), *keys.contexts),
         extra_names=signature.extras(),
-        inferred=CONVENTION.says(f"it looks up {shown} in its argument"),
+        inferred=CONVENTION.says(f"it looks up {keys} in its argument"),
     )
 
 
-def _keys(signature: Signature) -> tuple[str, ...]:
-    """Return the keys that a function looks up in its input, the input's own first."""
-    found = dict[tuple[int, int], str]()
+def _keys(signature: Signature) -> _Keys | None:
+    """Return the keys that a function looks up in its input; None where there are none."""
+    found, made = dict[tuple[int, int], str](), set[str]()
     for node in written_in(signature.function) if signature.names else ():
         owner: ast.AST | None = None
         key: ast.AST | None = None
@@ -61,20 +73,28 @@ def _keys(signature: Signature) -> tuple[str, ...]:
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             is_lookup = node.func.attr in ("get", "pop") and node.args
             owner, key = (node.func.value, node.args[0]) if is_lookup else (None, None)
+        elif isinstance(node, ast.Dict):
+            made |= {
+                str(key.value)
+                for key, value in zip(node.keys, node.values, strict=True)
+                if isinstance(key, ast.Constant) and isinstance(value, ast.BinOp)
+            }
         if not isinstance(owner, ast.Name) or owner.id != signature.input:
             continue
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
             found[owner.lineno, owner.col_offset] = key.value
     keys = dict.fromkeys(found[at] for at in sorted(found))
-    return tuple(sorted(keys, key=is_total))
-
-
-def _contexts(keys: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(key for key in keys[1:] if not is_total(key))
+    moved = [key for key in keys if not is_total(key)]
+    if not moved:
+        return None
+    own, *others = moved
+    totals = [key for key in keys if is_total(key) or (key in made and key != own)]
+    total = totals[0] if totals else None
+    return _Keys(own, total, tuple(key for key in others if key != total))
 
 
 def _call(
-    keys: tuple[str, ...],
+    keys: _Keys | None,
     fixed: Mapping[str, Any] | None = None,
     *,
     method: str | None = None,
@@ -82,14 +102,17 @@ def _call(
     def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         function = caller(layer, method)
         named = {**(fixed or {}), **kwargs}
-        given: Any = x
-        if keys:
-            along = {key: named.pop(key, None) for key in _contexts(keys)}
-            totals = {key: start for key in keys[1:] if is_total(key)}
-            given = {keys[0]: x, **along, **totals}
+        if keys is None:
+            return unpacked(function(x, **named), x, function)
+        given = {keys.own: x, **{key: named.pop(key, None) for key in keys.contexts}}
+        if keys.total is not None:
+            given[keys.total] = start
         result = function(given, **named)
         if isinstance(result, Mapping):  # which may be what was given, and more
-            result = {k: v for k, v in result.items() if k not in _contexts(keys)}
+            held = {k: v for k, v in result.items() if k not in keys.contexts}
+            if keys.total in held and len(held) == 2:
+                return Returned(ldj=held.pop(keys.total), y=next(iter(held.values())))
+            result = held
         return unpacked(result, x, function)
 
     return call

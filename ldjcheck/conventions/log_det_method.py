@@ -26,6 +26,8 @@ from ldjcheck.object_graph import looked_up
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 _BACK = ("inverse", "inv", "backward", "reverse")
+_OF_ENTRIES = ("log_abs_det_jacobian", "forward_log_det_jacobian")
+"""Methods that are of each event by torch's and TensorFlow's protocols: of an entry, too."""
 _OUTPUTS = ("y", "z", "out", "output", "outputs", "yi")
 
 
@@ -66,8 +68,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         inferred=CONVENTION.says(f"{name}() gives the ldj"),
     )
     yield calls
-    if event_dim is None and name == "log_abs_det_jacobian":
-        elementwise = ("ldj", "one entry per element, as log_abs_det_jacobian has it")
+    if event_dim is None and name in _OF_ENTRIES:
+        elementwise = ("ldj", f"one entry per element, as {name} has it")
         inferred = (*calls.inferred, elementwise)
         yield replace(calls.elementwise(), inferred=inferred)
 

@@ -297,6 +297,10 @@ def _accepted(
     for reading in readings:
         all_of_them = sum_.further if reading is _told_by_others else sum_.candidates
         all_of_them = sum_.results if reading is _handed_back else all_of_them
+        if (
+            reading is _told_by_others
+        ):  # what is less its mean is z as well, and not told
+            all_of_them = [*dict.fromkeys((*sum_.results, *sum_.further))]
         for z in all_of_them if candidates is None else candidates:
             dims = z.value[0].numel()
             if dims > lacking or any(_is_same_part(sum_, z, base) for base in accepted):

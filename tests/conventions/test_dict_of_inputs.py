@@ -64,7 +64,16 @@ class Total(Scaling):
         return {"x": y, "logdet": total + ldj}
 
 
-LAYERS: tuple[Any, ...] = (Pair, Plain, WrittenInto, Total)
+class Weight(Scaling):
+    """What it adds to is a total, whatever that is called."""
+
+    def forward(self, conf: Batch) -> Batch:
+        x, weight = conf["pos"], conf["log_w"]
+        y, change = self.scaled(x)
+        return {"pos": y, "log_w": weight + change}
+
+
+LAYERS: tuple[Any, ...] = (Pair, Plain, WrittenInto, Total, Weight)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -72,7 +81,7 @@ def test_what_a_layer_looks_up_is_put_there(layer: Any) -> None:
     report = ldjcheck.check(layer())
     assert (report.status, report.result.convention) == ("pass", "keys"), report
     back = next(check for check in report.checks if check.direction == "inverse")
-    assert (back.status == "pass") is (layer is not WrittenInto)
+    assert (back.status == "pass") is (layer not in (WrittenInto, Weight))
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -208,3 +208,39 @@ def test_a_model_whose_call_is_its_loss_is_checked_by_its_other_method() -> None
     assert "not checked" not in str(right).splitlines()[0]
     wrong = ldjcheck.check(Tutorial(sign=-1.0), domain="int:0:255")
     assert [f.code for f in wrong.findings if f.severity == "error"] == ["LDJ104"]
+
+
+class Levels(nn.Module):
+    """Hands back all that leaves at its splits, each with a density that is learned."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.scales = nn.ParameterList([torch.zeros(n) for n in (8, 4, 2)])
+        self.priors = nn.ModuleList([nn.Linear(n, 2 * n) for n in (4, 2)])
+        self.sign = sign
+
+    @staticmethod
+    def normal(z: Tensor, mean: Tensor, logs: Tensor) -> Tensor:
+        squares = (z - mean) ** 2 * torch.exp(-2 * logs)
+        return -0.5 * (math.log(2 * math.pi) + 2 * logs + squares).sum(1)
+
+    def forward(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        zs, logdet, logp = [], x.new_zeros(len(x)), x.new_zeros(len(x))
+        for scale, prior in zip(self.scales, self.priors, strict=False):
+            x = x * scale.exp()
+            logdet = logdet + scale.sum() - 0.5 * torch.log1p(x**2).sum(1)
+            x = torch.asinh(x)
+            x, z = x.chunk(2, 1)
+            mean, logs = prior(x).chunk(2, 1)
+            zs.append(z)
+            logp = logp + self.normal(z, mean, logs)
+        x, logdet = x * self.scales[2].exp(), logdet + self.sign * self.scales[2].sum()
+        logp = logp + self.normal(x, torch.zeros_like(x), torch.zeros_like(x))
+        return [*zs, x], logp + logdet
+
+
+def test_the_parts_of_z_may_come_back_in_a_list_beside_the_density() -> None:
+    right = ldjcheck.check(Levels(), shape=(8,))
+    assert (right.status, right.result.convention) == ("pass", "density"), str(right)
+    wrong = ldjcheck.check(Levels(sign=-1.0), shape=(8,))
+    assert (wrong.status, wrong.result.convention) == ("fail", "density")
