@@ -95,7 +95,7 @@ def soak(folder: Path, count: int, every: int) -> Soaked:
     found = Soaked(planned(count))
     texts = {name: f"{p.text}\n# {name}\n" for name, p in found.class_.items()}
     write_class(folder, texts)
-    folders, began, rows = _left_over(), time.perf_counter(), max(1, count // 20)
+    folders, began, rows = _left_over(), time.perf_counter(), max(1, count // 10)
     times: dict[str, set[int]] = defaultdict(set)
     ours: set[int] = set()
     with _cluster(folder) as cluster:

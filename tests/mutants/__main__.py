@@ -3,7 +3,7 @@
 Run from the repository root, with the tests importable:
 
     PYTHONPATH=tests python -m mutants [--faults 60] [--seed 0] [--seconds 60] [--slow]
-        [--tests tests/oracle ...] [--results FILE]
+        [--rooms oracle ...] [--tests tests/oracle ...] [--results FILE]
 
 Each fault stands alone in a copy of the package. The tests that call the function with
 the fault run until one fails: those of its own room first, and the quick ones, and those
@@ -67,6 +67,7 @@ def main() -> int:
     parser.add_argument("--reach", type=Path)
     parser.add_argument("--only", type=int, nargs="*", help="numbers of faults")
     parser.add_argument("--tests", nargs="*", default=[], metavar="PATH")
+    parser.add_argument("--rooms", nargs="*", default=[*ROOMS], choices=ROOMS)
     parser.add_argument("--results", type=Path, metavar="FILE")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +79,11 @@ def main() -> int:
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "__pycache__"))
         package = tree / "ldjcheck"
         roots = {package / each for folders in ROOMS.values() for each in folders}
-        files = sorted({file for root in roots for file in root.rglob("*.py")})
+        files = sorted(
+            file
+            for file in {file for root in roots for file in root.rglob("*.py")}
+            if _room(file.relative_to(package)) in asked.rooms
+        )
         _load()
         ends = _kept(asked.results)
         faults = list(enumerate(drawn(files, asked.faults, asked.seed), start=1))
