@@ -81,6 +81,7 @@ from ldjcheck.running.snapshot.state import Namespace
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.flows.sublayers import is_flow
 from ldjcheck.settling.subject import Subject, settle_layer
+from ldjcheck.tracebacks import message_of
 
 Tell = Callable[[Result | str], None]
 Item = TypeVar("Item")
@@ -88,6 +89,12 @@ Item = TypeVar("Item")
 _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
 _MOST = 40  # readings of one layer that are measured
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
+_TOO_LARGE = (  # torch has no errors of their own for these, on the CPU
+    "allocate memory",
+    "out of memory",
+    "Storage size calculation overflowed",
+    "Overflow when unpacking long",
+)
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
 
 
@@ -238,14 +245,21 @@ def _failed(
     """Return the result of a layer whose check ended early; a fault of ours is raised."""
     if isinstance(error, TimeIsUpError):
         error = _no_verdict(course.stage, error, options, course.smaller)
-    elif isinstance(error, MemoryError):
+    elif _is_too_large(error):
         error = CannotCheckError(
             "LDJ007",
             "The check ran out of memory.",
-            ("Check the layer at a smaller --shape.",),
+            ("Check the layer at a smaller --shape, or --batch.",),
         )
     result = failed(layer, error, torch_before)
     return replace(result, inferred=dict(layer.inferred))
+
+
+def _is_too_large(error: BaseException) -> bool:
+    """Return whether there was no room for something, or no computer has it."""
+    if not isinstance(error, (RuntimeError, TypeError)):
+        return isinstance(error, MemoryError)
+    return any(text in message_of(error) for text in _TOO_LARGE)
 
 
 def _no_verdict(

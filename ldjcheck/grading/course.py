@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -219,30 +219,53 @@ class Cluster:
         """Return what the confinement holds back on every worker.
 
         Raises:
-            NoClusterError: there is none.
+            NoClusterError: there is none, or none any more.
         """
-        workers = list(self._client.scheduler_info(n_workers=-1)["workers"])
+        ask = partial(self._client.submit, _enforced, limits, pure=False)
+        with _unless_gone():
+            workers = list(self._client.scheduler_info(n_workers=-1)["workers"])
+            told = self._client.gather([ask(workers=[each]) for each in workers])
         if not workers:
             raise NoClusterError("The Dask scheduler has no workers.")
-        ask = partial(self._client.submit, _enforced, limits, pure=False)
-        told = self._client.gather([ask(workers=[each]) for each in workers])
         names = Enforced.__slots__
         return Enforced(**{n: all(getattr(each, n) for each in told) for n in names})
 
     def mark(
         self, submissions: Sequence[Submission], rubric: Rubric, models: Models
     ) -> Iterator[Marked]:
-        """Yield the facts about submissions as they come."""
+        """Yield the facts about submissions as they come.
+
+        Raises:
+            NoClusterError: the scheduler is gone, or workers end again and again.
+        """
         from distributed import as_completed
 
         client = self._client
         with client:
-            given = [(rubric, dict(models))]
-            (shared,) = client.scatter(given, broadcast=True, hash=False)
+            # A task, since what is scattered is gone with the workers that hold it.
+            shared = client.submit(_given, rubric, dict(models), pure=False)
             ask = partial(client.submit, _mark, pure=False)
-            futures = [ask(each, shared) for each in submissions]
-            for future in as_completed(futures, loop=client.loop):
-                yield future.result()
+            # Nobody keeps a future that is done: a worker would keep its result, and
+            # it would be marked again where that worker ends.
+            waiting = as_completed(
+                (ask(each, shared) for each in submissions), loop=client.loop
+            )
+            with _unless_gone():
+                for future in waiting:
+                    yield future.result()
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    from distributed import KilledWorker
+
+    try:
+        yield
+    except (CancelledError, KilledWorker, OSError) as error:
+        raise NoClusterError(
+            f"The Dask cluster gave up: {error} What was graded is kept: the same "
+            "command goes on."
+        ) from None
 
 
 def _plugin() -> Any:
@@ -259,6 +282,10 @@ def _plugin() -> Any:
                 worker.ldjcheck_wardens.pop().close()
 
     return KeepsWardens()
+
+
+def _given(rubric: Rubric, models: Models) -> tuple[Rubric, Models]:
+    return rubric, models
 
 
 def _mark(submission: Submission, shared: tuple[Rubric, Models]) -> Marked:

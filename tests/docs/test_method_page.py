@@ -21,7 +21,12 @@ def test_every_command_that_is_named_can_be_run(page: str) -> None:
     assert modules
     for module in modules:
         places = [root / module.replace(".", "/") for root in (ROOT, ROOT / "tests")]
-        assert any((place / "__main__.py").is_file() for place in places), module
+        files = [
+            p
+            for place in places
+            for p in (place / "__main__.py", place.with_suffix(".py"))
+        ]
+        assert any(file.is_file() for file in files), module
     assert all((ROOT / script).is_file() for script in scripts)
 
 

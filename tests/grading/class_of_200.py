@@ -112,6 +112,7 @@ RIGHT = (
     Kind("right, archived", SOLUTION, "right", 2, packed=_in_zip),
     Kind("right, in a notebook", SOLUTION, "right", 2, packed=_in_notebook),
     Kind("right, in a folder", SOLUTION, "right", 2, packed=_in_folder),
+    Kind("right, of no use", "import nothing_of_this_name\n" + SOLUTION, "right", 2),
 )
 WRONG = (
     Kind("mean", MEAN, "wrong", 1.5, "LDJ105"),
@@ -134,7 +135,13 @@ WRONG = (
 )
 BROKEN = (
     Kind("no Python", "def f(:\n" + SOLUTION, "broken", 0),
-    Kind("missing module", "import nothing_of_this_name\n" + SOLUTION, "broken", 0),
+    Kind(
+        "missing module",
+        "import nothing_of_this_name as gone\n"
+        + slipped("self.log_a.sum()", "gone.sum(self.log_a)"),
+        "broken",
+        0,
+    ),
     Kind("raises", at_call("raise ValueError('not today')"), "broken", 0),
     Kind("other name", slipped("Scale", "Stretch"), "absent", 0),
     Kind("empty", "", "absent", 0),

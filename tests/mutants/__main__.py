@@ -3,13 +3,16 @@
 Run from the repository root, with the tests importable:
 
     PYTHONPATH=tests python -m mutants [--faults 60] [--seed 0] [--seconds 60] [--slow]
+        [--rooms oracle ...] [--tests tests/oracle ...] [--results FILE]
 
 Each fault stands alone in a copy of the package. The tests that call the function with
 the fault run until one fails: those of its own room first, and the quick ones, and those
 that call much of its file, before the others; as many as take `--seconds` when nothing
 is wrong. Which test calls what is
-heard once by a run of the default tests (with `--slow`: of all), which takes twice as
-long as they do; `--reach FILE` keeps that. Exit status 0: every fault was seen.
+heard once by a run of the default tests (with `--slow`: of all; with `--tests`: of some),
+which takes twice as long as they do; `--reach FILE` keeps that. `--results FILE` keeps a
+line for each fault, and a run that was broken off goes on from there. At the end stands a
+table by rooms. Exit status 0: every fault was seen.
 """
 
 from __future__ import annotations
@@ -31,7 +34,14 @@ from typing import Any
 from mutants.faults import Fault, drawn
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("oracle", "judging", "mistakes")
+ROOMS = {
+    "oracle": ("oracle",),
+    "judging": ("judging",),
+    "readings": ("readings",),
+    "mistakes": ("mistakes",),
+    "repair": ("mistakes/mending", "mistakes/rewriting", "revision"),
+}
+"""The folders of the package that faults are planted in; of two, the longer one counts."""
 START = 90  # seconds for a process to start, and to collect what it runs
 SLOWER = 5  # times as long as a test takes alone: beyond, it hangs
 
@@ -56,36 +66,76 @@ def main() -> int:
     parser.add_argument("--slow", action="store_true")
     parser.add_argument("--reach", type=Path)
     parser.add_argument("--only", type=int, nargs="*", help="numbers of faults")
+    parser.add_argument("--tests", nargs="*", default=[], metavar="PATH")
+    parser.add_argument("--rooms", nargs="*", default=[*ROOMS], choices=ROOMS)
+    parser.add_argument("--results", type=Path, metavar="FILE")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         heard = asked.reach or Path(folder) / "reach.jsonl"
         if not heard.exists():
-            _hear(heard, slow=asked.slow)
+            _hear(heard, asked.tests, slow=asked.slow)
         reach = _read(heard)
         tree = Path(folder) / "tree"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-        files = [
-            f for r in ROOMS for f in sorted((tree / "ldjcheck" / r).rglob("*.py"))
-        ]
+        package = tree / "ldjcheck"
+        roots = {package / each for folders in ROOMS.values() for each in folders}
+        files = sorted(
+            file
+            for file in {file for root in roots for file in root.rglob("*.py")}
+            if _room(file.relative_to(package)) in asked.rooms
+        )
         _load()
-        seen = 0
+        ends = _kept(asked.results)
         faults = list(enumerate(drawn(files, asked.faults, asked.seed), start=1))
         chosen = [(n, f) for n, f in faults if not asked.only or n in asked.only]
         for number, fault in chosen:
-            killed = _killed(fault, tree, reach, asked.seconds, asked.slow)
-            seen += not killed.startswith("SURVIVED")
             where = f"{fault.file.relative_to(tree)}:{fault.line}"
-            print(f"{number:3} {where}\n    {_short(fault)}\n    {killed}", flush=True)
-        print(f"{seen} of {len(chosen)} faults were seen", flush=True)
-        return int(seen < len(chosen))
+            told = f"{number:3} {where}\n    {_short(fault)}"
+            if number not in ends:
+                end = _killed(fault, tree, reach, asked.seconds, asked.slow)
+                ends[number] = end
+                if asked.results:
+                    with asked.results.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps([number, told, end]) + "\n")
+            print(f"{told}\n    {ends[number]}", flush=True)
+        done = [(_room(f.file.relative_to(package)), ends[n]) for n, f in chosen]
+        print(_table(done))
+        return int(any(end.startswith("SURVIVED") for _, end in done))
 
 
-def _hear(file: Path, *, slow: bool) -> None:
+def _kept(file: Path | None) -> dict[int, str]:
+    """Return how faults ended that an earlier run wrote down, by their numbers."""
+    if file is None or not file.exists():
+        return {}
+    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    return {number: end for number, _, end in lines}
+
+
+def _room(path: Path) -> str:
+    """Return the room of a file of the package."""
+    inside = [(len(f), r) for r, of in ROOMS.items() for f in of
+              if path.is_relative_to(f)]  # fmt: skip
+    return max(inside)[1]
+
+
+def _table(done: list[tuple[str, str]]) -> str:
+    """Return how many faults of each room were seen, as a table of a page."""
+    lines = ["| room | faults | seen | % |", "| --- | --- | --- | --- |"]
+    for name in (*ROOMS, "all"):
+        ends = [end for room, end in done if name in (room, "all")]
+        seen = sum(not end.startswith("SURVIVED") for end in ends)
+        share = f"{100 * seen / len(ends):.0f}" if ends else ""
+        lines.append(f"| {name} | {len(ends)} | {seen} | {share} |")
+    return "\n".join(lines)
+
+
+def _hear(file: Path, tests: list[str], *, slow: bool) -> None:
     """Run the tests once, and write which functions each of them calls."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     environment = {**os.environ, "PYTHONPATH": paths, "REACH": str(file)}
     which = "slow or not slow" if slow else "not slow"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "mutants.reach", "-m", which]
+    command += tests
     subprocess.run(command, cwd=ROOT, env=environment, stdout=sys.stderr)
 
 

@@ -21,11 +21,11 @@ class Listener:
     """A plugin that writes one line for each test that passes, to the file `$REACH`."""
 
     def __init__(self) -> None:
-        self.called: set[CodeType] = set()
+        self.called: dict[int, CodeType] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self.called, self.seconds, self.failed = set(), 0.0, False
+        self.called, self.seconds, self.failed = {}, 0.0, False
         sys.settrace(self.hear)
         try:
             return (yield)
@@ -36,7 +36,8 @@ class Listener:
 
     def hear(self, frame: FrameType, _event: str, _argument: Any) -> None:
         """Note a function that is called; its lines are of no interest."""
-        self.called.add(frame.f_code)
+        code = frame.f_code
+        self.called[id(code)] = code  # to hash one takes longer than many calls
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.failed |= not report.passed
@@ -46,7 +47,7 @@ class Listener:
         """Write the test, its seconds, and the functions of ours that it called."""
         functions = sorted(
             f"{Path(code.co_filename).relative_to(ROOT)}:{code.co_firstlineno}"
-            for code in self.called
+            for code in self.called.values()
             if code.co_filename.startswith(f"{ROOT}/ldjcheck/")
         )
         line = json.dumps([test, round(self.seconds, 3), functions])

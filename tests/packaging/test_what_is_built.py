@@ -75,6 +75,14 @@ def test_the_sdist_has_what_its_tests_and_docs_read(built: Path) -> None:
     assert not {name for name in names if name.endswith(".pyc")}
 
 
+def test_an_index_would_take_and_show_both(built: Path) -> None:
+    pytest.importorskip("twine")
+    check = [sys.executable, "-m", "twine", "check", "--strict", *built.iterdir()]
+    ran = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+    assert ran.stdout.count("PASSED") == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import ldjcheck
-from ldjcheck.readings.policy import decide
+from ldjcheck.readings.policy import decide, told_of
+from ldjcheck.records import Result
 from ldjcheck.records.result import Basis
 
 TABLE: dict[tuple[Basis, Basis], str] = {
@@ -43,6 +44,12 @@ def test_what_is_not_wrong_or_not_made_up_for_stays(bases: tuple[Basis, Basis]) 
     assert decide(("pass", first), ("fail", other)) == "first"
     assert decide(("fail", first), ("fail", other)) == "first"
     assert decide(("unproven", first), ("pass", other)) == "first"
+
+
+def test_where_there_is_no_other_reading_the_first_is_told() -> None:
+    before = Result(target="f.py:F()", layer="F", status="fail")
+    assert told_of(before, None, ("", ""), ("", "")) is before
+    assert told_of(before, before, ("", ""), ("", "")) is before
 
 
 def test_a_check_says_how_it_read_the_layer() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import torch
+from small_layers import Affine
 from torch import Tensor, nn
 
 import ldjcheck
@@ -35,3 +39,19 @@ def test_what_takes_no_size_at_all_is_said_to_take_none() -> None:
 
     (finding,) = ldjcheck.check(Grid()).findings
     assert finding.code == "LDJ006"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"shape": 99_999_999_999},
+        {"shape": (99_999_999_999, 99_999_999_999)},
+        {"shape": 2**70},
+        {"shape": 4, "batch": 99_999_999_999},
+    ],
+    ids=str,
+)
+def test_what_no_computer_has_room_for_is_no_fault_of_ours(asked: Any) -> None:
+    report = ldjcheck.check(Affine(), **asked)
+    assert report.status == "error"
+    assert report.findings[0].code == "LDJ007"

@@ -78,8 +78,9 @@ def grade(ctx: click.Context, /, submissions: tuple[Path, ...], **given: Any) ->
     outside. What is graded already is not done again, so that an interrupted run goes on.
 
     The exit status is 0 when all are graded, 3 when some wait for the teacher, and 2 when
-    the rubric or its reference cannot be used.
+    the rubric, its reference or the cluster cannot be used.
     """
+    from ldjcheck.grading.course import NoClusterError
     from ldjcheck.grading.rubric import RubricError, read_rubric
     from ldjcheck.grading.store import Store
     from ldjcheck.grading.submissions import collect
@@ -96,7 +97,10 @@ def grade(ctx: click.Context, /, submissions: tuple[Path, ...], **given: Any) ->
     forms = _forms(given["formats"], given["out"], len(found))
     store = Store(given["out"], again=given["again"])
     before = store.points()
-    graded = _graded(found, rubric, given, store)
+    try:
+        graded = _graded(found, rubric, given, store)
+    except (NoClusterError, RubricError) as error:
+        raise click.UsageError(str(error)) from None
     points = {each.submission: each.points for each in graded.grades.grades}
     store.keep_points(points)
     for form, place in forms:
@@ -110,22 +114,15 @@ def _graded(
     found: Sequence[Submission], rubric: Rubric, given: Mapping[str, Any], store: Store
 ) -> Overview:
     from ldjcheck.grading.confined.confinement import Warden
-    from ldjcheck.grading.course import NoClusterError, mark_class, prepared
+    from ldjcheck.grading.course import mark_class, prepared
     from ldjcheck.grading.feedback import overview
-    from ldjcheck.grading.rubric import RubricError
 
     with Warden() as warden:
         executor = _executor(given["executor"], given["count"], warden)
-        try:
-            enforced = executor.enforced(rubric.limits)
-        except NoClusterError as error:
-            raise click.UsageError(str(error)) from None
+        enforced = executor.enforced(rubric.limits)
         if not given["quiet"]:
             click.echo(enforced.sentence(), err=True)
-        try:
-            ready, models = prepared(rubric, warden)
-        except RubricError as error:
-            raise click.UsageError(str(error)) from None
+        ready, models = prepared(rubric, warden)
         with _progress(len(found), quiet=given["quiet"]) as bar:
             marked = mark_class(
                 found,
@@ -150,15 +147,12 @@ def _progress(length: int, *, quiet: bool) -> Any:
 
 
 def _executor(where: str, count: int | None, warden: Warden) -> Executor:
-    from ldjcheck.grading.course import Cluster, NoClusterError, SideBySide
+    from ldjcheck.grading.course import Cluster, SideBySide
     from ldjcheck.session.targets import cores
 
     kind, _, address = where.partition(":")
     if kind == "dask" and address:
-        try:
-            return Cluster(address)
-        except NoClusterError as error:
-            raise click.UsageError(str(error)) from None
+        return Cluster(address)
     if where != "local":
         raise click.UsageError(
             f"{where!r} is no executor: write local, or dask:ADDRESS as in "

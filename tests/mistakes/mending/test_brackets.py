@@ -103,3 +103,11 @@ def test_a_call_needs_no_brackets_where_a_sum_did(
     assert replaced(site.source.lines, [put]).decode().splitlines()[1].strip() == (
         f"return {written}"
     )
+
+
+def test_the_text_of_a_node_is_what_the_file_has_there() -> None:
+    source = site_of("(\n        'λ', a +\n        b *\n        c\n    )").source
+    text = b"".join(source.lines).decode()
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.expr):
+            assert source.text(node) == ast.get_source_segment(text, node)
