@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from ldjcheck.mistakes.catalogue.page import Example, Page, sections, shown_by
+from ldjcheck.mistakes.catalogue.page import Page, sections, shown_by
 from ldjcheck.mistakes.catalogue.rule import Circumstances, Claim, Rule
 
 __all__ = [
     "Circumstances",
     "Claim",
-    "Example",
     "Page",
     "Rule",
     "sections",

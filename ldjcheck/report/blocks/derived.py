@@ -90,11 +90,5 @@ def _verdict(derived: Derived, style: Style) -> Block:
 def _edits(derived: Derived, style: Style) -> Block:
     """Return the edit as a diff, file by file."""
     title_ = "Edit" if derived.applicability == "verified" else "Edit (not verified)"
-    lines = [style.paint(f"  {title_}", bold=True)]
-    place: tuple[str, int | None] | None = None
-    for edit in derived.edits:
-        if (edit.file, edit.cell) != place:
-            place = edit.file, edit.cell
-            lines.append(_MARGIN + shorten_middle(in_file(*place), 60))
-        lines += about.diff(edit, style)
-    return lines
+    title = style.paint(f"  {title_}", bold=True)
+    return [title, *about.edits(derived.edits, None, style)]
