@@ -5,8 +5,6 @@ Delta debugging (Zeller and Hildebrandt, *Simplifying and Isolating Failure-Indu
 quarter, down to single statements, as long as what is left keeps what it is to keep.
 """
 
-from __future__ import annotations
-
 import ast
 import linecache
 import os

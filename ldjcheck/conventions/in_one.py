@@ -4,8 +4,6 @@ Written so that `nn.Sequential` can chain them, which hands on one thing only. S
 is called as it is: what a layer makes of the total that comes in is then seen as well.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Whole flows: which sublayer is wrong, and what the flow makes of its sublayers' ldj."""
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Iterator, Sequence

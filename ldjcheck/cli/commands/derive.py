@@ -1,7 +1,5 @@
 """`ldjcheck derive TARGET`: the ldj of a map, written step by step and run."""
 
-from __future__ import annotations
-
 import shlex
 import time
 from dataclasses import fields, replace

@@ -1,7 +1,5 @@
 """`ldjcheck report-bug TARGET`: what to paste where a layer is judged wrongly."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from contextlib import suppress

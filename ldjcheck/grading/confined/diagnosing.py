@@ -4,8 +4,6 @@ It says what is wrong, on which line, and which edit mends it. Code that runs be
 make it say anything, so this decides no points by itself.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace

@@ -43,8 +43,6 @@ Easily confused with:
     LDJ404: the map itself has a derivative that differences do not bear out
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

@@ -35,8 +35,6 @@ Easily confused with:
     LDJ205: the total comes back right, but in the caller's own tensor
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

@@ -34,8 +34,6 @@ Easily confused with:
     LDJ206: the input is changed, not the total
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

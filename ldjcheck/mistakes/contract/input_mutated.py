@@ -37,8 +37,6 @@ Easily confused with:
     LDJ209: what the layer itself holds is changed
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

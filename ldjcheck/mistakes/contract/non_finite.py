@@ -36,8 +36,6 @@ Easily confused with:
     LDJ304: the exact value is not finite either
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -39,8 +39,6 @@ Easily confused with:
     LDJ201: one number per sample, in a column
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import replace

@@ -42,8 +42,6 @@ Easily confused with:
     LDJ207: the answer depends on the companions, and on nothing random
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

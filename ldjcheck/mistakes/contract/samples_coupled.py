@@ -37,8 +37,6 @@ Easily confused with:
     LDJ209: the batch is kept as the layer's own state
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import replace

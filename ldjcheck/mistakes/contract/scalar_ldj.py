@@ -38,8 +38,6 @@ Easily confused with:
     LDJ201: one number per sample, in another shape than (B,)
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

@@ -33,8 +33,6 @@ Easily confused with:
     LDJ404: the derivative itself is not known, whatever the precision
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

@@ -43,8 +43,6 @@ Easily confused with:
     LDJ207: the batch is used, and nothing is kept of it
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

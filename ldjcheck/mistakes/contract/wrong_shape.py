@@ -41,8 +41,6 @@ Easily confused with:
     LDJ106: one number for all samples
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import replace

@@ -44,8 +44,6 @@ Easily confused with:
     LDJ110: the whole term is absent, not only its factor
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import is_turned, named, why_per_dim
 from ldjcheck.mistakes.engine.kinds import DIMS

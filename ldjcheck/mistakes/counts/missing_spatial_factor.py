@@ -42,8 +42,6 @@ Easily confused with:
     LDJ103: H*W stands where H*W*C belongs, or the batch is counted
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import is_turned, named
 from ldjcheck.mistakes.engine.kinds import SPATIAL

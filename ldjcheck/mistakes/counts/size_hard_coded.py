@@ -39,8 +39,6 @@ Easily confused with:
     LDJ103: a count is there, and it is that of something else
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

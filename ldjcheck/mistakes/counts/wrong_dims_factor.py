@@ -41,8 +41,6 @@ Easily confused with:
     LDJ113: the count includes dimensions that a mask leaves alone
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction

@@ -39,8 +39,6 @@ Easily confused with:
     LDJ107: the multiple is ln 2, ln 10 or one over them
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import NUMBER, TWICE

@@ -48,8 +48,6 @@ Easily confused with:
     LDJ304: as many dims come out as go in, but they depend on each other
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from ldjcheck.mistakes.catalogue import Page, Rule

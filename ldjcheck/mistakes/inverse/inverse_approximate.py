@@ -47,8 +47,6 @@ Easily confused with:
     LDJ402: rounding, and no solver, hides what the ldj is
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

@@ -43,8 +43,6 @@ Easily confused with:
     LDJ302: the inverse reports one, with the wrong sign
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -42,8 +42,6 @@ Easily confused with:
     LDJ402: rounding in an ill-conditioned map
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

@@ -41,8 +41,6 @@ Easily confused with:
     LDJ303: the inverse reports none, or 0
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import SIGN
 from ldjcheck.mistakes.rewriting import signs

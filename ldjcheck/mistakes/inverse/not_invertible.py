@@ -39,8 +39,6 @@ Easily confused with:
     LDJ109: the map is invertible, and only the log of its sign is NaN
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

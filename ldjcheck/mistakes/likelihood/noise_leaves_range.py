@@ -41,8 +41,6 @@ Easily confused with:
     LDJ114: the noise is scaled, and its log-density does not say so
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

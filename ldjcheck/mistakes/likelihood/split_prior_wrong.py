@@ -43,8 +43,6 @@ Easily confused with:
     LDJ110: a term of a determinant is missing, where there is one
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import replace

@@ -39,8 +39,6 @@ Easily confused with:
     LDJ109: the abs is missing altogether
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule

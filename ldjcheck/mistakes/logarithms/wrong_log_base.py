@@ -39,8 +39,6 @@ Easily confused with:
     LDJ108: there is no logarithm at all
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule

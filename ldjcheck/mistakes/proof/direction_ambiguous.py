@@ -52,8 +52,6 @@ Easily confused with:
     LDJ302: only the way back is turned: it repeats the forward ldj
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

@@ -55,8 +55,6 @@ Easily confused with:
     LDJ301: the inverse is wrong by more than rounding explains
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

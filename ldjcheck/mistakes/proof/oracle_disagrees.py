@@ -47,8 +47,6 @@ Easily confused with:
     LDJ199: the map is clear and the ldj is wrong
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

@@ -52,8 +52,6 @@ Easily confused with:
     LDJ403: both directions report the other one's ldj
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ldjcheck.mistakes.catalogue import Page, Rule

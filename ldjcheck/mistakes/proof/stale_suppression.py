@@ -37,8 +37,6 @@ Easily confused with:
     LDJ402: the numbers are too rough to show a mistake
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.catalogue import Page, Rule
 
 RULE = Rule(

@@ -39,8 +39,6 @@ Easily confused with:
     LDJ402: the map does change, but rounding hides by how much
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

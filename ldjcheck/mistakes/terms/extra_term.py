@@ -40,8 +40,6 @@ Easily confused with:
     LDJ113: the term is right, for too many dimensions
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule

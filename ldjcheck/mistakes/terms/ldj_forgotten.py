@@ -39,8 +39,6 @@ Easily confused with:
     LDJ401: the exact value is 0 as well
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import NOTHING_REPORTED
 from ldjcheck.mistakes.rewriting import terms

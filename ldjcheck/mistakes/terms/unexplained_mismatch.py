@@ -43,8 +43,6 @@ Easily confused with:
     LDJ402: the exact value itself is not known well enough
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

@@ -37,8 +37,6 @@ Easily confused with:
     LDJ199: the difference is spread over several statements
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule

@@ -30,8 +30,6 @@ Easily confused with:
     LDJ006: the layer never got as far as returning
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.catalogue import Page, Rule
 
 RULE = Rule(

@@ -32,8 +32,6 @@ Easily confused with:
     LDJ001: the file raises when it is imported
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule

@@ -30,8 +30,6 @@ Easily confused with:
     LDJ402: the value was computed, and is not exact enough
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.catalogue import Page, Rule
 
 RULE = Rule(

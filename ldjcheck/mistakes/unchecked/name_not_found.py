@@ -36,8 +36,6 @@ Easily confused with:
     LDJ003: the name is found, and needs arguments
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.catalogue import Page, Rule
 
 RULE = Rule(

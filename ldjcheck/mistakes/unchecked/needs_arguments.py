@@ -36,8 +36,6 @@ Easily confused with:
     LDJ004: the layer is built, and its call is not understood
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.catalogue import Page, Rule
 
 RULE = Rule(

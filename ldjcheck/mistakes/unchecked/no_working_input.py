@@ -32,8 +32,6 @@ Easily confused with:
     LDJ003: the layer was not even built
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.catalogue import Page, Rule
 
 RULE = Rule(

@@ -37,8 +37,6 @@ Easily confused with:
     LDJ005: the import works, and the layer raises
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.catalogue import Page, Rule
 
 RULE = Rule(

@@ -1,7 +1,5 @@
 """What `derive` found: the ldj line by line, why each line is so, and the edit."""
 
-from __future__ import annotations
-
 from ldjcheck.records import Derived, Direction, Result
 from ldjcheck.records.result import DerivedStep, Obstacle
 from ldjcheck.report.blocks import figures

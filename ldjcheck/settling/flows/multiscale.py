@@ -6,8 +6,6 @@ bijection of all dims, whose Jacobian is square. Whether what a split adds is a 
 is asked of the split by itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace

@@ -41,8 +41,6 @@ Easily confused with:
     LDJ120: wrong at the first call already
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
