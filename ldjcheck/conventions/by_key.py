@@ -4,8 +4,6 @@ Which keys it has says the source: the first that it reads is the input, and oth
 total or contexts, by their names. The way back may take the same, or y alone.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
