@@ -3,8 +3,6 @@
 Importing this package is free: torch is loaded by the first call that needs it.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -5,8 +5,6 @@ Delta debugging (Zeller and Hildebrandt, *Simplifying and Isolating Failure-Indu
 quarter, down to single statements, as long as what is left keeps what it is to keep.
 """
 
-from __future__ import annotations
-
 import ast
 import linecache
 import os
@@ -26,7 +24,7 @@ from ldjcheck.records import Result, Run
 from ldjcheck.records.result import Skipped
 from ldjcheck.report import Style, text
 from ldjcheck.session.isolation import Finished, run_isolated
-from ldjcheck.session.targets import Checked, Checker, Request, check_target
+from ldjcheck.session.targets import Checked, Request, check_target, load_checks
 from ldjcheck.targets.static_check import files_of, source_file
 from ldjcheck.targets.user_errors import shown_path
 
@@ -70,14 +68,12 @@ def _rounded(number: float | None) -> str | None:
     return None if number is None else f"{number:.{_DIGITS}g}"
 
 
-def tried(
-    target: str, request: Request, checker: Checker, timeout: float, *source: Any
-) -> Result | None:
+def tried(target: str, request: Request, timeout: float, *source: Any) -> Result | None:
     """Return the result of a target; None where its process did not come to one.
 
     `source` may be a file and the text that stands for what is in it: nothing is written.
     """
-    outcome = run_isolated(_check, target, request, checker, *source, timeout=timeout)
+    outcome = run_isolated(_check, target, request, *source, timeout=timeout)
     if not isinstance(outcome, Finished):
         return None
     value = (
@@ -87,17 +83,13 @@ def tried(
 
 
 def _check(
-    target: str,
-    request: Request,
-    checker: Checker,
-    file: Path | None = None,
-    text: str = "",
+    target: str, request: Request, file: Path | None = None, text: str = ""
 ) -> Any:
     """Return what `check_target` does; it runs in a process of its own."""
     sys.dont_write_bytecode = True
     if file is not None:
         read_instead(file, text)
-    return check_target(target, request, checker)
+    return check_target(target, request)
 
 
 def read_instead(file: Path, text: str) -> None:
@@ -224,7 +216,6 @@ class Shrunk:
 def bug_report(
     target: str,
     request: Request,
-    checker: Checker,
     *,
     timeout: float,
     limit: float,
@@ -235,7 +226,8 @@ def bug_report(
     Each check takes `timeout` seconds at most, and all that make the source smaller
     `limit`. Nothing is written anywhere.
     """
-    result = tried(target, request, checker, timeout)
+    load_checks()
+    result = tried(target, request, timeout)
     parts = [_versions(), _console(command, result, timeout)]
     file = source_file(target)
     if file is None:
@@ -243,7 +235,7 @@ def bug_report(
             "The source is no Python file of mine. I paste the class, and what it needs:"
         )
     elif result is not None:
-        found = _shrink(target, request, checker, timeout, limit, result, file)
+        found = _shrink(target, request, timeout, limit, result, file)
         parts.append(_source(found, file))
     else:
         parts.append(_block("python", decode_source(file.read_bytes())))
@@ -254,7 +246,6 @@ def bug_report(
 def _shrink(
     target: str,
     request: Request,
-    checker: Checker,
     timeout: float,
     limit: float,
     result: Result,
@@ -270,7 +261,7 @@ def _shrink(
         left = end - time.monotonic()
         again = None
         if left > 0:
-            again = tried(target, request, checker, min(timeout, left), file, candidate)
+            again = tried(target, request, min(timeout, left), file, candidate)
         out_of_time |= time.monotonic() >= end
         return again is not None and verdict_of(again) == wanted
 

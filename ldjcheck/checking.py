@@ -5,8 +5,6 @@ Where the time of a check is limited, the verdict comes first, and what time doe
 any more is left out by its name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from math import prod

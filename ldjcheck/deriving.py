@@ -4,8 +4,6 @@ What is derived from one recorded call is run at other shapes, batches, inputs a
 parameters, in both directions, by what verifies the fixes of a check as well.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from time import perf_counter
 

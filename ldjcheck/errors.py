@@ -1,7 +1,5 @@
 """The exception that means: this target could not be checked (LDJ0xx), and a cause."""
 
-from __future__ import annotations
-
 LAYERS_OWN = (Exception, SystemExit, GeneratorExit)
 """What code of the user's may raise, as its own fault; a Ctrl-C is whoever's typed it."""
 

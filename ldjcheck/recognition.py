@@ -4,8 +4,6 @@ A source holds conditioner networks, encoders and losses too. What they return m
 like a pair; a trial run, and what the check has shown, tell them from flow layers.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 import re

@@ -4,8 +4,6 @@ All stand in one table. What else the package asks of them by name is a view of 
 which arguments an operation is linear in follows from its families, see `tape.linear`.
 """
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 

@@ -4,8 +4,6 @@ Each cell of a notebook is compiled as a file of its own, `flows.ipynb, cell 27`
 tracebacks, ledgers and locations then count lines by cell, as a reader of the notebook does.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import linecache

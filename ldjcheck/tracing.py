@@ -3,8 +3,6 @@
 What watches a layer derives from these two, or is called by them, and knows no other way.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from abc import abstractmethod

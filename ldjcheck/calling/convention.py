@@ -1,7 +1,5 @@
 """What a convention is, and the functions that run a layer one way, which most share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any

@@ -12,8 +12,6 @@ An adapter is an object with `forward(layer, x) -> (y, ldj)` and, where there is
 Either may take further keyword arguments, and return None for an ldj that is not reported.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Domains as they are typed. Nothing here loads torch: a slip is answered before."""
 
-from __future__ import annotations
-
 import math
 
 from ldjcheck.records import Domain

@@ -1,7 +1,5 @@
 """Where inputs live, and seeded draws from there."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Calls that return several tensors, read as ones that return fewer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any

@@ -3,8 +3,6 @@
 Names decide how a layer is called, and never what is wrong with it.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Literal
 

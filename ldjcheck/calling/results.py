@@ -5,8 +5,6 @@ decide, then the forms; a list of log-dets is one ldj, as is a list of outputs o
 In a mapping the key decides, and so does the name of a field.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import inspect

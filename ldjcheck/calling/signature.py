@@ -1,7 +1,5 @@
 """The parameters of a call: which takes the input, the total, a context, or says the way."""
 
-from __future__ import annotations
-
 import dis
 import functools
 import inspect

@@ -1,7 +1,5 @@
 """What a call's source says that it returns: y alone, as its ldj is 0, or a sample."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import re

@@ -1,7 +1,5 @@
 """Teaching: lessons, quiz and zoo, made of the texts that stand beside this module."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 
 

@@ -1,7 +1,5 @@
 """A mistake shown live: one small input, its Jacobian, two numbers, and why they part."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from difflib import SequenceMatcher

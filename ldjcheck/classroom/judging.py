@@ -1,7 +1,5 @@
 """The check of a layer of the zoo, whose random weights are the same every time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

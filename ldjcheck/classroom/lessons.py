@@ -1,7 +1,5 @@
 """The lessons of `ldjcheck demo`, in the order in which they are best taught."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches

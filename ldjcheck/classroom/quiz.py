@@ -1,7 +1,5 @@
 """One question: a layer as a file has it, answers that are run, and a sheet on paper."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

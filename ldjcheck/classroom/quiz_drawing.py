@@ -4,8 +4,6 @@ What is drawn is checked before it is asked: a wrong layer must fail, for a mist
 topic, and a right one must pass.
 """
 
-from __future__ import annotations
-
 import ast
 import random
 from collections.abc import Iterator

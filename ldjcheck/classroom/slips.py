@@ -1,7 +1,5 @@
 """Slips of the pen: edits of one statement of an ldj, each a mistake that people make."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass

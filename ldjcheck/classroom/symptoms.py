@@ -4,8 +4,6 @@ The one place for this. A text is matched by its words: spelling, word forms and
 short forms do not count. Nothing here loads torch.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from dataclasses import dataclass

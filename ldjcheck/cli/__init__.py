@@ -1,7 +1,5 @@
 """The command line: a face, with no logic of its own about flows."""
 
-from __future__ import annotations
-
 from ldjcheck.cli.group import main
 
 __all__ = ["main"]

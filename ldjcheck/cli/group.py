@@ -1,7 +1,5 @@
 """`ldjcheck`: the commands, of which `check` need not be written."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

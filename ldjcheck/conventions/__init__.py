@@ -4,8 +4,6 @@ Adding one is one file with a `CONVENTION`, and its line in `CONVENTIONS`. The o
 order of trying: the most particular first.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any

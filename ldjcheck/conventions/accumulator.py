@@ -5,8 +5,6 @@ layer *reduces* it by the ldj, the sign of what comes back is turned, and projec
 write so keep it as a column, `(batch, 1)`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal

@@ -4,8 +4,6 @@ The names of distrax and its like: `transform_and_log_det`, `inverse_and_log_det
 they end in `log_det_jacobian` the projects keep the ldj as a column, `(batch, 1)`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import replace

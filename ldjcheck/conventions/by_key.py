@@ -5,8 +5,6 @@ contexts; one that comes back with something added to it is a total, and so is o
 named so. The way back may take the same, or y alone.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ and returns a bare tensor and is then a pair with `rev`. Of several conditions, 
 its place, as `c0`, `c1`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

@@ -5,8 +5,6 @@ is called as it is: what a layer makes of the total that comes in is then seen a
 context may go along, and comes back as it was: `f((x, ldj, c)) -> (y, ldj, c)`.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

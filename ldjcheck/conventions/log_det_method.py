@@ -5,8 +5,6 @@ many arguments it takes says what they are. The way back has an ldj only where t
 method for that as well.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any

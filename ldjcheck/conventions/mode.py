@@ -4,8 +4,6 @@ The word for forward is the default; the word for the way back is its opposite, 
 that the layer's own code holds where there are several.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any

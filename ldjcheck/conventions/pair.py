@@ -5,8 +5,6 @@ The way back is a flag of the same call (`reverse=True`) or a method (`inverse`,
 the ldj, `return_logdet=False`, is on where the call without it has none.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

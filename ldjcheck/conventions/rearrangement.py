@@ -5,8 +5,6 @@ out as they went in, in another order; whoever returns anything else says nothin
 ldj, and follows another convention.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -3,8 +3,6 @@
 Each is called by its own convention, the output goes to the next, and the ldjs are added.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

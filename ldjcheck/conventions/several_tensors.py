@@ -4,8 +4,6 @@ Told by a signature that takes any number of tensors and a flag for the way back
 it wants is the layer's secret: say `--shape a=2 --shape b=3`, or one is tried.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator, Mapping
 from typing import Any

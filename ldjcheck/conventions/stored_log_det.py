@@ -4,8 +4,6 @@ Told by the layer's own code, which stores an attribute of such a name, or has a
 of one, made of what the call left.
 """
 
-from __future__ import annotations
-
 import dis
 import inspect
 from collections.abc import Iterator, Mapping

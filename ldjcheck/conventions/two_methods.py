@@ -6,8 +6,6 @@ Where a layer has no call at all, a method is the way forward that returns a pai
 log-det, whatever it is called.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

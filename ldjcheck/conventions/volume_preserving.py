@@ -5,8 +5,6 @@ with parameters that were moved; whoever stretches says nothing of its ldj, and 
 another convention.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any

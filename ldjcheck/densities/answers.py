@@ -10,8 +10,6 @@ where that can be done, and by weighted draws where it cannot. Those may miss a 
 far off: what they find beyond 1 is there, and what they lack may be elsewhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What enters or leaves a model on its way: what it draws, and what it cuts off."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -7,8 +7,6 @@ Where f is minus infinity but in an interval, its ends are found by halving, and
 crowd at both (Takahasi and Mori, 1974).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

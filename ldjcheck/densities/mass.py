@@ -7,8 +7,6 @@ the next round lie where the weights of the last one were. Their mean is the mas
 what lies where nothing was drawn (Cappe et al., 2004: population Monte Carlo).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import NamedTuple

@@ -5,8 +5,6 @@ what the term is. It is written in the place of the least that makes the directi
 derivative, a term, or else all of the ldj's arithmetic.
 """
 
-from __future__ import annotations
-
 import ast
 import itertools
 from collections.abc import Iterable, Iterator, Sequence

@@ -6,8 +6,6 @@ even by way of others. Where the reported number is the log|det| with all networ
 fixed, and the exact one is not, they do.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

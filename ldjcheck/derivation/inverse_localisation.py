@@ -7,8 +7,6 @@ wrong when they solve y = f(x) for x: the operation that undoes the other one, t
 operations, a minus that is missing or too many.
 """
 
-from __future__ import annotations
-
 import ast
 import itertools
 from collections.abc import Iterator, Sequence

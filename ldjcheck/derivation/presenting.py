@@ -1,7 +1,5 @@
 """From programs to records: steps, edits that were run, obstacles, and doubts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The steps of one recorded call, each with its terms, and all derived lines of it."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass

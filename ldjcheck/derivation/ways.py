@@ -4,8 +4,6 @@ A way back that loops over the dims, or iterates, has no terms of its own. It un
 all the same: at the x that it has found, its log|det| is minus that of the forward map.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """What is tried with a layer, one question a file: all run it, and observe what it does."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 

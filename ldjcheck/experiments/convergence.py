@@ -8,8 +8,6 @@ what the others change, and approximates nothing. Where steps move the output, w
 leave is of the map itself; a series beside a map that stays is only as good as it is long.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import math

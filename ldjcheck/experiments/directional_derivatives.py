@@ -1,7 +1,5 @@
 """Directional derivatives of a layer's ldj: by autograd, and by central differences."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass

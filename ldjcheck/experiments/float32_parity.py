@@ -4,8 +4,6 @@ Everything else is measured on the promoted layer. Where code tells dtypes apart
 what promotion cannot follow, that would be another layer than the user's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any

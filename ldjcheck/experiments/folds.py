@@ -6,8 +6,6 @@ one context, for each context has a map of its own. A map that learns nothing is
 crowd is looked at wherever no way back has led back.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -7,8 +7,6 @@ Jacobian at displaced parameters. Nothing is differentiated twice: a custom func
 be silently wrong there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The order of the experiments, and what they make of a layer together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ spread of the data, stays positive however far a check moves it. The map does no
 sign; a logarithm without an absolute value does, as does one of what is held above zero.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

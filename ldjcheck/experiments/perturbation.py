@@ -5,8 +5,6 @@ scales saturate or overflow, and rounding hides every mistake, or the layer refu
 numbers say nothing of the layer, so it is looked at again nearer to how it was built.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace

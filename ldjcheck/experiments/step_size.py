@@ -9,8 +9,6 @@ numbers themselves: they integrate constants and straight lines exactly. A finer
 applies the same one to equal parts of the interval, and goes to the integral.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import dis

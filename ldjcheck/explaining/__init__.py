@@ -1,7 +1,5 @@
 """What explains each direction that disagrees: recorded, and taken apart."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ldjcheck.judging.measurement import compared

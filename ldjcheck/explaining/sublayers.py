@@ -1,7 +1,5 @@
 """Whole flows: which sublayer is wrong, and what the flow makes of its sublayers' ldj."""
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Iterator, Sequence
@@ -159,7 +157,6 @@ def _seen(
 
     What is known of the first of these is kept.
     """
-    from ldjcheck.conventions import recognise_conventions
     from ldjcheck.oracle.direction import are_all_apart
     from ldjcheck.settling.flows.sublayers import record_parts
 
@@ -181,8 +178,7 @@ def _seen(
     seen = [*known]
     for probe, side in (sides[i] for i in order[len(known) : count]):
         like = seen[0] if seen else None
-        at = bench, probe, side
-        parts = record_parts(*at, recognise_conventions, like)
+        parts = record_parts(bench, probe, side, like)
         if parts is None:
             return None
         seen.append(parts)

@@ -4,8 +4,6 @@ On a cluster submissions travel as bytes, and facts come back. Each worker keeps
 and confines what it runs as this machine would.
 """
 
-from __future__ import annotations
-
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed

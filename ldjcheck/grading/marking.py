@@ -1,7 +1,5 @@
 """From a submission to facts: each exercise run confined, judged outside, named inside."""
 
-from __future__ import annotations
-
 import re
 import tempfile
 import time

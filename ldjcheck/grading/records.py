@@ -5,8 +5,6 @@ processes is cut to size and to its types here. Nothing in the findings that the
 believed to have a type, a length or a sense: what has not is left out.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """A rubric: which layers are asked for, what each is worth, and what a mistake costs."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import sys

@@ -4,8 +4,6 @@ A mistake of the handout costs nobody. A layer has its points where it was shown
 less what the rubric asks for the mistakes in it; whatever is not shown has none.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

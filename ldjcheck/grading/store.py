@@ -4,8 +4,6 @@ Each submission has a file; it is there whole or not at all. One that was change
 was graded by another rubric, is graded again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

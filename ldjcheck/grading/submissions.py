@@ -3,8 +3,6 @@
 Archives are made by strangers: they are read never outside, and never without end.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

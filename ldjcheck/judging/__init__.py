@@ -4,8 +4,6 @@ Nothing is named here. A verdict says whether a direction agrees everywhere, and
 does, whether that proves anything.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ldjcheck.judging.checks import (

@@ -1,7 +1,5 @@
 """The checks that a report lists: ldj, contract, round trip and gradients of a direction."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from math import isinf

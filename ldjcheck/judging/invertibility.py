@@ -4,8 +4,6 @@ A determinant that has both signs under the same parameters passes through zero 
 the map folds there, and two points have one image. One that is zero everywhere loses dims.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

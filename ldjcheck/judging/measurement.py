@@ -4,8 +4,6 @@ A flow that splits is checked as a map to all dims, kept and dropped, and withou
 log-densities; whether exp(ldj) is a density of what is dropped is asked of the splits alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 

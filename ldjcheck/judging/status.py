@@ -1,7 +1,5 @@
 """What a measurement comes to: the status, the kind, and what the report says of both."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

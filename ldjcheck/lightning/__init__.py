@@ -1,7 +1,5 @@
 """`ldjcheck.lightning.Monitor`: the monitor as a callback of Lightning (extra `lightning`)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any

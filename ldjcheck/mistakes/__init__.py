@@ -3,8 +3,6 @@
 Adding one is one file with a `RULE` in its section, and its line in `IN_ORDER`.
 """
 
-from __future__ import annotations
-
 import re
 from difflib import get_close_matches
 from importlib import import_module

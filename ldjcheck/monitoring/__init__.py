@@ -1,7 +1,5 @@
 """`Monitor`: looks at a flow every so many steps of its training, and leaves no trace."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Collection, Hashable, Mapping, Sequence

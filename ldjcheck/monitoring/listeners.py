@@ -3,8 +3,6 @@
 That is a function, the log, a warning, an exception, or TensorBoard.
 """
 
-from __future__ import annotations
-
 import logging
 import warnings
 from collections.abc import Callable, Sequence

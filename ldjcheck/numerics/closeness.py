@@ -1,7 +1,5 @@
 """When two answers of a layer are one answer, rounding apart."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

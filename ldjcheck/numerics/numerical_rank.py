@@ -6,8 +6,6 @@ few units of rounding of the largest (Golub and Van Loan, *Matrix Computations*,
 5.4.1), so those below that are lost, whatever their last digits say.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

@@ -1,7 +1,5 @@
 """What comments of a source let not count: `# ldjcheck: ignore[LDJ117] reason`."""
 
-from __future__ import annotations
-
 import io
 import linecache
 import re

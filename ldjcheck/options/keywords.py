@@ -1,7 +1,5 @@
 """From the keywords of `ldjcheck.check` to options, or what is wrong with one of them."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """The table `[tool.ldjcheck]` of a project: where it stands, and what it says of checks."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator, Mapping

@@ -4,8 +4,6 @@ The command line, the settings of a project, the keywords of Python and the page
 reference follow from it; `ldjcheck.check` alone spells its keywords out, for editors.
 """
 
-from __future__ import annotations
-
 from typing import Any, Literal, NamedTuple, get_args
 
 from ldjcheck.records import Kind, Options, Wrt

@@ -1,7 +1,5 @@
 """One direction at one input: what it reports, what is true, or why that is unknown."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace

@@ -6,8 +6,6 @@ float32 cannot tell apart, its determinant is another one, and not known. The ld
 that squeeze step by step does not move so, however badly conditioned they are as a whole.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence

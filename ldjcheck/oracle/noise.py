@@ -4,8 +4,6 @@ A trace or a power series is often estimated with random vectors (Hutchinson, Ch
 2019). Then y is the same at every call and r is not: r is judged by its mean.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ An oracle is one way to know the exact ldj, or how far a right report may be fro
 Nothing else sets either.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 

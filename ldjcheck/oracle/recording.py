@@ -1,7 +1,5 @@
 """Recording one call and taking it apart into the steps of its map."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 from collections.abc import Callable

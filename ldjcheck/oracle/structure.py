@@ -4,8 +4,6 @@ The condition of a map is by how much it stretches the one way, over how much th
 What a way back does to rounding is about the condition times the machine epsilon.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

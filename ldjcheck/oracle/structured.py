@@ -5,8 +5,6 @@ A whole Jacobian of D dims costs D backward passes, and a factorisation besides.
 proved.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import replace
 from functools import partial

@@ -4,8 +4,6 @@ A grid costs calls of the layer, three for a direction at the most, and only map
 dims have one. Everything else was measured already.
 """
 
-from __future__ import annotations
-
 import ast
 import linecache
 import os

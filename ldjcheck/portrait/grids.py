@@ -3,8 +3,6 @@
 The area of a small cell grows by |det J|: what an ldj says can be measured with a ruler.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

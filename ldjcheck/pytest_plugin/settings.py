@@ -1,7 +1,5 @@
 """The session's settings, and which tests they concern."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

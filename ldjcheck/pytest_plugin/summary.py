@@ -1,7 +1,5 @@
 """The checks that tests make, on their way to a section in the terminal and a file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path

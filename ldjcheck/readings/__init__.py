@@ -4,8 +4,6 @@ Each only proposes, from how the numbers of a reading compare, or from what a re
 come to; `checking` measures what is proposed, each reading once, and tells what comes of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from ldjcheck.readings import no_flow_layer, submodule_inverses

@@ -1,7 +1,5 @@
 """What looks like a mistake and need be none, as no flow layer is checked."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Which of two readings of one number is told: the one function that compares bases."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Literal
 

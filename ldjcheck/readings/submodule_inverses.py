@@ -4,8 +4,6 @@ A model goes from x to z, and its `sample` goes back through each of its layers.
 wrong on that way shows in no density.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial

@@ -3,8 +3,6 @@
 Records hold facts, and derive others from them; they hold no state.
 """
 
-from __future__ import annotations
-
 from ldjcheck.records.asked import (
     Context,
     Deadline,

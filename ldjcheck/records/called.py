@@ -265,7 +265,3 @@ class Calls:
     def way(self, direction: Direction) -> Way | None:
         """Return how it is called in one direction; None where there is none."""
         return self.forward if direction == "forward" else self.inverse
-
-
-Recognise = Callable[[Any], tuple[Calls, ...]]
-"""Tells how an object may be called, the likeliest way first."""

@@ -3,8 +3,6 @@
 Pictures measure nothing: all that they show was measured by the check, and is here.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ldjcheck.records.words import Direction

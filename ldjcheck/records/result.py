@@ -1,7 +1,5 @@
 """Results: plain data that can be pickled, what the JSON shows, and back from there."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """The fixed words of the records, and the shape of an event."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 Direction = Literal["forward", "inverse"]

@@ -3,8 +3,6 @@
 The lines are never wrapped: programs read them.
 """
 
-from __future__ import annotations
-
 from ldjcheck.records import Finding, Result, Run, Severity
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import one_line

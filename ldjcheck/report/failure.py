@@ -4,8 +4,6 @@ A test runner shows it behind a margin of its own, so nothing is wider than 72 c
 summary has a line for each test, and cuts that: code and name of the mistake come first.
 """
 
-from __future__ import annotations
-
 import math
 
 from ldjcheck.records import Check, Finding, Result, Run, Severity

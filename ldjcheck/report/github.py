@@ -1,7 +1,5 @@
 """Annotations of GitHub Actions: each finding at its line of the changed files."""
 
-from __future__ import annotations
-
 from ldjcheck.records import Result, Run, Severity
 from ldjcheck.report.blocks.layout import one_line
 from ldjcheck.report.blocks.title import Mistake, in_order, summary

@@ -1,7 +1,5 @@
 """The JSON document, `ldjcheck-result-1`: the whole run, field by field."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

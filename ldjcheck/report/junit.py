@@ -1,7 +1,5 @@
 """JUnit's XML, which CI servers count: a test suite of one test case a layer."""
 
-from __future__ import annotations
-
 import re
 from xml.etree import ElementTree as Xml
 

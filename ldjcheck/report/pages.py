@@ -1,7 +1,5 @@
 """Where the page of a mistake is published, if this installation says where its pages are."""
 
-from __future__ import annotations
-
 from importlib.metadata import PackageNotFoundError, metadata
 
 from ldjcheck.mistakes import rule_for

@@ -1,7 +1,5 @@
 """SARIF 2.1.0, the exchange format of code scanners: rules, findings, places, fixes."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How a report is to look: what every output format is told besides the run."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import click

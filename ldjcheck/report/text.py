@@ -1,7 +1,5 @@
 """The report for people: one screen a layer, or with `-v` all that is known."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Trying an edited source: its text, the functions in it, and running them for a while."""
 
-from __future__ import annotations
-
 from ldjcheck.revision.live import Live, StaleSourceError, first_line
 from ldjcheck.revision.text import (
     Replacement,

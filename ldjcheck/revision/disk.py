@@ -1,7 +1,5 @@
 """Writing edits into the user's files: whole or not at all, and only as they were seen."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

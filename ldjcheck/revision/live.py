@@ -6,7 +6,6 @@ methods and helpers at module level all see the edit; at the end all is as it wa
 function is compiled out of its file's text as Python did when it loaded the file.
 """
 
-from __future__ import annotations
 import __future__
 
 import ast

@@ -1,7 +1,5 @@
 """A source file as text and as a tree, and replacements of spans of it."""
 
-from __future__ import annotations
-
 import ast
 import itertools
 import linecache

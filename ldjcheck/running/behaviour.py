@@ -1,7 +1,5 @@
 """How a call behaves: what it changes, whether it repeats, adds up, and keeps samples apart."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """How a call of a layer fails: it raises, or what comes back is no output."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import cached_property, wraps

@@ -1,7 +1,5 @@
 """Several tensors as one flat one, and back: the Jacobian has one input and one output."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

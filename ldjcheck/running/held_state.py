@@ -6,8 +6,6 @@ leap has left them behind: divided by an old estimate it may stretch what it was
 shrink, and a way back that iterates a contraction leads nowhere. No training ends there.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Where a copy of a layer runs, and in which precision: devices and dtypes."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """The ldj as a layer hands it back, brought to one number per sample."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """The one place where the user's layer is called."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

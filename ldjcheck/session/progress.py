@@ -1,7 +1,5 @@
 """The line that says what is being done, for people who wait at a terminal."""
 
-from __future__ import annotations
-
 import time
 from typing import TextIO
 

@@ -44,15 +44,6 @@ if TYPE_CHECKING:
     from ldjcheck.checking import Tell
 
 
-class Checker(NamedTuple):
-    """The functions that know how a layer is checked."""
-
-    check_layer: Callable[[Layer, Options, float | None, Tell | None], Result]
-    failed_result: Callable[[str, CannotCheckError], Result]
-    why_no_flow: Callable[[Layer, Result, Options], str | None]
-    without_untaken: Callable[[Layer, Options], tuple[Options, dict[str, str]]]
-
-
 class Misused(NamedTuple):
     """What a source asks for and cannot be."""
 
@@ -76,6 +67,7 @@ class Request:
     inputs: Path | None = None  # a file of samples to check at
     weights: Path | None = None  # a file with a state dict
     comments: bool = False  # whether the source may say what is to be ignored
+    derives: bool = False  # the ldj is derived, and not checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +86,6 @@ class Session:
 def run_session(
     targets: Sequence[str],
     request: Request,
-    checker: Callable[[], Checker],
     *,
     timeout: float,
     command: str,
@@ -104,13 +95,12 @@ def run_session(
 ) -> Session:
     """Return the results of all targets, in their order; `jobs` of them run at a time.
 
-    A target that hangs, dies or trips over a fault of ours ends alone. `checker` is asked
-    for only where something can be run: it loads torch. `started` is when the user began
-    to wait, by `time.perf_counter()`. Whoever is `waiting` at a terminal is shown there
-    what is being done.
+    A target that hangs, dies or trips over a fault of ours ends alone. `started` is when
+    the user began to wait, by `time.perf_counter()`. Whoever is `waiting` at a terminal is
+    shown there what is being done.
     """
     started = time.perf_counter() if started is None else started
-    job = _Job(request, checker, timeout, jobs, waiting)
+    job = _Job(request, timeout, jobs, waiting)
     job.do(targets)
     run = Run(
         seed=request.options.seed,
@@ -153,13 +143,11 @@ class _Job:
     def __init__(
         self,
         request: Request,
-        checker: Callable[[], Checker],
         timeout: float,
         jobs: int,
         waiting: TextIO | None,
     ) -> None:
         self.request = request
-        self.checker = checker
         self.timeout = timeout
         self.jobs = jobs
         self.line = None if waiting is None else ProgressLine(waiting)
@@ -189,14 +177,14 @@ class _Job:
         """Run tasks side by side, and those that they lead to."""
         if not tasks:
             return
-        checker = self.checker()
+        load_checks()
         waiting = [(task, self._threads(len(tasks))) for task in tasks]
         at_work: list[tuple[Running, _Task]] = []
         try:
             while waiting or at_work:
                 while waiting and len(at_work) < self.jobs:
                     task, threads = waiting.pop(0)
-                    about = task.target, self.request, checker
+                    about = task.target, self.request
                     running = start(
                         _work_of,
                         *(task.function, threads, *about),
@@ -287,6 +275,14 @@ class _Job:
         looked = ("Its own classes, instances and functions were looked at.",)
         error = CannotCheckError("LDJ002", message, looked)
         self.results.append(failed_result(target, error))
+
+
+def load_checks() -> None:
+    """Load what checks layers, and torch with it, once for all processes to come.
+
+    No operator is run here: the threads that it starts would not survive a fork.
+    """
+    import ldjcheck.api  # noqa: F401  # for all
 
 
 def cores() -> int:
@@ -393,7 +389,7 @@ def _work_of(
 
 
 def check_target(
-    text: str, request: Request, checker: Checker, tell: Tell | None = None
+    text: str, request: Request, tell: Tell | None = None
 ) -> Result | Checked:
     """Return the result of loading and checking one target; `tell` hears what fails.
 
@@ -401,40 +397,45 @@ def check_target(
     meant to catch) is the user's doing here, as is running out of memory; any other is a
     mistake of ours.
     """
-    result, layer, strange = _check(text, request, checker, tell)
+    result, layer, strange = _check(text, request, tell)
     return result if layer is None else Checked(result, strange)
 
 
 def check_discovered(
-    text: str, request: Request, checker: Checker, tell: Tell | None = None
+    text: str, request: Request, tell: Tell | None = None
 ) -> Result | Skipped | Checked:
     """Return the same of a target that was found, or why it is no flow layer."""
-    result, layer, strange = _check(text, request, checker, tell)
+    from ldjcheck import api
+
+    result, layer, strange = _check(text, request, tell)
     if layer is None:
         first = result.findings[0]
         is_none = first.code in ("LDJ003", "LDJ004")
         return Skipped(target=text, why=first.message) if is_none else result
-    options, _ = checker.without_untaken(layer, request.options)
-    why = checker.why_no_flow(layer, result, options)
+    options, _ = api.without_untaken(layer, request.options)
+    why = None if request.derives else api.why_no_flow(layer, result, options)
     skipped = None if why is None else Skipped(target=text, why=why)
     return Checked(skipped or result, strange)
 
 
 def find_targets(
-    text: str, request: Request, checker: Checker, tell: Tell | None = None
+    text: str, request: Request, tell: Tell | None = None
 ) -> Survey | Result:
     """Return what in a source may be a flow layer, or why it cannot be looked through."""
     seed_all(request.options.seed)
     try:
         return find_layers(parse_target(text).source)
     except CannotCheckError as error:
-        return checker.failed_result(text, error)
+        return failed_result(text, error)
 
 
 def _check(
-    text: str, request: Request, checker: Checker, tell: Tell | None
+    text: str, request: Request, tell: Tell | None
 ) -> tuple[Result, Layer | None, dict[str, str]]:
     """Return the result, the layer where it came to one, and what that does not take."""
+    from ldjcheck import api
+
+    judge = api.derive_layer if request.derives else api.check_layer
     started, asked = time.perf_counter(), request.options.started()
     layer, strange = None, dict[str, str]()
     try:
@@ -456,9 +457,9 @@ def _check(
             options = replace(options, inputs=read_inputs(request.inputs), search=0)
         if request.inputs is not None or request.weights is not None:
             options = replace(options, params="as-is")
-        options, strange = checker.without_untaken(layer, options)
+        options, strange = api.without_untaken(layer, options)
         try:
-            result = checker.check_layer(layer, options, started, tell)
+            result = judge(layer, options, started, tell)
             return result, layer, strange
         except BaseException as error:
             if isinstance(error, Exception) and not isinstance(error, MemoryError):
@@ -466,7 +467,7 @@ def _check(
             with users_fault("LDJ005", f"Running {layer.name}"):
                 raise
     except CannotCheckError as error:
-        result = checker.failed_result(text, error)
+        result = failed_result(text, error)
         took = time.perf_counter() - started
         return replace(result, seconds=took), layer, strange
 

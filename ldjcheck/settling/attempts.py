@@ -1,7 +1,5 @@
 """What came of the tries to call a layer, and the message when none worked."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 

@@ -1,7 +1,5 @@
 """Further tensors beside the input: asked for where they are needed, or may be given."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import math

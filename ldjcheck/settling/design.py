@@ -5,8 +5,6 @@ far and of one sign, other sizes where the layer takes them, and batches that di
 every size, so that no two counts coincide.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

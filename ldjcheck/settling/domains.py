@@ -1,7 +1,5 @@
 """What a layer does at a glance, there and back, that tells where its inputs live."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import replace
 from typing import Literal

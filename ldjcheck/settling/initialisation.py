@@ -9,8 +9,6 @@ the way back where a library samples by the way forth, so there the first batch 
 and shift. Before that the layer is another one, and there and back is no round trip.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any

@@ -3,8 +3,6 @@
 The input of a layer of several tensors is one flat vector, which is cut into the tensors.
 """
 
-from __future__ import annotations
-
 import ast
 import itertools
 import math

@@ -4,8 +4,6 @@ A flow of several scales may hand its latents back in several tensors, and draw 
 is not told to reconstruct: called so, its way back is a sampler, and no inverse.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ldjcheck.numerics.closeness import same

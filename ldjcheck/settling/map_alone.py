@@ -1,7 +1,5 @@
 """How a layer is called when only its map counts: whatever it says of its ldj, if at all."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

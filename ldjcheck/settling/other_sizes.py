@@ -1,7 +1,5 @@
 """Other ranks and sizes of an event that a layer takes, by what it takes already."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterable

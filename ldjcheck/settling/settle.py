@@ -4,8 +4,6 @@ Signatures and facts only suggest; a trial run decides. Every trial runs on a co
 own, and the first combination that runs and reports in the promised form is taken.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass, replace
 from math import prod

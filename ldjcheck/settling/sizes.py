@@ -4,8 +4,6 @@ What holds an entry for each place of an event, a mask above all, is cropped alo
 axes. What a squeeze has folded is cropped in the same proportion.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace

@@ -266,7 +266,7 @@ def _at(layer: Layer, options: Options, around: Layer | None = None) -> Subject:
     _within_limit(bench.shape, options.dims_limit)
     bench = with_started_way_back(with_way_back(bench))
     if settled.resized and options.kind != "split":
-        bench = with_departures(bench, recognise_conventions)
+        bench = with_departures(bench)
     bench = with_telling_masks(bench)
     free = {guess.shape: guess.free for guess in guesses}.get(bench.shape, frozenset())
     others = _others(bench, free)

@@ -1,7 +1,5 @@
 """Trial runs: whether a layer runs when it is called so, and how well it reports."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import IntEnum
 

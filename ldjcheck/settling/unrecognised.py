@@ -1,7 +1,5 @@
 """What to say of layers that cannot be called, and what of them could be checked instead."""
 
-from __future__ import annotations
-
 from shlex import quote
 from typing import Any
 

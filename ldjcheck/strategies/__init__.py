@@ -4,8 +4,6 @@ Everything shrinks to the smallest shape, the smallest batch and the simplest nu
 need hypothesis (`pip install hypothesis`); nothing else of ldjcheck does.
 """
 
-from __future__ import annotations
-
 from ldjcheck.strategies.flow import Planted, RandomFlow, flows
 from ldjcheck.strategies.tensors import (
     event_shapes,

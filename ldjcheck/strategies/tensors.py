@@ -1,7 +1,5 @@
 """Strategies for what a layer is fed: shapes, inputs, masks, parameters, seeds."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """A tape: what a layer computed, operation by operation, and how to run it again."""
 
-from __future__ import annotations
-
 from ldjcheck.tape.frames import (
     file_of,
     has_line,

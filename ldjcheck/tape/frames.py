@@ -1,7 +1,5 @@
 """Where in the user's source something stands, and which of its statements runs now."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import inspect

@@ -5,8 +5,6 @@ tracked by tensor identity and, where tensors share memory, by storage: an in-pl
 changes every view of it.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType

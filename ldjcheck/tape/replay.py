@@ -3,8 +3,6 @@
 Replay is functional: what an operation writes in place, it writes into a copy.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 

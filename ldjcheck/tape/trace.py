@@ -1,7 +1,5 @@
 """One recorded call, taken apart: steps of the map, arithmetic of the ldj, sublayers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property

@@ -5,8 +5,6 @@ expression. Loading changes `sys.path` and `sys.modules`, as importing does; who
 a process that goes on puts the path back.
 """
 
-from __future__ import annotations
-
 from ldjcheck.targets.discovery import Survey
 from ldjcheck.targets.load import (
     SOURCE_KINDS,

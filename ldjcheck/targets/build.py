@@ -1,7 +1,5 @@
 """From an expression's value to the layer: classes are built, factories called."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import reprlib

@@ -1,7 +1,5 @@
 """What a source offers when none of its layers is named."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import itertools

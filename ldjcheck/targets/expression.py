@@ -1,7 +1,5 @@
 """Evaluating an expression in a source's own names, and saying what went wrong."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import re

@@ -1,7 +1,5 @@
 """From a target to a layer: run its source, evaluate its expression, build."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator, Sequence

@@ -3,8 +3,6 @@
 A misspelt name is told at once: nobody waits for torch to learn of it.
 """
 
-from __future__ import annotations
-
 import ast
 import builtins
 import importlib.machinery

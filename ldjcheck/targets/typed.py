@@ -5,8 +5,6 @@ As pytest writes them (`flows.py::Affine`), as Python does (`flows.Affine`), as 
 what a word means is seen from the files' own text.
 """
 
-from __future__ import annotations
-
 import ast
 import glob
 import os

@@ -1,7 +1,5 @@
 """The user's own fault, told in the user's own frames."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ldjcheck.records import Finding, Layer, Options, Result
-from ldjcheck.session.targets import Checker, Request, Session, exit_code, run_session
+from ldjcheck import api
+from ldjcheck.records import Layer, Options, Result
+from ldjcheck.session.targets import Request, Session, exit_code, run_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import TextIO
 
-    from ldjcheck.errors import CannotCheckError
     from ldjcheck.records import Status
 
 pytestmark = pytest.mark.skipif(
@@ -102,23 +102,14 @@ def without_untaken(layer: Layer, options: Options) -> tuple[Options, dict[str, 
     return options, {n: f"no {n}" for n, _ in options.kwarg if n not in takes}
 
 
-def failed_result(target: str, error: CannotCheckError) -> Result:
-    finding = Finding(
-        code=error.code,
-        name="",
-        severity="error",
-        message=error.message,
-        evidence=error.evidence,
-    )
-    return Result(target=target, layer=None, status="error", findings=(finding,))
-
-
 @pytest.fixture
 def run(
     write: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Session]:
     """Run a session over classes of the module above."""
     monkeypatch.chdir(write("flows.py", LAYERS).parent)
+    for stand_in in (check_layer, why_no_flow, without_untaken):
+        monkeypatch.setattr(api, stand_in.__name__, stand_in)
 
     def run(
         *names: str,
@@ -129,7 +120,6 @@ def run(
         return run_session(
             [f"flows.py:{name}" for name in names],
             Request(options=Options(seed=11), kwargs=kwargs),
-            lambda: Checker(check_layer, failed_result, why_no_flow, without_untaken),
             timeout=timeout,
             command="ldjcheck",
             waiting=waiting,

@@ -45,6 +45,12 @@ def test_every_file_of_a_rule_is_registered_under_its_own_name() -> None:
         assert module.rpartition(".")[2] == rule.name.replace("-", "_")
 
 
+HEADINGS = (
+    "The rule", "How it shows", "Wrong (-) and right (+)", "For example", "Run", "You see",
+    "What to do", "What it costs", "Question", "Easily confused with",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(("module", "rule"), [*zip(IN_ORDER, RULES, strict=True)])
 def test_a_rule_is_well_formed(module: str, rule: Rule) -> None:
     assert re.fullmatch(r"LDJ[0-5]\d\d", rule.code)
@@ -57,6 +63,8 @@ def test_a_rule_is_well_formed(module: str, rule: Rule) -> None:
     docstring = import_module(f"ldjcheck.mistakes.{module}").__doc__
     assert docstring is not None
     assert docstring.startswith(f"{rule.code}: ")
+    headings = re.findall(r"^(\S.*):\n(?= {4})", docstring, re.MULTILINE)
+    assert headings == [each for each in HEADINGS if each in headings]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

@@ -15,7 +15,7 @@ import ldjcheck
 from ldjcheck.options.comments import ignored_in_source
 from ldjcheck.records import Finding, Layer, Location, Options, Result, Suppression
 from ldjcheck.search import check_layer
-from ldjcheck.session.targets import Checked, Checker, Request, check_target
+from ldjcheck.session.targets import Checked, Request, check_target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,13 +232,9 @@ def test_who_grades_a_source_is_told_nothing_by_its_comments(
         sys, "modules", dict(sys.modules)
     )  # the file is forgotten after
     path = written(tmp_path, "ignore[LDJ105] so that nobody sees it")
-    api = ldjcheck.api
 
     def status(request: Request) -> str:
-        checks = Checker(
-            check_layer, api.failed_result, api.why_no_flow, api.without_untaken
-        )
-        checked = check_target(f"{path}:Layer", request, checks)
+        checked = check_target(f"{path}:Layer", request)
         assert isinstance(checked, Checked)
         return checked.result.status  # type: ignore[union-attr]  # it is a layer
 

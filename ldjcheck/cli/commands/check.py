@@ -29,7 +29,6 @@ from ldjcheck.targets.static_check import files_of
 
 if TYPE_CHECKING:
     from ldjcheck.report import Format
-    from ldjcheck.session.targets import Checker
 
 
 _GLANCE = 0.3  # seconds between two looks at the files
@@ -132,7 +131,6 @@ def _check(
         run_session,
         targets,
         request,
-        checker,
         timeout=settings["timeout"],
         command=command,
         jobs=settings["jobs"] or cores(),
@@ -184,17 +182,4 @@ def ignored_by(
         )
         for codes in given
         for code in codes
-    )
-
-
-def checker() -> Checker:
-    """Return what checks layers, torch loaded once for all processes to come.
-
-    No operator is run here: the threads that it starts would not survive a fork.
-    """
-    from ldjcheck import api
-    from ldjcheck.session.targets import Checker
-
-    return Checker(
-        api.check_layer, api.failed_result, api.why_no_flow, api.without_untaken
     )

@@ -1,22 +1,17 @@
 """`ldjcheck derive TARGET`: the ldj of a map, written step by step and run."""
 
-from __future__ import annotations
-
 import shlex
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from ldjcheck.cli.commands.check import checker, refuse_diff_alone
+from ldjcheck.cli.commands.check import refuse_diff_alone
 from ldjcheck.cli.options import CHECK_OPTIONS, SectionedCommand
 from ldjcheck.cli.output import leave_session
 from ldjcheck.records import Options
-
-if TYPE_CHECKING:
-    from ldjcheck.session.targets import Checker
 
 _TAKEN = (
     "shape", "batch", "domain", "context", "kwarg", "params", "params_scale", "seed",
@@ -56,22 +51,13 @@ def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) ->
     request = Request(
         options=Options(**(given | {"kwarg": (), "timeout": None})),
         kwargs=settings["kwarg"],
+        derives=True,
     )
     run = partial(
         run_session,
         as_targets(targets),
-        request,
         timeout=settings["timeout"],
         command=command,
     )
-    return leave_session(run(_deriver), settings, started, lambda: run(checker).run)
-
-
-def _deriver() -> Checker:
-    """Return what derives instead of checking; torch is loaded once for all processes."""
-    from ldjcheck import api
-    from ldjcheck.session.targets import Checker
-
-    return Checker(
-        api.derive_layer, api.failed_result, lambda *_: None, api.without_untaken
-    )
+    checks = replace(request, derives=False)
+    return leave_session(run(request), settings, started, lambda: run(checks).run)

@@ -1,7 +1,5 @@
 """`ldjcheck report-bug TARGET`: what to paste where a layer is judged wrongly."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from contextlib import suppress
@@ -50,7 +48,7 @@ def report_bug(ctx: click.Context, /, target: str, **settings: Any) -> None:
     exit status is 0 when there is a verdict, and 2 when the target could not be checked.
     """
     from ldjcheck.bug_report import bug_report
-    from ldjcheck.cli.commands.check import checker, options_of
+    from ldjcheck.cli.commands.check import options_of
     from ldjcheck.errors import CannotCheckError
     from ldjcheck.session.targets import Request
     from ldjcheck.targets import parse_target
@@ -70,7 +68,6 @@ def report_bug(ctx: click.Context, /, target: str, **settings: Any) -> None:
     result, sheet = bug_report(
         target,
         request,
-        checker(),
         timeout=settings["timeout"],
         limit=settings["limit"],
         command=f"ldjcheck {check}",

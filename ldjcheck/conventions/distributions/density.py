@@ -9,8 +9,6 @@ that the base was asked about z itself, and not about what a split drops or a dr
 is seen when the model runs.
 """
 
-from __future__ import annotations
-
 import ast
 import itertools
 from collections.abc import Iterator, Mapping, Sequence

@@ -6,8 +6,6 @@ The map is that of the noise to the sample, and log q(z) is the log-density of t
 the ldj. How probable the noise is follows from how it is drawn, whatever the layer says.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Conditional transforms in pyro's style: `layer.condition(context)` is a Transform."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 from typing import Any

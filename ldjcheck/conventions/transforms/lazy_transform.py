@@ -3,8 +3,6 @@
 The parameters live in the lazy module, so the transform is built anew at every call.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterator
 from dataclasses import replace

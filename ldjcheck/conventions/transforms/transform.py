@@ -5,8 +5,6 @@ transform with `event_dim` 0 rightly returns one number per element. Caches are 
 every direction is run on tensors that the transform has never seen.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -4,8 +4,6 @@ Each function here knows its derivative in a form whose logarithm is stable: the
 is s(u) * s(-u), not s(u) * (1 - s(u)).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import sympy

@@ -4,8 +4,6 @@ A product becomes a sum of logarithms, exp(u) becomes u, a sigmoid a log-sigmoid
 whose sign is not known keeps its absolute value.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping
 
 import sympy

@@ -1,7 +1,5 @@
 """From SymPy to the source that a user of torch would write."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Mapping
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """Terms: what a piece of the map adds to the ldj, and how it is summed over one sample."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any, Literal

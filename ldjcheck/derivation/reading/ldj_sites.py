@@ -1,7 +1,5 @@
 """Functions that hand an ldj back: where derived terms belong, in which name and form."""
 
-from __future__ import annotations
-
 import ast
 from dataclasses import dataclass, replace
 from typing import Any, Literal

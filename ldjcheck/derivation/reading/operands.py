@@ -1,7 +1,5 @@
 """How the source writes what an operation of the tape was given."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 import math

@@ -4,8 +4,6 @@ A structure reads one step of the map and yields candidates, each a list of term
 believed: the first whose sum is the step's own log|det| at the recorded call is taken.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from ldjcheck.derivation.calculus.formulas import Formulas

@@ -6,8 +6,6 @@ output is held fixed, and only the direct derivative counts. That the Jacobian i
 is not assumed: the sum of the pieces' logarithms is held against the step's own log|det|.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -9,8 +9,6 @@ matrix the logarithms of its diagonal, an inverse a minus, a permutation nothing
 left to `slogdet`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import Any

@@ -14,8 +14,6 @@ h(W1 x + b), d and s numbers, and as many hidden units as may be::
 h' is the slope of every hidden unit. Where there is no W2, the matrix is I + h' * W1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A term in the words of the source: its formula, its sum, its count, and a sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """From derived lines to an edit of the source: what goes, what comes, what is returned."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ alone, such as `log_abs_det_jacobian(x, y)`, the map is computed elsewhere: a te
 written in what the method is given, and all that lies between is written out.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Names that hold a value at one line of a function, and how to write it there otherwise."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 import copy

@@ -7,8 +7,6 @@ already, and what training does to a layer is asked of it in training. A method 
 given an input answers for that one, whatever the map was called with since.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 

@@ -5,8 +5,6 @@ or left as it is. Either way the exact ldj is that of the entries that the mask 
 counts none of the others.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 

@@ -5,8 +5,6 @@ agree and their ldj do not, the ldj is that of an earlier call: it is a function
 and the map is the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Randomness that is no noise of the map: a dropout, a mask drawn anew at each call."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Literal
 

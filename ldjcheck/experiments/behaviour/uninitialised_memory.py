@@ -1,7 +1,5 @@
 """Tensors that nobody has given numbers: a layer that holds some answers with NaN or worse."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -6,8 +6,6 @@ into a file that happens to be open; whoever searches the process's memory finds
 message is proof of anything by itself.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from typing import IO, Any

@@ -4,8 +4,6 @@ What goes out are numbers. Whether they belong together is worked out by whoever
 a process that no submission can reach.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

@@ -4,20 +4,15 @@ It says what is wrong, on which line, and which edit mends it. Code that runs be
 make it say anything, so this decides no points by itself.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from ldjcheck.faults import failed_result
 from ldjcheck.grading.confined import Channel
 from ldjcheck.options.keywords import asked
-from ldjcheck.recognition import why_no_flow, without_untaken
 from ldjcheck.records import Finding, Result
-from ldjcheck.search import check_layer
-from ldjcheck.session.targets import Checked, Checker, Request, check_target
+from ldjcheck.session.targets import Checked, Request, check_target
 
 _LONGEST = 2000  # characters of a message
 _MOST = 20  # findings, or lines of evidence
@@ -40,7 +35,6 @@ def _checked(channel: Channel, arguments: Mapping[str, Any]) -> dict[str, Any]:
     checked = check_target(
         arguments["target"],
         Request(options=options, kwargs=tuple(typed.items())),
-        Checker(check_layer, failed_result, why_no_flow, without_untaken),
         tell=tell,
     )
     result = checked.result if isinstance(checked, Checked) else checked

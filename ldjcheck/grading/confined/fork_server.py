@@ -6,8 +6,6 @@ a program it reads jobs from its standard input, which is a socket; where the sy
 not fork, or sockets hand nothing over, it does one job (`once`) and ends.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import json
 import os

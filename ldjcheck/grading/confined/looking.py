@@ -1,7 +1,5 @@
 """What the text of a submission holds, found without running any of it."""
 
-from __future__ import annotations
-
 import ast
 import copy
 from collections.abc import Iterator, Sequence

@@ -3,8 +3,6 @@
 Adding one is a `Form` in a file of this folder, and its line in `FORMS`.
 """
 
-from __future__ import annotations
-
 from ldjcheck.grading.feedback import Form
 from ldjcheck.grading.formats import html, json
 from ldjcheck.grading.formats.each_student import FEEDBACK, GRADESCOPE, PAGES

@@ -4,8 +4,6 @@ Gradescope's is what its autograders write, which otter reads too:
 https://gradescope-autograders.readthedocs.io/en/latest/specs/#output-format
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """`json`: everything, `ldjcheck-grades-1`."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

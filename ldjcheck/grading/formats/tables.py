@@ -3,8 +3,6 @@
 A name that a student chose is never a formula.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence

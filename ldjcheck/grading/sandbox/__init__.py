@@ -9,8 +9,6 @@ and files that are opened. Native code, `ctypes` for one, gets around it: this s
 carelessness, and no determined attack.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import os

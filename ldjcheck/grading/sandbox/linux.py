@@ -11,8 +11,6 @@ times of files (Landlock leaves these alone). Each refused call fails as without
 The filter is a program for the kernel's packet filter, one pair of instructions a call.
 """
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import os

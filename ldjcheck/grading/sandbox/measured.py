@@ -1,7 +1,5 @@
 """What the confinement really holds back on this system, found out by trying it."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Callable, Mapping

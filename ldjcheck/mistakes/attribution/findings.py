@@ -1,7 +1,5 @@
 """All findings of a layer, the most important first: of explanations, and of behaviour."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterator, Sequence

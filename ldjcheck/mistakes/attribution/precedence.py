@@ -1,7 +1,5 @@
 """Which findings explain others away, and which no number has by chance."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ldjcheck.records import Finding, Result, Verdict

@@ -1,14 +1,11 @@
 """What an entry of the catalogue is made of: its rule, its claims, its page, its words."""
 
-from __future__ import annotations
-
-from ldjcheck.mistakes.catalogue.page import Example, Page, sections, shown_by
+from ldjcheck.mistakes.catalogue.page import Page, sections, shown_by
 from ldjcheck.mistakes.catalogue.rule import Circumstances, Claim, Rule
 
 __all__ = [
     "Circumstances",
     "Claim",
-    "Example",
     "Page",
     "Rule",
     "sections",

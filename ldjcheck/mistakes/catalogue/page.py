@@ -4,13 +4,17 @@ A page shows its mistake in code, wrong and right, or, where no layer could make
 command and what that prints. The tests run whatever a page shows. The layers are written
 down once, in a text with marks: `-` stands before lines of the wrong one, `+` before those
 of the right one, and a space, or nothing, before those of both.
+
+It is the docstring of the mistake's file: behind the line with the code stands what the
+mistake is, and behind each heading what is indented under it.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
-from inspect import cleandoc
+from collections import defaultdict
+from dataclasses import dataclass
+from textwrap import dedent
 from typing import Literal
 
 from ldjcheck.records import Shape
@@ -23,6 +27,7 @@ def twin(text: str, mark: Literal["-", "+"]) -> str:
     )
 
 
+_HEADING = re.compile(r"^(\S.*):\n(?= {4})", re.MULTILINE)
 Kind = Literal["prose", "maths", "python", "console"]
 
 
@@ -36,9 +41,6 @@ class Example:
     source: str
     command: str
     prints: str
-
-    def __post_init__(self) -> None:
-        _clean(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +64,37 @@ class Page:
     question: str = ""  # it leads to the mistake, and does not give it away
     confused: tuple[tuple[str, str], ...] = ()  # codes, and what tells them apart
 
-    def __post_init__(self) -> None:
-        _clean(self)
+    @classmethod
+    def read(
+        cls,
+        docstring: str | None,
+        *,
+        shape: Shape | None = None,
+        bits: float | None = None,
+    ) -> Page:
+        """Return the page that a docstring is; an empty one where Python dropped it."""
+        first, *parts = _HEADING.split(docstring or "")
+        bodies = (dedent(part).strip("\n") for part in parts[1::2])
+        under = defaultdict(str, zip(parts[::2], bodies, strict=True))
+        example = Example(
+            source=under["For example"], command=under["Run"], prints=under["You see"]
+        )
+        confused = (
+            line.partition(": ") for line in under["Easily confused with"].splitlines()
+        )
+        return cls(
+            what=first.partition("\n")[2].strip(),
+            rule=under["The rule"],
+            shows=under["How it shows"],
+            layers=under["Wrong (-) and right (+)"],
+            shape=shape,
+            example=example if example.command else None,
+            todo=under["What to do"],
+            costs=under["What it costs"],
+            bits=bits,
+            question=" ".join(under["Question"].splitlines()),
+            confused=tuple((code, text) for code, _, text in confused),
+        )
 
     @property
     def wrong(self) -> str:
@@ -139,11 +170,3 @@ def _costs(page: Page) -> str:
 
 def _sizes(shape: Shape) -> str:
     return ",".join(map(str, shape))
-
-
-def _clean(record: Page | Example) -> None:
-    """Take the indentation away that the texts have in their source files."""
-    for field in fields(record):
-        text = getattr(record, field.name)
-        if isinstance(text, str) and text.startswith("\n"):  # else it is clean already
-            object.__setattr__(record, field.name, cleandoc(text))

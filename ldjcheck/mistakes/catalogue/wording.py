@@ -1,7 +1,5 @@
 """How rules name the term that they are about, and what its form tells."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.engine.kinds import DIMS

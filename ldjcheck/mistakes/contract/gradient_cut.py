@@ -1,6 +1,47 @@
-"""LDJ210: the value of the ldj is right, and training does not see where it comes from."""
+"""LDJ210: the value of the ldj is right, and training does not see where it comes from.
 
-from __future__ import annotations
+Every number is right, and still training goes wrong: autograd does not see all
+that the ldj depends on. A `detach`, a `no_grad`, an `.item()` or a backward
+written by hand stands in the way.
+
+The rule:
+    d r / d theta = d log|det J| / d theta   for every parameter, and for x
+    The derivative of a flow's loss is this gradient; the value alone trains
+    nothing.
+
+How it shows:
+    Nothing shows in any value. Autograd's derivative of the reported ldj is
+    compared with central differences of the exact value, which know of no graph.
+    A way back that tracks no gradients at all is taken to be for sampling.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Scale(nn.Module):
+         # Multiply each dim by a learned scale.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.log_scale = nn.Parameter(torch.zeros(dims))
+
+         def forward(self, x):
+             y = x * self.log_scale.exp()
+    -        ldj = self.log_scale.detach().sum().expand(len(x))
+    +        ldj = self.log_scale.sum().expand(len(x))
+             return y, ldj
+
+What it costs:
+    Nothing in the bits per dimension that are printed, and the training itself:
+    without the ldj's gradient a flow learns to shrink everything to one point.
+
+Question:
+    Ask for the gradient of your ldj with respect to each parameter. Which one is
+    missing?
+
+Easily confused with:
+    LDJ104: the value is wrong, and with it the gradient
+    LDJ404: the map itself has a derivative that differences do not bear out
+"""
 
 from collections.abc import Iterator
 
@@ -57,57 +98,11 @@ def _evidence(measured: GradientMeasured) -> Iterator[str]:
     yield "each along one random direction, in nats, over all samples"
 
 
-PAGE = Page(
-    what="""
-        Every number is right, and still training goes wrong: autograd does not see all
-        that the ldj depends on. A `detach`, a `no_grad`, an `.item()` or a backward
-        written by hand stands in the way.
-        """,
-    rule="""
-        d r / d theta = d log|det J| / d theta   for every parameter, and for x
-        The derivative of a flow's loss is this gradient; the value alone trains
-        nothing.
-        """,
-    shows="""
-        Nothing shows in any value. Autograd's derivative of the reported ldj is
-        compared with central differences of the exact value, which know of no graph.
-        A way back that tracks no gradients at all is taken to be for sampling.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Scale(nn.Module):
-             # Multiply each dim by a learned scale.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.log_scale = nn.Parameter(torch.zeros(dims))
-
-             def forward(self, x):
-                 y = x * self.log_scale.exp()
-        -        ldj = self.log_scale.detach().sum().expand(len(x))
-        +        ldj = self.log_scale.sum().expand(len(x))
-                 return y, ldj
-        """,
-    costs="""
-        Nothing in the bits per dimension that are printed, and the training itself:
-        without the ldj's gradient a flow learns to shrink everything to one point.
-        """,
-    question=(
-        "Ask for the gradient of your ldj with respect to each parameter. Which one "
-        "is missing?"
-    ),
-    confused=(
-        ("LDJ104", "the value is wrong, and with it the gradient"),
-        ("LDJ404", "the map itself has a derivative that differences do not bear out"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ210",
     name="gradient-cut",
     summary="right value, wrong gradient",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
     mend=(calls.uncut,),
     mended_alone=True,

@@ -1,6 +1,38 @@
-"""LDJ205: the ldj that is passed in is changed in place."""
+"""LDJ205: the ldj that is passed in is changed in place.
 
-from __future__ import annotations
+`ldj += term` adds to the caller's own tensor. The total that comes back is
+right, and so is the tensor that the caller passed, which is not what it was.
+
+The rule:
+    ldj = ldj + term     a new tensor; the caller's stays as it is
+    ldj += term          the caller's own tensor is changed
+
+How it shows:
+    A note only: most flows pass the total on and forget it. It bites who starts
+    two runs from one `torch.zeros(B)`, or passes a leaf that requires gradients.
+
+Wrong (-) and right (+):
+     from torch import nn
+
+     class Exponential(nn.Module):
+         # y = exp(z), added to the total in either direction.
+         def forward(self, z, ldj, reverse=False):
+             if reverse:
+                 return z.log(), ldj - z.log().sum(dim=1)
+    -        ldj += z.sum(dim=1)
+    +        ldj = ldj + z.sum(dim=1)
+             return z.exp(), ldj
+
+What it costs:
+    Nothing, as long as nobody uses the old total again.
+
+Question:
+    Look at the tensor that was passed in, before and after the call. Is it the same?
+
+Easily confused with:
+    LDJ204: the total that comes back is wrong
+    LDJ206: the input is changed, not the total
+"""
 
 from collections.abc import Iterator
 
@@ -26,47 +58,11 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     )
 
 
-PAGE = Page(
-    what="""
-        `ldj += term` adds to the caller's own tensor. The total that comes back is
-        right, and so is the tensor that the caller passed, which is not what it was.
-        """,
-    rule="""
-        ldj = ldj + term     a new tensor; the caller's stays as it is
-        ldj += term          the caller's own tensor is changed
-        """,
-    shows="""
-        A note only: most flows pass the total on and forget it. It bites who starts
-        two runs from one `torch.zeros(B)`, or passes a leaf that requires gradients.
-        """,
-    layers="""
-         from torch import nn
-
-         class Exponential(nn.Module):
-             # y = exp(z), added to the total in either direction.
-             def forward(self, z, ldj, reverse=False):
-                 if reverse:
-                     return z.log(), ldj - z.log().sum(dim=1)
-        -        ldj += z.sum(dim=1)
-        +        ldj = ldj + z.sum(dim=1)
-                 return z.exp(), ldj
-        """,
-    costs="Nothing, as long as nobody uses the old total again.",
-    question=(
-        "Look at the tensor that was passed in, before and after the call. Is it the "
-        "same?"
-    ),
-    confused=(
-        ("LDJ204", "the total that comes back is wrong"),
-        ("LDJ206", "the input is changed, not the total"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ205",
     name="incoming-ldj-mutated",
     severity="note",
     summary="the caller's total grows in place",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

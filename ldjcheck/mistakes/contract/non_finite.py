@@ -1,6 +1,40 @@
-"""LDJ213: the ldj is NaN or infinite where its exact value is an ordinary number."""
+"""LDJ213: the ldj is NaN or infinite where its exact value is an ordinary number.
 
-from __future__ import annotations
+The map is fine here, and so is its exact ldj, but the way in which the layer
+computes it overflows, underflows or meets 0/0 on the way.
+
+The rule:
+    log prod s = sum log s        log det A = slogdet(A)[1]
+    A product of D numbers leaves the range of floats long before its logarithm
+    does: 2**-1074 is the smallest number in float64, 2**-149 in float32.
+
+How it shows:
+    The ldj is inf, -inf or NaN, at some sizes or inputs only, and right wherever
+    it is finite. No sign and no region of inputs explains it (LDJ109, LDJ116).
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class ToNanometres(nn.Module):
+         # Lengths in metres become lengths in nanometres.
+         def forward(self, x):
+             scale = torch.full_like(x, 1e9)
+    -        ldj = scale.prod(dim=1).log()
+    +        ldj = scale.log().sum(dim=1)
+             return x * scale, ldj
+
+What it costs:
+    Everything: one infinite or NaN loss and all weights are NaN after the next step.
+
+Question:
+    Which inputs make your ldj NaN or infinite? What is log(0) there?
+
+Easily confused with:
+    LDJ109: the log of a negative number: only orientation makes it NaN
+    LDJ116: a whole region of inputs is wrong or NaN
+    LDJ304: the exact value is not finite either
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -50,49 +84,11 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             )
 
 
-PAGE = Page(
-    what="""
-        The map is fine here, and so is its exact ldj, but the way in which the layer
-        computes it overflows, underflows or meets 0/0 on the way.
-        """,
-    rule="""
-        log prod s = sum log s        log det A = slogdet(A)[1]
-        A product of D numbers leaves the range of floats long before its logarithm
-        does: 2**-1074 is the smallest number in float64, 2**-149 in float32.
-        """,
-    shows="""
-        The ldj is inf, -inf or NaN, at some sizes or inputs only, and right wherever
-        it is finite. No sign and no region of inputs explains it (LDJ109, LDJ116).
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class ToNanometres(nn.Module):
-             # Lengths in metres become lengths in nanometres.
-             def forward(self, x):
-                 scale = torch.full_like(x, 1e9)
-        -        ldj = scale.prod(dim=1).log()
-        +        ldj = scale.log().sum(dim=1)
-                 return x * scale, ldj
-        """,
-    shape=(40,),
-    costs="""
-        Everything: one infinite or NaN loss and all weights are NaN after the next step.
-        """,
-    question="Which inputs make your ldj NaN or infinite? What is log(0) there?",
-    confused=(
-        ("LDJ109", "the log of a negative number: only orientation makes it NaN"),
-        ("LDJ116", "a whole region of inputs is wrong or NaN"),
-        ("LDJ304", "the exact value is not finite either"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ213",
     name="non-finite",
     summary="NaN or inf, the exact value finite",
-    page=PAGE,
+    page=Page.read(__doc__, shape=(40,)),
     match=_match,
     mend=(calls.slogdets,),
     derived=True,

@@ -1,6 +1,43 @@
-"""LDJ202: the ldj is not summed over all event axes."""
+"""LDJ202: the ldj is not summed over all event axes.
 
-from __future__ import annotations
+The log-scales are returned one by one instead of summed over the sample.
+
+The rule:
+    ldj[b] = sum over all axes but the batch;   `t.flatten(1).sum(dim=1)`
+
+How it shows:
+    The shape is (B, D) or (B, H, W); summed over the axes left over it is right.
+    With B = D it even broadcasts, silently, along the wrong axis.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Coupling(nn.Module):
+         # Scale and shift one half of the dims by what the other half says.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.net = nn.Linear(dims // 2, dims)
+
+         def forward(self, x):
+             a, b = x.chunk(2, dim=1)
+             log_s, t = self.net(a).chunk(2, dim=1)
+             y = torch.cat([a, b * log_s.exp() + t], dim=1)
+    -        ldj = log_s
+    +        ldj = log_s.sum(dim=1)
+             return y, ldj
+
+What it costs:
+    A mean over what is left counts 1/D of the layer's share, as if averaged.
+
+Question:
+    How many numbers does your layer report for a batch of 3, and how many samples are
+    there?
+
+Easily confused with:
+    LDJ105: reduced, but by a mean
+    LDJ201: one number per sample, in a column
+"""
 
 import math
 from collections.abc import Iterator
@@ -47,47 +84,11 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         )
 
 
-PAGE = Page(
-    what="The log-scales are returned one by one instead of summed over the sample.",
-    rule="ldj[b] = sum over all axes but the batch;   `t.flatten(1).sum(dim=1)`",
-    shows="""
-        The shape is (B, D) or (B, H, W); summed over the axes left over it is right.
-        With B = D it even broadcasts, silently, along the wrong axis.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Coupling(nn.Module):
-             # Scale and shift one half of the dims by what the other half says.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.net = nn.Linear(dims // 2, dims)
-
-             def forward(self, x):
-                 a, b = x.chunk(2, dim=1)
-                 log_s, t = self.net(a).chunk(2, dim=1)
-                 y = torch.cat([a, b * log_s.exp() + t], dim=1)
-        -        ldj = log_s
-        +        ldj = log_s.sum(dim=1)
-                 return y, ldj
-        """,
-    costs="A mean over what is left counts 1/D of the layer's share, as if averaged.",
-    question=(
-        "How many numbers does your layer report for a batch of 3, and how many "
-        "samples are there?"
-    ),
-    confused=(
-        ("LDJ105", "reduced, but by a mean"),
-        ("LDJ201", "one number per sample, in a column"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ202",
     name="not-reduced",
     summary="not summed over all event axes",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
     points_at="reduction",
     mend=(reductions.reduced, reductions.where_returned),

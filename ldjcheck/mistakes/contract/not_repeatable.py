@@ -1,6 +1,46 @@
-"""LDJ208: the same call gives another answer."""
+"""LDJ208: the same call gives another answer.
 
-from __future__ import annotations
+Two calls with one input and one random state give two answers; or a random
+number enters that is not the noise which the map transforms, such as a dropout
+in the conditioner.
+
+The rule:
+    y and ldj are functions of x, and of the noise that dequantization adds
+    F.dropout(h) drops at every call; nn.Dropout(p)(h) in train mode only.
+
+How it shows:
+    Each call by itself may be right for the map that it happened to be. The way
+    back draws anew and leads elsewhere, and a likelihood is never the same twice.
+
+Wrong (-) and right (+):
+     import torch
+     import torch.nn.functional as F
+     from torch import nn
+
+     class Coupling(nn.Module):
+         # Scale and shift one half of the dims by what the other half says.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.net = nn.Linear(dims // 2, dims)
+
+         def forward(self, x):
+             a, b = x.chunk(2, dim=1)
+    -        h = F.dropout(torch.tanh(a))
+    +        h = F.dropout(torch.tanh(a), training=self.training)
+             log_s, t = self.net(h).chunk(2, dim=1)
+             return torch.cat([a, b * log_s.exp() + t], dim=1), log_s.sum(dim=1)
+
+What it costs:
+    No number: the likelihood of a sample is another one at each call.
+
+Question:
+    Set the same seed and call twice. What in your layer is drawn anew, and is it part
+    of the map?
+
+Easily confused with:
+    LDJ209: the answers differ because the layer changed what it holds
+    LDJ207: the answer depends on the companions, and on nothing random
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -44,53 +84,10 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         yield finding
 
 
-PAGE = Page(
-    what="""
-        Two calls with one input and one random state give two answers; or a random
-        number enters that is not the noise which the map transforms, such as a dropout
-        in the conditioner.
-        """,
-    rule="""
-        y and ldj are functions of x, and of the noise that dequantization adds
-        F.dropout(h) drops at every call; nn.Dropout(p)(h) in train mode only.
-        """,
-    shows="""
-        Each call by itself may be right for the map that it happened to be. The way
-        back draws anew and leads elsewhere, and a likelihood is never the same twice.
-        """,
-    layers="""
-         import torch
-         import torch.nn.functional as F
-         from torch import nn
-
-         class Coupling(nn.Module):
-             # Scale and shift one half of the dims by what the other half says.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.net = nn.Linear(dims // 2, dims)
-
-             def forward(self, x):
-                 a, b = x.chunk(2, dim=1)
-        -        h = F.dropout(torch.tanh(a))
-        +        h = F.dropout(torch.tanh(a), training=self.training)
-                 log_s, t = self.net(h).chunk(2, dim=1)
-                 return torch.cat([a, b * log_s.exp() + t], dim=1), log_s.sum(dim=1)
-        """,
-    costs="No number: the likelihood of a sample is another one at each call.",
-    question=(
-        "Set the same seed and call twice. What in your layer is drawn anew, and is "
-        "it part of the map?"
-    ),
-    confused=(
-        ("LDJ209", "the answers differ because the layer changed what it holds"),
-        ("LDJ207", "the answer depends on the companions, and on nothing random"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ208",
     name="not-repeatable",
     summary="the same call gives another answer",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

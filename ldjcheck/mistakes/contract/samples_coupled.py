@@ -1,6 +1,41 @@
-"""LDJ207: the samples of a batch influence each other."""
+"""LDJ207: the samples of a batch influence each other.
 
-from __future__ import annotations
+What comes out for one sample changes when only the other samples of its batch
+do. The Jacobian of one sample is then not the derivative of a map of its own.
+
+The rule:
+    dy[i]/dx[j] = 0 for samples i != j, and so no term in ldj[i] from j
+    log p(x) must not depend on who else was drawn.
+
+How it shows:
+    The likelihood of a sample changes with its companions and the batch size. In
+    train mode batch normalisation does it on purpose: then it is a warning.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Normalize(nn.Module):
+         # Divide each dimension by its deviation.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.register_buffer("std", torch.full((dims,), 2.0))
+
+         def forward(self, x):
+    -        std = x.std(dim=0) + 1
+    +        std = self.std
+             return x / std, -std.log().sum().expand(len(x))
+
+What it costs:
+    No number: the likelihood of one sample is not defined.
+
+Question:
+    Change one sample of a batch, and look at the outputs of the others. Do they move?
+
+Easily confused with:
+    LDJ106: the map keeps samples apart, and only the ldj is one for all
+    LDJ209: the batch is kept as the layer's own state
+"""
 
 import re
 from collections.abc import Iterator
@@ -59,49 +94,10 @@ def _size(output: float) -> tuple[str, ...]:
     return (f"it moves by up to {output:.3g} when only its companions change",)
 
 
-PAGE = Page(
-    what="""
-        What comes out for one sample changes when only the other samples of its batch
-        do. The Jacobian of one sample is then not the derivative of a map of its own.
-        """,
-    rule="""
-        dy[i]/dx[j] = 0 for samples i != j, and so no term in ldj[i] from j
-        log p(x) must not depend on who else was drawn.
-        """,
-    shows="""
-        The likelihood of a sample changes with its companions and the batch size. In
-        train mode batch normalisation does it on purpose: then it is a warning.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Normalize(nn.Module):
-             # Divide each dimension by its deviation.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.register_buffer("std", torch.full((dims,), 2.0))
-
-             def forward(self, x):
-        -        std = x.std(dim=0) + 1
-        +        std = self.std
-                 return x / std, -std.log().sum().expand(len(x))
-        """,
-    costs="No number: the likelihood of one sample is not defined.",
-    question=(
-        "Change one sample of a batch, and look at the outputs of the others. Do they "
-        "move?"
-    ),
-    confused=(
-        ("LDJ106", "the map keeps samples apart, and only the ldj is one for all"),
-        ("LDJ209", "the batch is kept as the layer's own state"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ207",
     name="samples-coupled",
     summary="samples influence each other",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

@@ -1,6 +1,42 @@
-"""LDJ203: one number is returned for the whole batch, and it is right."""
+"""LDJ203: one number is returned for the whole batch, and it is right.
 
-from __future__ import annotations
+The volume changes alike for all samples, and the layer returns that one number
+instead of one for each sample. Nothing is wrong with it.
+
+The rule:
+    y = x * exp(a)   =>   log|det J| = sum(a), whatever x is
+    A number adds to a (B,) total by broadcasting: every sample gets it.
+
+How it shows:
+    Reported and exact agree on every sample. A note only: some code that takes
+    layers apart (`ldj.shape[0]`, `torch.stack`, `ldj[mask]`) expects (B,).
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Affine(nn.Module):
+         # Scale and shift each dimension.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.log_s = nn.Parameter(torch.zeros(dims))
+             self.t = nn.Parameter(torch.zeros(dims))
+
+         def forward(self, x):
+             y = x * self.log_s.exp() + self.t
+    -        return y, self.log_s.sum()
+    +        return y, self.log_s.sum().expand(len(x))
+
+What it costs:
+    Nothing.
+
+Question:
+    For a batch of 3, how many numbers come back?
+
+Easily confused with:
+    LDJ106: one number for all samples that is wrong: their sum or mean
+    LDJ201: one number per sample, in another shape than (B,)
+"""
 
 from collections.abc import Iterator
 
@@ -30,48 +66,11 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     )
 
 
-PAGE = Page(
-    what="""
-        The volume changes alike for all samples, and the layer returns that one number
-        instead of one for each sample. Nothing is wrong with it.
-        """,
-    rule="""
-        y = x * exp(a)   =>   log|det J| = sum(a), whatever x is
-        A number adds to a (B,) total by broadcasting: every sample gets it.
-        """,
-    shows="""
-        Reported and exact agree on every sample. A note only: some code that takes
-        layers apart (`ldj.shape[0]`, `torch.stack`, `ldj[mask]`) expects (B,).
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Affine(nn.Module):
-             # Scale and shift each dimension.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.log_s = nn.Parameter(torch.zeros(dims))
-                 self.t = nn.Parameter(torch.zeros(dims))
-
-             def forward(self, x):
-                 y = x * self.log_s.exp() + self.t
-        -        return y, self.log_s.sum()
-        +        return y, self.log_s.sum().expand(len(x))
-        """,
-    costs="Nothing.",
-    question="For a batch of 3, how many numbers come back?",
-    confused=(
-        ("LDJ106", "one number for all samples that is wrong: their sum or mean"),
-        ("LDJ201", "one number per sample, in another shape than (B,)"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ203",
     name="scalar-ldj",
     severity="note",
     summary="one right number for all samples",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

@@ -1,6 +1,37 @@
-"""LDJ212: the source asks for float32, whatever it is given."""
+"""LDJ212: the source asks for float32, whatever it is given.
 
-from __future__ import annotations
+A statement names a dtype, such as `x.float()`, where it could keep the one of
+its input. The layer cannot be run in float64 as it stands.
+
+The rule:
+    float32 keeps 7 digits: a sum of D = 3072 terms near 10 is known to about 0.01
+    `z.to(torch.float32)` loses the rest; `z.to(self.weight.dtype)` does not.
+
+How it shows:
+    A note only. The check runs the layer with every wish for float32 turned into
+    one for float64; where the layer then raises, it is checked in float32.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Exponential(nn.Module):
+         # y = exp(x), of numbers of any kind.
+         def forward(self, x):
+    -        x = x.to(torch.float32)
+    +        x = x.to(torch.get_default_dtype())
+             return x.exp(), x.flatten(1).sum(dim=1)
+
+What it costs:
+    About 1e-7 of the ldj; more where large terms cancel.
+
+Question:
+    In which precision does your layer compute, and who decided that?
+
+Easily confused with:
+    LDJ402: rounding is so large that a mistake could hide in it
+    LDJ404: the derivative itself is not known, whatever the precision
+"""
 
 from collections.abc import Iterator
 
@@ -38,43 +69,11 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     )
 
 
-PAGE = Page(
-    what="""
-        A statement names a dtype, such as `x.float()`, where it could keep the one of
-        its input. The layer cannot be run in float64 as it stands.
-        """,
-    rule="""
-        float32 keeps 7 digits: a sum of D = 3072 terms near 10 is known to about 0.01
-        `z.to(torch.float32)` loses the rest; `z.to(self.weight.dtype)` does not.
-        """,
-    shows="""
-        A note only. The check runs the layer with every wish for float32 turned into
-        one for float64; where the layer then raises, it is checked in float32.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Exponential(nn.Module):
-             # y = exp(x), of numbers of any kind.
-             def forward(self, x):
-        -        x = x.to(torch.float32)
-        +        x = x.to(torch.get_default_dtype())
-                 return x.exp(), x.flatten(1).sum(dim=1)
-        """,
-    costs="About 1e-7 of the ldj; more where large terms cancel.",
-    question="In which precision does your layer compute, and who decided that?",
-    confused=(
-        ("LDJ402", "rounding is so large that a mistake could hide in it"),
-        ("LDJ404", "the derivative itself is not known, whatever the precision"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ212",
     name="single-precision",
     severity="note",
     summary="float32 is hard-coded",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

@@ -1,6 +1,47 @@
-"""LDJ209: calls change what the layer holds, and its answers with it."""
+"""LDJ209: calls change what the layer holds, and its answers with it.
 
-from __future__ import annotations
+A call changes parameters, buffers or attributes that its own answer depends
+on. Once, at the first batch, that is an initialisation and fine; at every call
+the layer is another one each time.
+
+The rule:
+    f(x), f(x'), f(x): first and last must agree
+    if not self.initialized:  self.init(x);  self.initialized.fill_(True)
+
+How it shows:
+    The likelihood of a batch depends on which batches came before it, or what the
+    optimiser learns is overwritten. As a note: the first call initialises.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class ActNorm(nn.Module):
+    -    # Scale each dimension; the first batch says by how much.
+    +    # Scale each dimension; training says by how much.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.log_s = nn.Parameter(torch.zeros(dims))
+             self.register_buffer("ready", torch.tensor(True))
+
+         def forward(self, x):
+    -        if self.ready:
+    +        if not self.ready:
+                 self.log_s.data = -x.std(dim=0).log()
+                 self.ready.fill_(True)
+             return x * self.log_s.exp(), self.log_s.sum().expand(len(x))
+
+What it costs:
+    No number: training optimises a layer that the next call replaces.
+
+Question:
+    What does your layer remember of a call? Print it before and after.
+
+Easily confused with:
+    LDJ208: nothing that the layer holds changes, and the answer still does
+    LDJ211: the map stays the same, only the ldj lags behind
+    LDJ207: the batch is used, and nothing is kept of it
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -59,52 +100,10 @@ def _listed(names: tuple[str, ...]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-PAGE = Page(
-    what="""
-        A call changes parameters, buffers or attributes that its own answer depends
-        on. Once, at the first batch, that is an initialisation and fine; at every call
-        the layer is another one each time.
-        """,
-    rule="""
-        f(x), f(x'), f(x): first and last must agree
-        if not self.initialized:  self.init(x);  self.initialized.fill_(True)
-        """,
-    shows="""
-        The likelihood of a batch depends on which batches came before it, or what the
-        optimiser learns is overwritten. As a note: the first call initialises.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class ActNorm(nn.Module):
-        -    # Scale each dimension; the first batch says by how much.
-        +    # Scale each dimension; training says by how much.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.log_s = nn.Parameter(torch.zeros(dims))
-                 self.register_buffer("ready", torch.tensor(True))
-
-             def forward(self, x):
-        -        if self.ready:
-        +        if not self.ready:
-                     self.log_s.data = -x.std(dim=0).log()
-                     self.ready.fill_(True)
-                 return x * self.log_s.exp(), self.log_s.sum().expand(len(x))
-        """,
-    costs="No number: training optimises a layer that the next call replaces.",
-    question="What does your layer remember of a call? Print it before and after.",
-    confused=(
-        ("LDJ208", "nothing that the layer holds changes, and the answer still does"),
-        ("LDJ211", "the map stays the same, only the ldj lags behind"),
-        ("LDJ207", "the batch is used, and nothing is kept of it"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ209",
     name="state-changes",
     summary="calls change what the layer is",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

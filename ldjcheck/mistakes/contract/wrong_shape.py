@@ -1,6 +1,45 @@
-"""LDJ201: the ldj is right, but does not have the shape (batch,)."""
+"""LDJ201: the ldj is right, but does not have the shape (batch,).
 
-from __future__ import annotations
+One number per sample, and the right one, but not in the shape (batch,).
+
+The rule:
+    ldj.shape == (B,)
+    (B, 1) + (B,) broadcasts to (B, B): every sample is added to every other.
+
+How it shows:
+    Values agree once reshaped. The loss is a mean over B*B numbers, equal to the
+    right one in value, so nobody notices until single likelihoods are read.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Coupling(nn.Module):
+         # Scale and shift one half of the dims by what the other half says.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.net = nn.Linear(dims // 2, dims)
+
+         def forward(self, x):
+             a, b = x.chunk(2, dim=1)
+             log_s, t = self.net(a).chunk(2, dim=1)
+             y = torch.cat([a, b * log_s.exp() + t], dim=1)
+    -        ldj = log_s.sum(dim=1, keepdim=True)
+    +        ldj = log_s.sum(dim=1)
+             return y, ldj
+
+What it costs:
+    Nothing on the mean; any per-sample likelihood, any importance weight and any
+    outlier score is wrong.
+
+Question:
+    Print the shape of your ldj for a batch of 3. What happens when it is added to one
+    of shape (3,)?
+
+Easily confused with:
+    LDJ202: more than one number per sample: axes are left to sum
+    LDJ106: one number for all samples
+"""
 
 import math
 from collections.abc import Iterator
@@ -67,53 +106,11 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         )
 
 
-PAGE = Page(
-    what="One number per sample, and the right one, but not in the shape (batch,).",
-    rule="""
-        ldj.shape == (B,)
-        (B, 1) + (B,) broadcasts to (B, B): every sample is added to every other.
-        """,
-    shows="""
-        Values agree once reshaped. The loss is a mean over B*B numbers, equal to the
-        right one in value, so nobody notices until single likelihoods are read.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Coupling(nn.Module):
-             # Scale and shift one half of the dims by what the other half says.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.net = nn.Linear(dims // 2, dims)
-
-             def forward(self, x):
-                 a, b = x.chunk(2, dim=1)
-                 log_s, t = self.net(a).chunk(2, dim=1)
-                 y = torch.cat([a, b * log_s.exp() + t], dim=1)
-        -        ldj = log_s.sum(dim=1, keepdim=True)
-        +        ldj = log_s.sum(dim=1)
-                 return y, ldj
-        """,
-    costs="""
-        Nothing on the mean; any per-sample likelihood, any importance weight and any
-        outlier score is wrong.
-        """,
-    question=(
-        "Print the shape of your ldj for a batch of 3. What happens when it is added "
-        "to one of shape (3,)?"
-    ),
-    confused=(
-        ("LDJ202", "more than one number per sample: axes are left to sum"),
-        ("LDJ106", "one number for all samples"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ201",
     name="wrong-shape",
     summary="right values in the wrong shape",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
     points_at="reduction",
     mend=(reductions.one_per_sample,),

@@ -1,4 +1,45 @@
-"""LDJ106: the ldj is summed or averaged over the batch as well."""
+"""LDJ106: the ldj is summed or averaged over the batch as well.
+
+The sum runs over every axis, the batch included, so that each sample is told
+the ldj of all of them together.
+
+The rule:
+    ldj[b] = sum over event axes of log|s[b, ...]|,   one number per sample
+    `t.sum()` sums over b too; `t.flatten(1).sum(1)` does not.
+
+How it shows:
+    All samples report one number: the sum (or mean) of the exact ones. It changes
+    with the batch size, and with the companions of a sample.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Coupling(nn.Module):
+         # Scale and shift one half of the dims by what the other half says.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.net = nn.Linear(dims // 2, dims)
+
+         def forward(self, x):
+             a, b = x.chunk(2, dim=1)
+             log_s, t = self.net(a).chunk(2, dim=1)
+             y = torch.cat([a, b * log_s.exp() + t], dim=1)
+    -        ldj = log_s.sum()
+    +        ldj = log_s.sum(dim=1)
+             return y, ldj
+
+What it costs:
+    A sum is B times too large on average. A mean is right on average, so the loss
+    looks healthy, but no single likelihood is right.
+
+Question:
+    Put one more sample into the batch. Should the ldj of the others change?
+
+Easily confused with:
+    LDJ103: a constant times a count of all entries, x.numel()
+    LDJ202: too few axes are summed, not too many
+"""
 
 from __future__ import annotations
 
@@ -88,53 +129,11 @@ def _terms(term: Term) -> Iterator[Explanation]:
             )
 
 
-PAGE = Page(
-    what="""
-        The sum runs over every axis, the batch included, so that each sample is told
-        the ldj of all of them together.
-        """,
-    rule="""
-        ldj[b] = sum over event axes of log|s[b, ...]|,   one number per sample
-        `t.sum()` sums over b too; `t.flatten(1).sum(1)` does not.
-        """,
-    shows="""
-        All samples report one number: the sum (or mean) of the exact ones. It changes
-        with the batch size, and with the companions of a sample.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Coupling(nn.Module):
-             # Scale and shift one half of the dims by what the other half says.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.net = nn.Linear(dims // 2, dims)
-
-             def forward(self, x):
-                 a, b = x.chunk(2, dim=1)
-                 log_s, t = self.net(a).chunk(2, dim=1)
-                 y = torch.cat([a, b * log_s.exp() + t], dim=1)
-        -        ldj = log_s.sum()
-        +        ldj = log_s.sum(dim=1)
-                 return y, ldj
-        """,
-    costs="""
-        A sum is B times too large on average. A mean is right on average, so the loss
-        looks healthy, but no single likelihood is right.
-        """,
-    question="Put one more sample into the batch. Should the ldj of the others change?",
-    confused=(
-        ("LDJ103", "a constant times a count of all entries, x.numel()"),
-        ("LDJ202", "too few axes are summed, not too many"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ106",
     name="batch-reduced",
     summary="the batch is summed or averaged too",
-    page=PAGE,
+    page=Page.read(__doc__),
     laws=(
         WholeLaw(
             kinds.BATCH_TOTAL,

@@ -1,4 +1,46 @@
-"""LDJ113: dimensions that the mask leaves alone are counted too."""
+"""LDJ113: dimensions that the mask leaves alone are counted too.
+
+A mask leaves some dimensions alone, but their log-scales are summed too.
+
+The rule:
+    y = m*x + (1 - m)*(x*exp(s) + t)   =>   log|det J| = sum (1 - m) * s
+    Where m = 1 the map is the identity and its derivative is 1, log 1 = 0. The
+    network's output there is some number that nobody uses.
+
+How it shows:
+    reported - exact = the sum of s over the dimensions that do not move. Behind a
+    network that starts at zero it is 0 until parameters move.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class MaskedCoupling(nn.Module):
+         # Move the dims where the mask is 0; the others decide how.
+         def __init__(self):
+             super().__init__()
+             self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
+             self.net = nn.Linear(5, 10)
+
+         def forward(self, x):
+             log_s, t = self.net(x * self.mask).chunk(2, dim=1)
+             moved = x * log_s.exp() + t
+             y = self.mask * x + (1 - self.mask) * moved
+    -        return y, log_s.sum(dim=1)
+    +        return y, ((1 - self.mask) * log_s).sum(dim=1)
+
+What it costs:
+    Those log-scales' share. Training can raise them without limit: they pay in
+    the loss and change nothing in the map.
+
+Question:
+    What is the derivative of an entry that passes through unchanged, and what do you
+    add for it?
+
+Easily confused with:
+    LDJ103: a constant is multiplied by all dims, not by those that move
+    LDJ111: the term belongs to no step
+"""
 
 from __future__ import annotations
 
@@ -56,54 +98,11 @@ def _without(idle: Callable[[Trace], Tensor]) -> Callable[[Value], Tensor | None
     return edit
 
 
-PAGE = Page(
-    what="A mask leaves some dimensions alone, but their log-scales are summed too.",
-    rule="""
-        y = m*x + (1 - m)*(x*exp(s) + t)   =>   log|det J| = sum (1 - m) * s
-        Where m = 1 the map is the identity and its derivative is 1, log 1 = 0. The
-        network's output there is some number that nobody uses.
-        """,
-    shows="""
-        reported - exact = the sum of s over the dimensions that do not move. Behind a
-        network that starts at zero it is 0 until parameters move.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class MaskedCoupling(nn.Module):
-             # Move the dims where the mask is 0; the others decide how.
-             def __init__(self):
-                 super().__init__()
-                 self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
-                 self.net = nn.Linear(5, 10)
-
-             def forward(self, x):
-                 log_s, t = self.net(x * self.mask).chunk(2, dim=1)
-                 moved = x * log_s.exp() + t
-                 y = self.mask * x + (1 - self.mask) * moved
-        -        return y, log_s.sum(dim=1)
-        +        return y, ((1 - self.mask) * log_s).sum(dim=1)
-        """,
-    costs="""
-        Those log-scales' share. Training can raise them without limit: they pay in
-        the loss and change nothing in the map.
-        """,
-    question=(
-        "What is the derivative of an entry that passes through unchanged, and what "
-        "do you add for it?"
-    ),
-    confused=(
-        ("LDJ103", "a constant is multiplied by all dims, not by those that move"),
-        ("LDJ111", "the term belongs to no step"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ113",
     name="masked-dims-counted",
     summary="dims that the mask keeps are counted",
-    page=PAGE,
+    page=Page.read(__doc__),
     edits=_edits,
     claims=(
         Claim(

@@ -1,4 +1,45 @@
-"""LDJ105: a term is averaged over dimensions instead of summed."""
+"""LDJ105: a term is averaged over dimensions instead of summed.
+
+Log-scales are averaged over the dimensions. The log of a product is a sum, so
+the average is too small by the number of terms.
+
+The rule:
+    log|det J| = sum_i log|s_i|,   not   (1/n) * sum_i log|s_i|
+
+How it shows:
+    exact / reported = n, the number of averaged entries, on every sample; in a
+    coupling layer n counts the half that moves. At n = 1 nothing shows.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Coupling(nn.Module):
+         # Scale and shift one half of the dims by what the other half says.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.net = nn.Linear(dims // 2, dims)
+
+         def forward(self, x):
+             a, b = x.chunk(2, dim=1)
+             log_s, t = self.net(a).chunk(2, dim=1)
+             y = torch.cat([a, b * log_s.exp() + t], dim=1)
+    -        ldj = log_s.mean(dim=1)
+    +        ldj = log_s.sum(dim=1)
+             return y, ldj
+
+What it costs:
+    (1 - 1/n) of the term's whole share. The loss still falls, but the density is
+    not normalized, and no comparison with another model means anything.
+
+Question:
+    The determinant of a diagonal matrix is a product. What does the logarithm make of a
+    product?
+
+Easily confused with:
+    LDJ101: a constant that was never summed: same numbers, no mean
+    LDJ106: the mean or sum runs over the batch as well
+"""
 
 from __future__ import annotations
 
@@ -44,53 +85,11 @@ def _summed(value: Value) -> Tensor:
     return value.now * (value.argument.numel() // max(1, value.now.numel()))
 
 
-PAGE = Page(
-    what="""
-        Log-scales are averaged over the dimensions. The log of a product is a sum, so
-        the average is too small by the number of terms.
-        """,
-    rule="log|det J| = sum_i log|s_i|,   not   (1/n) * sum_i log|s_i|",
-    shows="""
-        exact / reported = n, the number of averaged entries, on every sample; in a
-        coupling layer n counts the half that moves. At n = 1 nothing shows.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Coupling(nn.Module):
-             # Scale and shift one half of the dims by what the other half says.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.net = nn.Linear(dims // 2, dims)
-
-             def forward(self, x):
-                 a, b = x.chunk(2, dim=1)
-                 log_s, t = self.net(a).chunk(2, dim=1)
-                 y = torch.cat([a, b * log_s.exp() + t], dim=1)
-        -        ldj = log_s.mean(dim=1)
-        +        ldj = log_s.sum(dim=1)
-                 return y, ldj
-        """,
-    costs="""
-        (1 - 1/n) of the term's whole share. The loss still falls, but the density is
-        not normalized, and no comparison with another model means anything.
-        """,
-    question=(
-        "The determinant of a diagonal matrix is a product. What does the logarithm "
-        "make of a product?"
-    ),
-    confused=(
-        ("LDJ101", "a constant that was never summed: same numbers, no mean"),
-        ("LDJ106", "the mean or sum runs over the batch as well"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ105",
     name="mean-not-sum",
     summary="averaged over dims instead of summed",
-    page=PAGE,
+    page=Page.read(__doc__),
     edits=_edits,
     claims=(
         Claim(SUM_FOR_MEAN, mend=(calls.summed,)),

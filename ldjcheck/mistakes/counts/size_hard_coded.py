@@ -1,6 +1,43 @@
-"""LDJ121: the ldj is right at the shape that was given, and at no other."""
+"""LDJ121: the ldj is right at the shape that was given, and at no other.
 
-from __future__ import annotations
+A count of dims or pixels is written down as a number. At that size the ldj is
+right; the layer takes others, and is wrong there.
+
+The rule:
+    y = a * x   =>   log|det J| = D * log|a|
+    D is that of the x that comes in:   x[0].numel()
+
+How it shows:
+    Right at the shape that was asked for, off by a multiple of how much the size
+    differs at others. A warning, and only where --shape names a shape: without, a
+    size that nothing in the layer speaks of is as good as any other.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Scale(nn.Module):
+         # Scale all dims by one learned number.
+         def __init__(self):
+             super().__init__()
+             self.log_a = nn.Parameter(torch.zeros(1))
+
+         def forward(self, x):
+             y = x * self.log_a.exp()
+    -        ldj = 6 * self.log_a.expand(len(x))
+    +        ldj = x[0].numel() * self.log_a.expand(len(x))
+             return y, ldj
+
+What it costs:
+    Nothing at this size; at another D, (D - 6) log a / (D ln 2).
+
+Question:
+    Try the layer at another size. Which number in it knows the old one?
+
+Easily confused with:
+    LDJ101: the count is missing, so the ldj is wrong at this shape too
+    LDJ103: a count is there, and it is that of something else
+"""
 
 from collections.abc import Iterator
 
@@ -30,51 +67,12 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     )
 
 
-PAGE = Page(
-    what="""
-        A count of dims or pixels is written down as a number. At that size the ldj is
-        right; the layer takes others, and is wrong there.
-        """,
-    rule="""
-        y = a * x   =>   log|det J| = D * log|a|
-        D is that of the x that comes in:   x[0].numel()
-        """,
-    shows="""
-        Right at the shape that was asked for, off by a multiple of how much the size
-        differs at others. A warning, and only where --shape names a shape: without, a
-        size that nothing in the layer speaks of is as good as any other.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Scale(nn.Module):
-             # Scale all dims by one learned number.
-             def __init__(self):
-                 super().__init__()
-                 self.log_a = nn.Parameter(torch.zeros(1))
-
-             def forward(self, x):
-                 y = x * self.log_a.exp()
-        -        ldj = 6 * self.log_a.expand(len(x))
-        +        ldj = x[0].numel() * self.log_a.expand(len(x))
-                 return y, ldj
-        """,
-    shape=(6,),
-    costs="Nothing at this size; at another D, (D - 6) log a / (D ln 2).",
-    question="Try the layer at another size. Which number in it knows the old one?",
-    confused=(
-        ("LDJ101", "the count is missing, so the ldj is wrong at this shape too"),
-        ("LDJ103", "a count is there, and it is that of something else"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ121",
     name="size-hard-coded",
     severity="warning",
     summary="right at the given shape alone",
-    page=PAGE,
+    page=Page.read(__doc__, shape=(6,)),
     match=_match,
     leaves_open="other sizes disagree",
 )

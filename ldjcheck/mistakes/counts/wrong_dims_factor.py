@@ -1,6 +1,45 @@
-"""LDJ103: a term is multiplied by the wrong count."""
+"""LDJ103: a term is multiplied by the wrong count.
 
-from __future__ import annotations
+A constant term is multiplied by a count, but by the wrong one: the batch is in
+it, an axis is missing, or it is one too large or too small.
+
+The rule:
+    log|det J| of one sample = D * log|a|,   D = C * H * W
+    The batch B is not a dimension: each sample has a Jacobian of its own.
+    `x.numel()` is B*D, `x[0].numel()` is D; `x.shape[1]` is C alone.
+
+How it shows:
+    reported / exact is a product of sizes. With the batch in it, the ldj changes
+    with the batch size; with an axis missing, with the shape only.
+
+Wrong (-) and right (+):
+     import math
+
+     from torch import nn
+
+     class Rescale(nn.Module):
+         # Bring pixels from 0..256 to 0..1.
+         quants = 256
+
+         def forward(self, z, ldj):
+             z = z / self.quants
+    -        ldj = ldj - math.log(self.quants) * z.numel()
+    +        ldj = ldj - math.log(self.quants) * z[0].numel()
+             return z, ldj
+
+What it costs:
+    (m - 1) * log2|a| for a count that is m times too large: with the batch in
+    it, m = B.
+
+Question:
+    Write down which axes your count runs over. Which of them does one sample have?
+
+Easily confused with:
+    LDJ101: there is no factor at all
+    LDJ102: exactly the pixels are missing
+    LDJ106: a sum over data runs over the batch too
+    LDJ113: the count includes dimensions that a mask leaves alone
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -43,57 +82,11 @@ def _tell(e: Explanation) -> str:
     return f"{wrong} it needs {m.label} times as much."
 
 
-PAGE = Page(
-    what="""
-        A constant term is multiplied by a count, but by the wrong one: the batch is in
-        it, an axis is missing, or it is one too large or too small.
-        """,
-    rule="""
-        log|det J| of one sample = D * log|a|,   D = C * H * W
-        The batch B is not a dimension: each sample has a Jacobian of its own.
-        `x.numel()` is B*D, `x[0].numel()` is D; `x.shape[1]` is C alone.
-        """,
-    shows="""
-        reported / exact is a product of sizes. With the batch in it, the ldj changes
-        with the batch size; with an axis missing, with the shape only.
-        """,
-    layers="""
-         import math
-
-         from torch import nn
-
-         class Rescale(nn.Module):
-             # Bring pixels from 0..256 to 0..1.
-             quants = 256
-
-             def forward(self, z, ldj):
-                 z = z / self.quants
-        -        ldj = ldj - math.log(self.quants) * z.numel()
-        +        ldj = ldj - math.log(self.quants) * z[0].numel()
-                 return z, ldj
-        """,
-    shape=(1, 28, 28),
-    costs="""
-        (m - 1) * log2|a| for a count that is m times too large: with the batch in
-        it, m = B.
-        """,
-    question=(
-        "Write down which axes your count runs over. Which of them does one sample "
-        "have?"
-    ),
-    confused=(
-        ("LDJ101", "there is no factor at all"),
-        ("LDJ102", "exactly the pixels are missing"),
-        ("LDJ106", "a sum over data runs over the batch too"),
-        ("LDJ113", "the count includes dimensions that a mask leaves alone"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ103",
     name="wrong-dims-factor",
     summary="multiplied by the wrong count",
-    page=PAGE,
+    page=Page.read(__doc__, shape=(1, 28, 28)),
     claims=(
         Claim(MONOMIAL, mend=(counted,)),
         Claim(ACTIVE, when=lambda e, at: e.constant, mend=(counted,)),

@@ -1,6 +1,43 @@
-"""LDJ114: the ldj, or one of its terms, is a plain multiple of the right one."""
+"""LDJ114: the ldj, or one of its terms, is a plain multiple of the right one.
 
-from __future__ import annotations
+The ldj, or one term, is a plain multiple of the right one: counted twice, or a
+log-variance stands where a log-deviation belongs.
+
+The rule:
+    y = x * exp(v / 2)   =>   log|det J| = sum v / 2,   not   sum v
+
+How it shows:
+    reported / exact, or one term's, is 2, 1/2, 3, ... on every sample and at
+    every shape.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Spread(nn.Module):
+         # Multiply each dimension by a deviation, kept as a log-variance.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.log_var = nn.Parameter(torch.zeros(dims))
+
+         def forward(self, x):
+             y = x * torch.exp(self.log_var / 2)
+    -        ldj = self.log_var.sum().expand(len(x))
+    +        ldj = (self.log_var / 2).sum().expand(len(x))
+             return y, ldj
+
+What it costs:
+    (q - 1) times the term's share, for q times the right value.
+
+Question:
+    Divide what you report by what is right. What is the ratio, and where in your
+    formula could that number come from?
+
+Easily confused with:
+    LDJ103: the multiple is a size: it changes with the shape
+    LDJ104: the multiple is -1
+    LDJ107: the multiple is ln 2, ln 10 or one over them
+"""
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
@@ -15,49 +52,11 @@ def _tell(e: Explanation) -> str:
     return f"{named(e, start=True)} must be multiplied by {e.multiplier.label}."
 
 
-PAGE = Page(
-    what="""
-        The ldj, or one term, is a plain multiple of the right one: counted twice, or a
-        log-variance stands where a log-deviation belongs.
-        """,
-    rule="y = x * exp(v / 2)   =>   log|det J| = sum v / 2,   not   sum v",
-    shows="""
-        reported / exact, or one term's, is 2, 1/2, 3, ... on every sample and at
-        every shape.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Spread(nn.Module):
-             # Multiply each dimension by a deviation, kept as a log-variance.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.log_var = nn.Parameter(torch.zeros(dims))
-
-             def forward(self, x):
-                 y = x * torch.exp(self.log_var / 2)
-        -        ldj = self.log_var.sum().expand(len(x))
-        +        ldj = (self.log_var / 2).sum().expand(len(x))
-                 return y, ldj
-        """,
-    costs="(q - 1) times the term's share, for q times the right value.",
-    question=(
-        "Divide what you report by what is right. What is the ratio, and where in "
-        "your formula could that number come from?"
-    ),
-    confused=(
-        ("LDJ103", "the multiple is a size: it changes with the shape"),
-        ("LDJ104", "the multiple is -1"),
-        ("LDJ107", "the multiple is ln 2, ln 10 or one over them"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ114",
     name="wrong-multiple",
     summary="a plain multiple of the right value",
-    page=PAGE,
+    page=Page.read(__doc__),
     claims=(
         Claim(
             TWICE,

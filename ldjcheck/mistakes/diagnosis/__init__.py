@@ -3,8 +3,6 @@
 Nothing here runs the layer or names a mistake: it finds edits, and the rules name them.
 """
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.contract.stale_cache.as_built import (
     explained_as_built,
     is_unexplained,

@@ -3,8 +3,6 @@
 Nothing here runs the layer or names a mistake: it finds edits, and the rules name them.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterator, Sequence

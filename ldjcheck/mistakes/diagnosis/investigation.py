@@ -1,7 +1,5 @@
 """Recording a direction that went wrong, at enough configurations to tell mistakes apart."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace

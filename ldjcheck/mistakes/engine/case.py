@@ -5,8 +5,6 @@ configuration; one expression that runs several times is one target, and each of
 executions another.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property

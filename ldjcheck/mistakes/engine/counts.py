@@ -1,7 +1,5 @@
 """What a multiplier is a count of: of dims, pixels, channels, or a plain number."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Edits of the ldj's terms with which every number agrees: multiplied, or taken away."""
 
-from __future__ import annotations
-
 import ast
 import math
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Laws between reported and exact: of the whole ldj, over sizes, and in expectation."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What each executed line, and each call, did to log|det| and to the reported ldj."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

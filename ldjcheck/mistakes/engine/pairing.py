@@ -4,8 +4,6 @@ What scales some or all entries is a part of its own: a coupling that scales bot
 before it joins them is one step, and its factors are seen at the multiplications themselves.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

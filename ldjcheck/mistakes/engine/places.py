@@ -1,7 +1,5 @@
 """Where in the user's source an operation stands, and which statement to point at."""
 
-from __future__ import annotations
-
 import ast
 import itertools
 import linecache

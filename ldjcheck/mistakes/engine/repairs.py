@@ -6,8 +6,6 @@ equals the first: what is made of a wrong value is innocent. So is what the map 
 well, for the map is what it computes.
 """
 
-from __future__ import annotations
-
 import ast
 import operator
 from collections.abc import Callable, Iterator, Sequence

@@ -5,8 +5,6 @@ Each sublayer was measured by itself at the point where the flow calls it: what 
 claimed is not exact, the sublayer is wrong; where counted is not claimed, the flow is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction

@@ -1,10 +1,56 @@
-"""LDJ305: the output has more or fewer dims than the input: there is no determinant."""
+"""LDJ305: the output has more or fewer dims than the input: there is no determinant.
 
-from __future__ import annotations
+The Jacobian is not square. A layer that splits dims off, or maps into a larger
+space, has no log|det J|; what its ldj can mean is another number, and that is
+checked where it can be told.
+
+The rule:
+    split x = (kept, dropped):  ldj = log p(dropped | kept), which integrates to 1
+    into more dims:             ldj = log det(J^T J) / 2
+    A split that claims nothing about the dropped part reports 0.
+    onto a simplex:             log|det J| of all entries but the last
+
+How it shows:
+    A note. The status is pass where what stands in was borne out, fail with
+    LDJ501 where a density was claimed that is none, and unproven otherwise.
+
+For example:
+    import torch
+    from torch import nn
+
+    class Half(nn.Module):
+        # Keeps the first half; the rest goes to the end of the flow.
+        def forward(self, x):
+            return x[:, : x.shape[1] // 2], torch.zeros(len(x))
+
+Run:
+    ldjcheck flow.py:Half --shape 4
+
+You see:
+    flow.py:Half
+    ...
+    note LDJ305: 4 dims go in and 2 come out, so the Jacobian has no determinant.
+    ...
+
+What to do:
+    Nothing, where the note says what was checked. Else return the dropped dims too,
+    or let a layer of its own drop them, and add their log-density: a flow that calls
+    such layers is checked as a map to all dims.
+
+What it costs:
+    Nothing by itself.
+
+Question:
+    How many numbers go in, and how many come out?
+
+Easily confused with:
+    LDJ501: the density that is claimed for the dropped part is wrong
+    LDJ304: as many dims come out as go in, but they depend on each other
+"""
 
 from collections.abc import Iterator, Sequence
 
-from ldjcheck.mistakes.catalogue import Example, Page, Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 from ldjcheck.records import Comparison, FactorOut, Finding
 
 _INSTEAD = {
@@ -55,58 +101,11 @@ def _on_the_way(departures: Sequence[FactorOut]) -> Finding:
     )
 
 
-PAGE = Page(
-    what="""
-        The Jacobian is not square. A layer that splits dims off, or maps into a larger
-        space, has no log|det J|; what its ldj can mean is another number, and that is
-        checked where it can be told.
-        """,
-    rule="""
-        split x = (kept, dropped):  ldj = log p(dropped | kept), which integrates to 1
-        into more dims:             ldj = log det(J^T J) / 2
-        A split that claims nothing about the dropped part reports 0.
-        onto a simplex:             log|det J| of all entries but the last
-        """,
-    shows="""
-        A note. The status is pass where what stands in was borne out, fail with
-        LDJ501 where a density was claimed that is none, and unproven otherwise.
-        """,
-    example=Example(
-        source="""
-            import torch
-            from torch import nn
-
-            class Half(nn.Module):
-                # Keeps the first half; the rest goes to the end of the flow.
-                def forward(self, x):
-                    return x[:, : x.shape[1] // 2], torch.zeros(len(x))
-            """,
-        command="ldjcheck flow.py:Half --shape 4",
-        prints="""
-            flow.py:Half
-            ...
-            note LDJ305: 4 dims go in and 2 come out, so the Jacobian has no determinant.
-            ...
-            """,
-    ),
-    todo="""
-        Nothing, where the note says what was checked. Else return the dropped dims too,
-        or let a layer of its own drop them, and add their log-density: a flow that calls
-        such layers is checked as a map to all dims.
-        """,
-    costs="Nothing by itself.",
-    question="How many numbers go in, and how many come out?",
-    confused=(
-        ("LDJ501", "the density that is claimed for the dropped part is wrong"),
-        ("LDJ304", "as many dims come out as go in, but they depend on each other"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ305",
     name="dims-changed",
     severity="note",
     summary="not square: what is checked instead",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

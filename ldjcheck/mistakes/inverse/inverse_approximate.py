@@ -1,6 +1,51 @@
-"""LDJ306: the way back solves for x, and stops near it; the ldj is right both ways."""
+"""LDJ306: the way back solves for x, and stops near it; the ldj is right both ways.
 
-from __future__ import annotations
+The way back has no formula: it halves an interval or goes on step by step, and
+stops when it is near enough. Nothing is wrong with it, or with the ldj.
+
+The rule:
+    x* = inverse(f(x)) with |x* - x| <= tol,   ldj_inverse = -log|det J of f|(x*)
+    A residual of tol moves the ldj by about tol as well, once for each dim.
+
+How it shows:
+    The round trip misses by far more than rounding explains, by at most 1e-4, and
+    both directions report the exact value. Where the residual is so large that a
+    mistake of the ldj could hide in it, the status is unproven instead.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Bulge(nn.Module):
+         # Push away from zero; the way back has no formula.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.a = nn.Parameter(torch.zeros(dims))
+
+         def bulge(self, x):
+             return x + 0.5 * torch.sigmoid(self.a) * torch.tanh(x)
+
+         def forward(self, x):
+             slope = 1 + 0.5 * torch.sigmoid(self.a) / x.cosh() ** 2
+             return self.bulge(x), slope.log().sum(dim=-1)
+
+         def inverse(self, y):
+             x = y
+    -        for _ in range(12):
+    +        for _ in range(60):
+                 x = y - (self.bulge(x) - x)
+             return x, -self.forward(x)[1]
+
+What it costs:
+    Nothing. Samples are off by the residual; take more steps where that is seen.
+
+Question:
+    How near does your way back come, and when does it stop?
+
+Easily confused with:
+    LDJ301: it lands further away than 1e-4, or its ldj is wrong as well
+    LDJ402: rounding, and no solver, hides what the ldj is
+"""
 
 from collections.abc import Iterator
 
@@ -40,59 +85,11 @@ def _is_solved(sides: Sides) -> bool:
     return trip.misses or (trip.nears and not sides.forward.exact.approximate)
 
 
-PAGE = Page(
-    what="""
-        The way back has no formula: it halves an interval or goes on step by step, and
-        stops when it is near enough. Nothing is wrong with it, or with the ldj.
-        """,
-    rule="""
-        x* = inverse(f(x)) with |x* - x| <= tol,   ldj_inverse = -log|det J of f|(x*)
-        A residual of tol moves the ldj by about tol as well, once for each dim.
-        """,
-    shows="""
-        The round trip misses by far more than rounding explains, by at most 1e-4, and
-        both directions report the exact value. Where the residual is so large that a
-        mistake of the ldj could hide in it, the status is unproven instead.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Bulge(nn.Module):
-             # Push away from zero; the way back has no formula.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.a = nn.Parameter(torch.zeros(dims))
-
-             def bulge(self, x):
-                 return x + 0.5 * torch.sigmoid(self.a) * torch.tanh(x)
-
-             def forward(self, x):
-                 slope = 1 + 0.5 * torch.sigmoid(self.a) / x.cosh() ** 2
-                 return self.bulge(x), slope.log().sum(dim=-1)
-
-             def inverse(self, y):
-                 x = y
-        -        for _ in range(12):
-        +        for _ in range(60):
-                     x = y - (self.bulge(x) - x)
-                 return x, -self.forward(x)[1]
-        """,
-    costs="""
-        Nothing. Samples are off by the residual; take more steps where that is seen.
-        """,
-    question="How near does your way back come, and when does it stop?",
-    confused=(
-        ("LDJ301", "it lands further away than 1e-4, or its ldj is wrong as well"),
-        ("LDJ402", "rounding, and no solver, hides what the ldj is"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ306",
     name="inverse-approximate",
     severity="note",
     summary="the inverse solves, and lands nearby",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

@@ -1,6 +1,47 @@
-"""LDJ303: the way back keeps no account of its ldj."""
+"""LDJ303: the way back keeps no account of its ldj.
 
-from __future__ import annotations
+The way back returns no ldj, zeros, or the total that it was given. Often meant
+so, since sampling needs none: a warning, and the layer passes. A way back
+that returns x alone has no place for an ldj: there it is a note.
+
+The rule:
+    log|det J of f_inv|(y) = -log|det J of f|(x)   at y = f(x)
+
+How it shows:
+    The report says `inverse: ldj not tracked`. The map itself is still checked, by
+    the round trip.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Affine(nn.Module):
+         # Scale and shift each dimension.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.log_s = nn.Parameter(torch.zeros(dims))
+             self.t = nn.Parameter(torch.zeros(dims))
+
+         def forward(self, x):
+             y = x * self.log_s.exp() + self.t
+             return y, self.log_s.sum().expand(len(x))
+
+         def inverse(self, y):
+             x = (y - self.t) * torch.exp(-self.log_s)
+    -        return x, torch.zeros(len(y))
+    +        return x, -self.log_s.sum().expand(len(y))
+
+What it costs:
+    Nothing while only samples are drawn. Likelihoods of samples, and training
+    by reverse KL, then miss the layer's whole share.
+
+Question:
+    What does your way back report, and who might use that number?
+
+Easily confused with:
+    LDJ119: the forward map reports none: that is a mistake
+    LDJ302: the inverse reports one, with the wrong sign
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,53 +72,11 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     yield replace(finding, severity="note") if expected else finding
 
 
-PAGE = Page(
-    what="""
-        The way back returns no ldj, zeros, or the total that it was given. Often meant
-        so, since sampling needs none: a warning, and the layer passes. A way back
-        that returns x alone has no place for an ldj: there it is a note.
-        """,
-    rule="log|det J of f_inv|(y) = -log|det J of f|(x)   at y = f(x)",
-    shows="""
-        The report says `inverse: ldj not tracked`. The map itself is still checked, by
-        the round trip.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Affine(nn.Module):
-             # Scale and shift each dimension.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.log_s = nn.Parameter(torch.zeros(dims))
-                 self.t = nn.Parameter(torch.zeros(dims))
-
-             def forward(self, x):
-                 y = x * self.log_s.exp() + self.t
-                 return y, self.log_s.sum().expand(len(x))
-
-             def inverse(self, y):
-                 x = (y - self.t) * torch.exp(-self.log_s)
-        -        return x, torch.zeros(len(y))
-        +        return x, -self.log_s.sum().expand(len(y))
-        """,
-    costs="""
-        Nothing while only samples are drawn. Likelihoods of samples, and training
-        by reverse KL, then miss the layer's whole share.
-        """,
-    question="What does your way back report, and who might use that number?",
-    confused=(
-        ("LDJ119", "the forward map reports none: that is a mistake"),
-        ("LDJ302", "the inverse reports one, with the wrong sign"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ303",
     name="inverse-ldj-untracked",
     severity="warning",
     summary="the inverse reports no ldj",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

@@ -1,6 +1,46 @@
-"""LDJ301: the way back does not undo the map."""
+"""LDJ301: the way back does not undo the map.
 
-from __future__ import annotations
+Going forward and back does not return to the start.
+
+The rule:
+    f_inv(f(x)) = x.   Undo the last step first: y = x*s + t gives (y - t) / s
+
+How it shows:
+    |inverse(f(x)) - x| far above rounding. Each ldj may be right for the map of
+    its own direction. Solvers stop early: what they leave, up to 1e-4, is a note
+    where both ldj are right, and else unproven.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Affine(nn.Module):
+         # Scale and shift each dimension.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.log_s = nn.Parameter(torch.zeros(dims))
+             self.t = nn.Parameter(torch.zeros(dims))
+
+         def forward(self, x):
+             y = x * self.log_s.exp() + self.t
+             return y, self.log_s.sum().expand(len(x))
+
+         def inverse(self, y):
+    -        x = y * torch.exp(-self.log_s) - self.t
+    +        x = (y - self.t) * torch.exp(-self.log_s)
+             return x, -self.log_s.sum().expand(len(y))
+
+What it costs:
+    Densities are right, samples are not: they come from another distribution.
+
+Question:
+    Follow one number there and back by hand. Where does it end?
+
+Easily confused with:
+    LDJ302: the map is undone, only its ldj is wrong
+    LDJ306: a solver stops near x, and both ldj are right
+    LDJ402: rounding in an ill-conditioned map
+"""
 
 from collections.abc import Iterator
 
@@ -38,47 +78,10 @@ def _off(comparison: Comparison, check: Check) -> str:
     )
 
 
-PAGE = Page(
-    what="Going forward and back does not return to the start.",
-    rule="f_inv(f(x)) = x.   Undo the last step first: y = x*s + t gives (y - t) / s",
-    shows="""
-        |inverse(f(x)) - x| far above rounding. Each ldj may be right for the map of
-        its own direction. Solvers stop early: what they leave, up to 1e-4, is a note
-        where both ldj are right, and else unproven.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Affine(nn.Module):
-             # Scale and shift each dimension.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.log_s = nn.Parameter(torch.zeros(dims))
-                 self.t = nn.Parameter(torch.zeros(dims))
-
-             def forward(self, x):
-                 y = x * self.log_s.exp() + self.t
-                 return y, self.log_s.sum().expand(len(x))
-
-             def inverse(self, y):
-        -        x = y * torch.exp(-self.log_s) - self.t
-        +        x = (y - self.t) * torch.exp(-self.log_s)
-                 return x, -self.log_s.sum().expand(len(y))
-        """,
-    costs="Densities are right, samples are not: they come from another distribution.",
-    question="Follow one number there and back by hand. Where does it end?",
-    confused=(
-        ("LDJ302", "the map is undone, only its ldj is wrong"),
-        ("LDJ306", "a solver stops near x, and both ldj are right"),
-        ("LDJ402", "rounding in an ill-conditioned map"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ301",
     name="inverse-mismatch",
     summary="the inverse does not undo the map",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

@@ -1,6 +1,43 @@
-"""LDJ304: the map cannot be undone: it loses dims, or folds."""
+"""LDJ304: the map cannot be undone: it loses dims, or folds.
 
-from __future__ import annotations
+Different inputs have the same output, so no inverse exists and no density can
+be carried over. Either a dim is lost everywhere, or the map folds.
+
+The rule:
+    invertible and smooth   =>   det J is nowhere 0, and of one sign
+    Where det J has both signs there is a fold between. Where it is 0 everywhere
+    the outputs depend on each other.
+
+How it shows:
+    On all inputs some singular values of J are what rounding leaves of none, or
+    the signs of the determinants differ while the parameters are the same. The
+    formula of the ldj may well be right; a round trip fails. At isolated inputs, or
+    for some parameters only, nothing is proved.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Bend(nn.Module):
+         # Bend each dim.
+         def forward(self, x):
+    -        y = x + 2 * torch.sin(x)
+    -        ldj = torch.log(torch.abs(1 + 2 * torch.cos(x))).sum(dim=1)
+    +        y = x + 0.5 * torch.sin(x)
+    +        ldj = torch.log(1 + 0.5 * torch.cos(x)).sum(dim=1)
+             return y, ldj
+
+What it costs:
+    The model's density no longer sums to one: parts of the data are counted twice.
+
+Question:
+    Can two inputs have one output? Then which one should come back?
+
+Easily confused with:
+    LDJ301: the map can be undone, but the inverse does something else
+    LDJ402: regular, but too close to singular to prove anything
+    LDJ109: the map is invertible, and only the log of its sign is NaN
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -68,51 +105,10 @@ def _how_lost(side: Side) -> str:
     return "some output is a function of the others, or some input is not used"
 
 
-PAGE = Page(
-    what="""
-        Different inputs have the same output, so no inverse exists and no density can
-        be carried over. Either a dim is lost everywhere, or the map folds.
-        """,
-    rule="""
-        invertible and smooth   =>   det J is nowhere 0, and of one sign
-        Where det J has both signs there is a fold between. Where it is 0 everywhere
-        the outputs depend on each other.
-        """,
-    shows="""
-        On all inputs some singular values of J are what rounding leaves of none, or
-        the signs of the determinants differ while the parameters are the same. The
-        formula of the ldj may well be right; a round trip fails. At isolated inputs, or
-        for some parameters only, nothing is proved.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Bend(nn.Module):
-             # Bend each dim.
-             def forward(self, x):
-        -        y = x + 2 * torch.sin(x)
-        -        ldj = torch.log(torch.abs(1 + 2 * torch.cos(x))).sum(dim=1)
-        +        y = x + 0.5 * torch.sin(x)
-        +        ldj = torch.log(1 + 0.5 * torch.cos(x)).sum(dim=1)
-                 return y, ldj
-        """,
-    shape=(3,),
-    costs="""
-        The model's density no longer sums to one: parts of the data are counted twice.
-        """,
-    question="Can two inputs have one output? Then which one should come back?",
-    confused=(
-        ("LDJ301", "the map can be undone, but the inverse does something else"),
-        ("LDJ402", "regular, but too close to singular to prove anything"),
-        ("LDJ109", "the map is invertible, and only the log of its sign is NaN"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ304",
     name="not-invertible",
     summary="a singular Jacobian, or a fold",
-    page=PAGE,
+    page=Page.read(__doc__, shape=(3,)),
     match=_match,
 )

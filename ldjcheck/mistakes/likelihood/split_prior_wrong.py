@@ -1,6 +1,47 @@
-"""LDJ501: a split layer adds a log-density of what it drops, and it is none."""
+"""LDJ501: a split layer adds a log-density of what it drops, and it is none.
 
-from __future__ import annotations
+A multi-scale flow splits dims off and adds their log-density under a prior, at
+once, to the ldj. Here the number that is added is no log-density of them: a
+constant or a scale is missing, it is averaged, or it is taken of the kept half.
+
+The rule:
+    x = (kept, dropped)     ldj += log p(dropped | kept)
+    integral of p(u | kept) du = 1   for whatever is kept
+
+How it shows:
+    The integral of exp(ldj) over the dropped dims is not 1. It is taken dim by
+    dim, so the prior may depend on the kept part in any way.
+
+Wrong (-) and right (+):
+     import math
+     import torch
+     from torch import nn
+
+     class Split(nn.Module):
+         # Drop the second half, with a learned normal density.
+         def __init__(self):
+             super().__init__()
+             self.net = nn.Linear(2, 4)
+
+         def forward(self, x):
+             kept, dropped = x.chunk(2, dim=1)
+             mean, log_std = self.net(kept).chunk(2, dim=1)
+             z = (dropped - mean) * torch.exp(-log_std)
+    -        log_p = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
+    +        log_p = -0.5 * z**2 - log_std - 0.5 * math.log(2 * math.pi)
+             return kept, log_p.sum(dim=1)
+
+What it costs:
+    The logarithm of the integral, spread over all dims: the model promises more or
+    less than all the probability there is.
+
+Question:
+    Your split drops some numbers. Under which density, and does it integrate to 1?
+
+Easily confused with:
+    LDJ305: the note that tells of the dropped dims
+    LDJ110: a term of a determinant is missing, where there is one
+"""
 
 import math
 from collections.abc import Iterator
@@ -106,58 +147,10 @@ def _evidence(verdict: Verdict) -> Iterator[str]:
         yield "it depends on what is kept: a scale, or the wrong half, is in the density"
 
 
-PAGE = Page(
-    what="""
-        A multi-scale flow splits dims off and adds their log-density under a prior, at
-        once, to the ldj. Here the number that is added is no log-density of them: a
-        constant or a scale is missing, it is averaged, or it is taken of the kept half.
-        """,
-    rule="""
-        x = (kept, dropped)     ldj += log p(dropped | kept)
-        integral of p(u | kept) du = 1   for whatever is kept
-        """,
-    shows="""
-        The integral of exp(ldj) over the dropped dims is not 1. It is taken dim by
-        dim, so the prior may depend on the kept part in any way.
-        """,
-    layers="""
-         import math
-         import torch
-         from torch import nn
-
-         class Split(nn.Module):
-             # Drop the second half, with a learned normal density.
-             def __init__(self):
-                 super().__init__()
-                 self.net = nn.Linear(2, 4)
-
-             def forward(self, x):
-                 kept, dropped = x.chunk(2, dim=1)
-                 mean, log_std = self.net(kept).chunk(2, dim=1)
-                 z = (dropped - mean) * torch.exp(-log_std)
-        -        log_p = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
-        +        log_p = -0.5 * z**2 - log_std - 0.5 * math.log(2 * math.pi)
-                 return kept, log_p.sum(dim=1)
-        """,
-    shape=(4,),
-    costs="""
-        The logarithm of the integral, spread over all dims: the model promises more or
-        less than all the probability there is.
-        """,
-    question=(
-        "Your split drops some numbers. Under which density, and does it integrate to "
-        "1?"
-    ),
-    confused=(
-        ("LDJ305", "the note that tells of the dropped dims"),
-        ("LDJ110", "a term of a determinant is missing, where there is one"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ501",
     name="split-prior-wrong",
     summary="no log-density of what a split drops",
-    page=PAGE,
+    page=Page.read(__doc__, shape=(4,)),
     match=_match,
 )

@@ -1,4 +1,44 @@
-"""LDJ109: the logarithm of a negative determinant or scale is NaN."""
+"""LDJ109: the logarithm of a negative determinant or scale is NaN.
+
+The logarithm is taken of a determinant or a scale that may be negative.
+
+The rule:
+    log|det J|, with the bars: volumes have no sign
+    `torch.logdet(A)` is NaN where det A < 0; `torch.linalg.slogdet(A)[1]` is
+    log|det A|. For scales: `s.abs().log()`.
+
+How it shows:
+    NaN wherever the map turns space around, right everywhere else. Half of all
+    random matrices have a negative determinant, so it depends on the seed. It
+    may come up in the middle of training, when a weight changes sign: a warning,
+    where the layer starts right under every seed.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Mix(nn.Module):
+         # Mix the dims by a learned matrix that starts as a reversal.
+         def __init__(self, dims=3):
+             super().__init__()
+             self.weight = nn.Parameter(torch.eye(dims).flip(0))
+
+         def forward(self, x):
+             y = x @ self.weight
+    -        ldj = torch.logdet(self.weight).expand(len(x))
+    +        ldj = torch.linalg.slogdet(self.weight)[1].expand(len(x))
+             return y, ldj
+
+What it costs:
+    Everything: one NaN in a batch makes the loss NaN, and all weights with it.
+
+Question:
+    Can what you take the logarithm of be negative? What is a volume then?
+
+Easily confused with:
+    LDJ115: the bars stand around the logarithm
+    LDJ116: wrong or NaN on a region of inputs
+"""
 
 from __future__ import annotations
 
@@ -47,50 +87,11 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     yield replace(finding, severity=severity)
 
 
-PAGE = Page(
-    what="The logarithm is taken of a determinant or a scale that may be negative.",
-    rule="""
-        log|det J|, with the bars: volumes have no sign
-        `torch.logdet(A)` is NaN where det A < 0; `torch.linalg.slogdet(A)[1]` is
-        log|det A|. For scales: `s.abs().log()`.
-        """,
-    shows="""
-        NaN wherever the map turns space around, right everywhere else. Half of all
-        random matrices have a negative determinant, so it depends on the seed. It
-        may come up in the middle of training, when a weight changes sign: a warning,
-        where the layer starts right under every seed.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Mix(nn.Module):
-             # Mix the dims by a learned matrix that starts as a reversal.
-             def __init__(self, dims=3):
-                 super().__init__()
-                 self.weight = nn.Parameter(torch.eye(dims).flip(0))
-
-             def forward(self, x):
-                 y = x @ self.weight
-        -        ldj = torch.logdet(self.weight).expand(len(x))
-        +        ldj = torch.linalg.slogdet(self.weight)[1].expand(len(x))
-                 return y, ldj
-        """,
-    costs="""
-        Everything: one NaN in a batch makes the loss NaN, and all weights with it.
-        """,
-    question="Can what you take the logarithm of be negative? What is a volume then?",
-    confused=(
-        ("LDJ115", "the bars stand around the logarithm"),
-        ("LDJ116", "wrong or NaN on a region of inputs"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ109",
     name="missing-abs",
     summary="NaN: the log of a negative number",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
     edits=_edits,
     claims=(Claim(ADD_ABS, mend=(calls.with_abs,)),),

@@ -1,4 +1,44 @@
-"""LDJ108: a scale or determinant is added without its logarithm."""
+"""LDJ108: a scale or determinant is added without its logarithm.
+
+The determinant, a scale or the trace was added where its logarithm belongs.
+
+The rule:
+    y = s * x   =>   log|det J| = sum log|s_i|,   not   sum s_i
+    log of a product = sum of logs; a sum of scales is the trace of J.
+
+How it shows:
+    With scales near 1 every dimension reports about 1 too much. exp(exact), or
+    the trace of the Jacobian, is what was reported.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Scale(nn.Module):
+         # Multiply each dimension by a learned positive number.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.raw = nn.Parameter(torch.randn(dims))
+
+         def forward(self, x):
+             scale = nn.functional.softplus(self.raw)
+             y = x * scale
+    -        ldj = scale.sum().expand(len(x))
+    +        ldj = scale.log().sum().expand(len(x))
+             return y, ldj
+
+What it costs:
+    The mean over dimensions of (s - ln|s|) / ln 2: at least 1.44 too low.
+
+Question:
+    What is the determinant of a diagonal matrix, and what of it is asked for: the
+    determinant, or its logarithm?
+
+Easily confused with:
+    LDJ111: a term that belongs nowhere, logged or not
+    LDJ118: the number 1 where the ldj is 0
+    LDJ107: a logarithm, but of another base
+"""
 
 from __future__ import annotations
 
@@ -80,52 +120,11 @@ def _is_unlogged(amount: Tensor, need: Tensor, count: float) -> bool:
     return same(sign * count * (amount / count).abs().log(), need)
 
 
-PAGE = Page(
-    what="""
-        The determinant, a scale or the trace was added where its logarithm belongs.
-        """,
-    rule="""
-        y = s * x   =>   log|det J| = sum log|s_i|,   not   sum s_i
-        log of a product = sum of logs; a sum of scales is the trace of J.
-        """,
-    shows="""
-        With scales near 1 every dimension reports about 1 too much. exp(exact), or
-        the trace of the Jacobian, is what was reported.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Scale(nn.Module):
-             # Multiply each dimension by a learned positive number.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.raw = nn.Parameter(torch.randn(dims))
-
-             def forward(self, x):
-                 scale = nn.functional.softplus(self.raw)
-                 y = x * scale
-        -        ldj = scale.sum().expand(len(x))
-        +        ldj = scale.log().sum().expand(len(x))
-                 return y, ldj
-        """,
-    costs="The mean over dimensions of (s - ln|s|) / ln 2: at least 1.44 too low.",
-    question=(
-        "What is the determinant of a diagonal matrix, and what of it is asked for: "
-        "the determinant, or its logarithm?"
-    ),
-    confused=(
-        ("LDJ111", "a term that belongs nowhere, logged or not"),
-        ("LDJ118", "the number 1 where the ldj is 0"),
-        ("LDJ107", "a logarithm, but of another base"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ108",
     name="missing-log",
     summary="a scale is added without its log",
-    page=PAGE,
+    page=Page.read(__doc__),
     laws=(
         WholeLaw(EXPONENTIAL, lambda e, trace: e.exp()),
         WholeLaw(TRACE, _trace_of_jacobian),

@@ -1,6 +1,43 @@
-"""LDJ107: a logarithm to base 2 or 10 stands where nats are meant."""
+"""LDJ107: a logarithm to base 2 or 10 stands where nats are meant.
 
-from __future__ import annotations
+A logarithm to base 2 or 10 was taken, but densities are in nats.
+
+The rule:
+    log|det J| is a natural logarithm: log2(s) = ln(s) / ln 2
+    Bits are made at the very end: bits per dim = -log p(x) / (D * ln 2).
+
+How it shows:
+    reported / exact (or one term's) is 1/ln 2 = 1.4427 for log2 and 1/ln 10 =
+    0.4343 for log10, on every sample and at every shape.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Scale(nn.Module):
+         # Multiply each dimension by a learned positive number.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.raw = nn.Parameter(torch.randn(dims))
+
+         def forward(self, x):
+             scale = nn.functional.softplus(self.raw)
+             y = x * scale
+    -        ldj = torch.log2(scale).sum().expand(len(x))
+    +        ldj = torch.log(scale).sum().expand(len(x))
+             return y, ldj
+
+What it costs:
+    With log2, 0.4427 of the term's share too much; with log10, 0.5657 of it too
+    little.
+
+Question:
+    Which logarithm undoes `exp`, and which one do you take?
+
+Easily confused with:
+    LDJ114: the ratio is a plain number such as 2 or 1/2
+    LDJ108: there is no logarithm at all
+"""
 
 from collections.abc import Iterator
 
@@ -23,49 +60,11 @@ def _edits(use: Use) -> Iterator[ValueEdit]:
         yield ValueEdit(NATURAL_LOG, lambda value: value.argument.log())
 
 
-PAGE = Page(
-    what="A logarithm to base 2 or 10 was taken, but densities are in nats.",
-    rule="""
-        log|det J| is a natural logarithm: log2(s) = ln(s) / ln 2
-        Bits are made at the very end: bits per dim = -log p(x) / (D * ln 2).
-        """,
-    shows="""
-        reported / exact (or one term's) is 1/ln 2 = 1.4427 for log2 and 1/ln 10 =
-        0.4343 for log10, on every sample and at every shape.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Scale(nn.Module):
-             # Multiply each dimension by a learned positive number.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.raw = nn.Parameter(torch.randn(dims))
-
-             def forward(self, x):
-                 scale = nn.functional.softplus(self.raw)
-                 y = x * scale
-        -        ldj = torch.log2(scale).sum().expand(len(x))
-        +        ldj = torch.log(scale).sum().expand(len(x))
-                 return y, ldj
-        """,
-    costs="""
-        With log2, 0.4427 of the term's share too much; with log10, 0.5657 of it too
-        little.
-        """,
-    question="Which logarithm undoes `exp`, and which one do you take?",
-    confused=(
-        ("LDJ114", "the ratio is a plain number such as 2 or 1/2"),
-        ("LDJ108", "there is no logarithm at all"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ107",
     name="wrong-log-base",
     summary="log to base 2 or 10 instead of e",
-    page=PAGE,
+    page=Page.read(__doc__),
     edits=_edits,
     claims=(
         Claim(NATURAL_LOG, mend=(factors.natural, factors.dropped)),

@@ -1,7 +1,5 @@
 """Mending: the edit of the user's source that puts a mistake right, run before it is told."""
 
-from __future__ import annotations
-
 from ldjcheck.mistakes.mending.fixes import (
     changed_at,
     in_function,

@@ -7,8 +7,6 @@ among them some that showed the mistake, and at shapes, parameters and regions t
 was concluded from. Nothing is written.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Mending what a call hands back: an ldj of another output, or of a part that is dropped."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import itertools

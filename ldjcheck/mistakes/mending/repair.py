@@ -1,7 +1,5 @@
 """The loop that every fix comes of: candidates, each run, and the first drawn as lines."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Sequence
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Running a layer whose code was edited: at inputs that were measured, and anew."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Looking for the plainest edits of the source that make reported and exact agree."""
 
-from __future__ import annotations
-
 import ast
 import itertools
 from collections import Counter

@@ -1,10 +1,60 @@
-"""LDJ403: both directions report the other one's ldj, which may be what is meant."""
+"""LDJ403: both directions report the other one's ldj, which may be what is meant.
 
-from __future__ import annotations
+The ldj has the wrong sign both ways (LDJ104). Numbers cannot tell a slip that
+was made twice from a layer whose ldj is meant to be that of the other
+direction, or that hands back what is to be subtracted from a log-density.
+
+The rule:
+    log|det of the inverse at y| = -log|det of the map at x|
+    So r = -e in both directions is the right pair of numbers, exchanged.
+
+How it shows:
+    A note beside two findings of LDJ104. The status is fail: unless the layer says
+    otherwise, an ldj belongs to the direction that was run.
+
+For example:
+    import torch
+    from torch import nn
+
+    class Scale(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.Parameter(torch.tensor([0.5, -0.2, 1.0]))
+
+        def forward(self, x):
+            return x * self.a.exp(), -self.a.sum().expand(len(x))
+
+        def inverse(self, y):
+            return y * torch.exp(-self.a), self.a.sum().expand(len(y))
+
+Run:
+    ldjcheck flow.py:Scale
+
+You see:
+    flow.py:Scale
+    ...
+    note LDJ403: Both directions report the negative of their ldj, as if each
+    ...
+
+What to do:
+    Decide what the number is. If it is added to log p of the output, negate it. If
+    the layer keeps a log-density instead, name that argument logp, or declare the
+    convention with `--convention`.
+
+What it costs:
+    As LDJ104, if it is a mistake; nothing, if the caller subtracts.
+
+Question:
+    Which of the two directions does your number belong to?
+
+Easily confused with:
+    LDJ104: the finding that it stands beside
+    LDJ302: only the way back is turned: it repeats the forward ldj
+"""
 
 from collections.abc import Iterator
 
-from ldjcheck.mistakes.catalogue import Example, Page, Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 from ldjcheck.records import Comparison, Finding, Verdict
 
 
@@ -37,62 +87,11 @@ def _is_turned(verdict: Verdict) -> bool:
     return True
 
 
-PAGE = Page(
-    what="""
-        The ldj has the wrong sign both ways (LDJ104). Numbers cannot tell a slip that
-        was made twice from a layer whose ldj is meant to be that of the other
-        direction, or that hands back what is to be subtracted from a log-density.
-        """,
-    rule="""
-        log|det of the inverse at y| = -log|det of the map at x|
-        So r = -e in both directions is the right pair of numbers, exchanged.
-        """,
-    shows="""
-        A note beside two findings of LDJ104. The status is fail: unless the layer says
-        otherwise, an ldj belongs to the direction that was run.
-        """,
-    example=Example(
-        source="""
-            import torch
-            from torch import nn
-
-            class Scale(nn.Module):
-                def __init__(self):
-                    super().__init__()
-                    self.a = nn.Parameter(torch.tensor([0.5, -0.2, 1.0]))
-
-                def forward(self, x):
-                    return x * self.a.exp(), -self.a.sum().expand(len(x))
-
-                def inverse(self, y):
-                    return y * torch.exp(-self.a), self.a.sum().expand(len(y))
-            """,
-        command="ldjcheck flow.py:Scale",
-        prints="""
-            flow.py:Scale
-            ...
-            note LDJ403: Both directions report the negative of their ldj, as if each
-            ...
-            """,
-    ),
-    todo="""
-        Decide what the number is. If it is added to log p of the output, negate it. If
-        the layer keeps a log-density instead, name that argument logp, or declare the
-        convention with `--convention`.
-        """,
-    costs="As LDJ104, if it is a mistake; nothing, if the caller subtracts.",
-    question="Which of the two directions does your number belong to?",
-    confused=(
-        ("LDJ104", "the finding that it stands beside"),
-        ("LDJ302", "only the way back is turned: it repeats the forward ldj"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ403",
     name="direction-ambiguous",
     severity="note",
     summary="the sign is turned both ways",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

@@ -1,10 +1,63 @@
-"""LDJ402: rounding may hide more than a mistake would cost."""
+"""LDJ402: rounding may hide more than a mistake would cost.
 
-from __future__ import annotations
+The map squeezes space so hard in one direction that rounding alone moves the
+exact value by more than a mistake would cost.
+
+The rule:
+    error of log|det J|  is about  D * machine epsilon * condition number of J
+    In float64 epsilon is 2e-16: from a condition number of 1e14 on, digits
+    of the ldj are lost. In float32 epsilon is 1e-7: a matrix made in it whose
+    condition is beyond 1e7 is regular only by what rounding has left.
+
+How it shows:
+    The allowed difference beside the numbers is large, or a change of the last
+    digit of float32 moves the ldj, and the status is unproven.
+    The layer loses the same digits when it is trained or inverted.
+
+For example:
+    import torch
+    from torch import nn
+
+    class Mix(nn.Module):
+        # Multiply by a matrix that is almost singular.
+        def __init__(self):
+            super().__init__()
+            near = [[1, 1], [1, 1 + 1e-12]]
+            self.weight = torch.tensor(near, dtype=torch.float64)
+
+        def forward(self, x):
+            y = x @ self.weight
+            ldj = torch.linalg.slogdet(self.weight)[1].expand(len(x))
+            return y, ldj
+
+Run:
+    ldjcheck flow.py:Mix --shape 2
+
+You see:
+    The Jacobian is too ill-conditioned to prove the log-determinant.
+    ...
+      rounding alone allows a difference of 0.0071
+    ...
+    1 layer: 1 unproven
+
+What to do:
+    Check nearer to the initial values (`--params-scale 0.1`), at a smaller shape,
+    or give inputs where the map is steeper (`--domain`).
+
+What it costs:
+    Nothing yet: nothing was proved.
+
+Question:
+    How near to singular is your matrix? How many digits are left?
+
+Easily confused with:
+    LDJ401: the map changes nothing at all
+    LDJ301: the inverse is wrong by more than rounding explains
+"""
 
 from collections.abc import Iterator
 
-from ldjcheck.mistakes.catalogue import Example, Page, Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 from ldjcheck.numerics.tolerance import COARSE, OPEN
 from ldjcheck.records import Comparison, Direction, Finding, Measurement, Side
 
@@ -99,65 +152,11 @@ def _is_open(side: Side) -> bool:
     return float(side.open.max()) > max(OPEN, float(side.exact.allowed.max()))
 
 
-PAGE = Page(
-    what="""
-        The map squeezes space so hard in one direction that rounding alone moves the
-        exact value by more than a mistake would cost.
-        """,
-    rule="""
-        error of log|det J|  is about  D * machine epsilon * condition number of J
-        In float64 epsilon is 2e-16: from a condition number of 1e14 on, digits
-        of the ldj are lost. In float32 epsilon is 1e-7: a matrix made in it whose
-        condition is beyond 1e7 is regular only by what rounding has left.
-        """,
-    shows="""
-        The allowed difference beside the numbers is large, or a change of the last
-        digit of float32 moves the ldj, and the status is unproven.
-        The layer loses the same digits when it is trained or inverted.
-        """,
-    example=Example(
-        source="""
-            import torch
-            from torch import nn
-
-            class Mix(nn.Module):
-                # Multiply by a matrix that is almost singular.
-                def __init__(self):
-                    super().__init__()
-                    near = [[1, 1], [1, 1 + 1e-12]]
-                    self.weight = torch.tensor(near, dtype=torch.float64)
-
-                def forward(self, x):
-                    y = x @ self.weight
-                    ldj = torch.linalg.slogdet(self.weight)[1].expand(len(x))
-                    return y, ldj
-            """,
-        command="ldjcheck flow.py:Mix --shape 2",
-        prints="""
-            The Jacobian is too ill-conditioned to prove the log-determinant.
-            ...
-              rounding alone allows a difference of 0.0071
-            ...
-            1 layer: 1 unproven
-            """,
-    ),
-    todo="""
-        Check nearer to the initial values (`--params-scale 0.1`), at a smaller shape,
-        or give inputs where the map is steeper (`--domain`).
-        """,
-    costs="Nothing yet: nothing was proved.",
-    question="How near to singular is your matrix? How many digits are left?",
-    confused=(
-        ("LDJ401", "the map changes nothing at all"),
-        ("LDJ301", "the inverse is wrong by more than rounding explains"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ402",
     name="ill-conditioned",
     severity="unproven",
     summary="rounding may hide a mistake",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

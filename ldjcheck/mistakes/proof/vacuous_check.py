@@ -1,6 +1,43 @@
-"""LDJ401: everything agrees, and a mistake would have agreed too."""
+"""LDJ401: everything agrees, and a mistake would have agreed too.
 
-from __future__ import annotations
+Every number agrees, and would have agreed with a wrong formula as well: here
+the layer changes nothing, so its ldj is 0 whatever is computed.
+
+The rule:
+    y = x   =>   log|det J| = 0 = -0 = 2 * 0 = D * 0
+
+How it shows:
+    The status is unproven, and the exit code 3. The usual causes: a mask of ones,
+    `--params as-is` with a last layer that starts at zero, inputs that all lie
+    where the map is flat. Parameters are moved by default to avoid it.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class MaskedCoupling(nn.Module):
+         # Move the dims where the mask is 0; the others decide how.
+         def __init__(self):
+             super().__init__()
+    -        self.mask = torch.ones(5)
+    +        self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
+             self.net = nn.Linear(5, 10)
+
+         def forward(self, x):
+             log_s, t = self.net(x * self.mask).chunk(2, dim=1)
+             log_s, t = log_s * (1 - self.mask), t * (1 - self.mask)
+             return x * log_s.exp() + t, log_s.sum(dim=1)
+
+What it costs:
+    Nothing yet: nothing was proved.
+
+Question:
+    At these weights the layer does nothing at all. Which ldj would be wrong?
+
+Easily confused with:
+    LDJ119: 0 is reported and is wrong
+    LDJ402: the map does change, but rounding hides by how much
+"""
 
 from collections.abc import Iterator
 
@@ -67,49 +104,11 @@ def _with_what_it_holds(comparison: Comparison) -> tuple[str, str]:
     )
 
 
-PAGE = Page(
-    what="""
-        Every number agrees, and would have agreed with a wrong formula as well: here
-        the layer changes nothing, so its ldj is 0 whatever is computed.
-        """,
-    rule="y = x   =>   log|det J| = 0 = -0 = 2 * 0 = D * 0",
-    shows="""
-        The status is unproven, and the exit code 3. The usual causes: a mask of ones,
-        `--params as-is` with a last layer that starts at zero, inputs that all lie
-        where the map is flat. Parameters are moved by default to avoid it.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class MaskedCoupling(nn.Module):
-             # Move the dims where the mask is 0; the others decide how.
-             def __init__(self):
-                 super().__init__()
-        -        self.mask = torch.ones(5)
-        +        self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
-                 self.net = nn.Linear(5, 10)
-
-             def forward(self, x):
-                 log_s, t = self.net(x * self.mask).chunk(2, dim=1)
-                 log_s, t = log_s * (1 - self.mask), t * (1 - self.mask)
-                 return x * log_s.exp() + t, log_s.sum(dim=1)
-        """,
-    costs="Nothing yet: nothing was proved.",
-    question=(
-        "At these weights the layer does nothing at all. Which ldj would be wrong?"
-    ),
-    confused=(
-        ("LDJ119", "0 is reported and is wrong"),
-        ("LDJ402", "the map does change, but rounding hides by how much"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ401",
     name="vacuous-check",
     severity="unproven",
     summary="nothing proved: any ldj would agree",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
 )

@@ -1,7 +1,5 @@
 """Edits that compute anew what a layer keeps: of an earlier call, or of how it was built."""
 
-from __future__ import annotations
-
 import ast
 import itertools
 import re

@@ -1,7 +1,5 @@
 """Edits of a call: a logarithm, an absolute value, a mean for a sum, what cuts a gradient."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

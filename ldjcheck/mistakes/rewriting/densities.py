@@ -1,7 +1,5 @@
 """Edits that make a log-density of what is nearly one: its constant, its scale, its sum."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Edits of a factor: dropped, changed, or written where it is missing, as a count is."""
 
-from __future__ import annotations
-
 import ast
 import itertools
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Edits of what a term looks at: another name, another order, a mask, a condition."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from dataclasses import replace

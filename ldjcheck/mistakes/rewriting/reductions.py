@@ -1,7 +1,5 @@
 """Edits of a reduction: over all of the event and nothing else, one number a sample."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """Edits that turn a sign: an operator swapped, a minus taken away or written."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Where an edit may stand, the blamed statement first, and how it is written there."""
 
-from __future__ import annotations
-
 import ast
 import linecache
 import os

@@ -1,7 +1,5 @@
 """Edits of whole terms: taken away, put in the place of another, or added where one lacks."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator, Sequence

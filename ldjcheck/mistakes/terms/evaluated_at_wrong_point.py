@@ -1,4 +1,40 @@
-"""LDJ112: a derivative is taken after its step instead of before, or the reverse."""
+"""LDJ112: a derivative is taken after its step instead of before, or the reverse.
+
+The derivative is taken at the step's output instead of its input, or the
+reverse. Often `z` was overwritten before the line that needed the old one.
+
+The rule:
+    y = f(x)   =>   log|det J| = sum log|f'(x_i)|,   f' at x, not at y
+    For the sigmoid: log f'(x) = -x - 2*softplus(-x) = log y + log(1 - y).
+
+How it shows:
+    reported(x) = exact(f(x)) on every sample. Wrong nearly everywhere, right
+    where x = f(x).
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+     from torch.nn.functional import softplus
+
+     class Sigmoid(nn.Module):
+         # Squeeze the real line into (0, 1).
+         def forward(self, z):
+    +        ldj = (-z - 2 * softplus(-z)).sum(dim=1)
+             z = torch.sigmoid(z)
+    -        ldj = (-z - 2 * softplus(-z)).sum(dim=1)
+             return z, ldj
+
+What it costs:
+    No formula: it depends on where the data lie.
+
+Question:
+    A derivative is taken at the point where a step begins. What does your variable hold
+    when you use it?
+
+Easily confused with:
+    LDJ116: right in a region of inputs, not at a point
+    LDJ120: the formula fits at no point
+"""
 
 from __future__ import annotations
 
@@ -142,48 +178,11 @@ def _name_of_point(trace: Trace, index: int, user: Node) -> str:
     return f"the value {'after' if before else 'of'} {where}"
 
 
-PAGE = Page(
-    what="""
-        The derivative is taken at the step's output instead of its input, or the
-        reverse. Often `z` was overwritten before the line that needed the old one.
-        """,
-    rule="""
-        y = f(x)   =>   log|det J| = sum log|f'(x_i)|,   f' at x, not at y
-        For the sigmoid: log f'(x) = -x - 2*softplus(-x) = log y + log(1 - y).
-        """,
-    shows="""
-        reported(x) = exact(f(x)) on every sample. Wrong nearly everywhere, right
-        where x = f(x).
-        """,
-    layers="""
-         import torch
-         from torch import nn
-         from torch.nn.functional import softplus
-
-         class Sigmoid(nn.Module):
-             # Squeeze the real line into (0, 1).
-             def forward(self, z):
-        +        ldj = (-z - 2 * softplus(-z)).sum(dim=1)
-                 z = torch.sigmoid(z)
-        -        ldj = (-z - 2 * softplus(-z)).sum(dim=1)
-                 return z, ldj
-        """,
-    costs="No formula: it depends on where the data lie.",
-    question=(
-        "A derivative is taken at the point where a step begins. What does your "
-        "variable hold when you use it?"
-    ),
-    confused=(
-        ("LDJ116", "right in a region of inputs, not at a point"),
-        ("LDJ120", "the formula fits at no point"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ112",
     name="evaluated-at-wrong-point",
     summary="derivative taken at another point",
-    page=PAGE,
+    page=Page.read(__doc__),
     edits=_edits,
     claims=(Claim(OTHER_POINT, mend=(points.other_names, points.other_order)),),
     tell=_tell,

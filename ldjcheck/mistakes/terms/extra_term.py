@@ -1,6 +1,44 @@
-"""LDJ111: the ldj has a term that no step of the map accounts for."""
+"""LDJ111: the ldj has a term that no step of the map accounts for.
 
-from __future__ import annotations
+The ldj has a term that no step of the map accounts for.
+
+The rule:
+    y = x + t   =>   log|det J| = 0,   whatever t depends on outside x_i
+    Shifts, permutations and reshapes keep volume.
+
+How it shows:
+    reported - exact is the term itself. In an additive coupling layer the exact
+    value is 0 on every sample.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class AdditiveCoupling(nn.Module):
+         # Shift one half of the dims by what the other half says.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.net = nn.Linear(dims // 2, dims // 2)
+
+         def forward(self, x):
+             a, b = x.chunk(2, dim=1)
+             shift = self.net(a)
+             y = torch.cat([a, b + shift], dim=1)
+    -        return y, shift.sum(dim=1)
+    +        return y, torch.zeros(len(x))
+
+What it costs:
+    The term's share. Training then pays the layer for shifting its inputs.
+
+Question:
+    Name, for each term of your ldj, the step of the map that it belongs to. Which one
+    belongs to none?
+
+Easily confused with:
+    LDJ114: the term belongs there, but not twice
+    LDJ118: the extra term is the number 1
+    LDJ113: the term is right, for too many dimensions
+"""
 
 from dataclasses import replace
 
@@ -15,50 +53,11 @@ def _tell(e: Explanation) -> str:
     return f"The log-determinant has a term too many: {named(e)}."
 
 
-PAGE = Page(
-    what="The ldj has a term that no step of the map accounts for.",
-    rule="""
-        y = x + t   =>   log|det J| = 0,   whatever t depends on outside x_i
-        Shifts, permutations and reshapes keep volume.
-        """,
-    shows="""
-        reported - exact is the term itself. In an additive coupling layer the exact
-        value is 0 on every sample.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class AdditiveCoupling(nn.Module):
-             # Shift one half of the dims by what the other half says.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.net = nn.Linear(dims // 2, dims // 2)
-
-             def forward(self, x):
-                 a, b = x.chunk(2, dim=1)
-                 shift = self.net(a)
-                 y = torch.cat([a, b + shift], dim=1)
-        -        return y, shift.sum(dim=1)
-        +        return y, torch.zeros(len(x))
-        """,
-    costs="The term's share. Training then pays the layer for shifting its inputs.",
-    question=(
-        "Name, for each term of your ldj, the step of the map that it belongs to. "
-        "Which one belongs to none?"
-    ),
-    confused=(
-        ("LDJ114", "the term belongs there, but not twice"),
-        ("LDJ118", "the extra term is the number 1"),
-        ("LDJ113", "the term is right, for too many dimensions"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ111",
     name="extra-term",
     summary="a term that belongs to no step",
-    page=PAGE,
+    page=Page.read(__doc__),
     claims=(Claim(UNNEEDED, mend=(terms.taken_away,), difference="{term}"),),
     tell=_tell,
     derived=True,

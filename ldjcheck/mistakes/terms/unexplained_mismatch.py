@@ -1,6 +1,47 @@
-"""LDJ199: the numbers do not agree, or the contract is broken, and no rule says why."""
+"""LDJ199: the numbers do not agree, or the contract is broken, and no rule says why.
 
-from __future__ import annotations
+The ldj is wrong, that is proved, and none of the known mistakes explains it on
+every input and shape that was tried. No name is better than a wrong one.
+
+The rule:
+    log|det(I + A)| = tr A - tr A**2 / 2 + tr A**3 / 3 - ...
+    Two terms of it, as below, are an approximation, and this is a check of
+    equality. No factor, sign or term repairs them.
+
+How it shows:
+    reported and exact differ, by no pattern. Look at the line ledger, check the
+    sublayers one by one (`flow.py:Flow().layers[2]`), and try small shapes.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Residual(nn.Module):
+         # Add a small bend; the ldj is a power series of its Jacobian.
+         def __init__(self, dims=3):
+             super().__init__()
+             self.weight = nn.Parameter(torch.eye(dims) / 2)
+
+         def forward(self, x):
+             h = torch.tanh(x @ self.weight) / 2
+             bend = self.weight.T * (0.5 - 2 * h**2)[:, :, None]
+    -        first = bend.diagonal(dim1=1, dim2=2).sum(1)
+    -        second = (bend @ bend).diagonal(dim1=1, dim2=2).sum(1)
+    -        ldj = first - second / 2
+    +        ldj = torch.linalg.slogdet(torch.eye(x.shape[1]) + bend)[1]
+             return x + h, ldj
+
+What it costs:
+    What the report says for your layer; there is no formula.
+
+Question:
+    Compare your ldj with that of `torch.autograd.functional.jacobian` on an input of
+    two entries. How does the difference change with the input?
+
+Easily confused with:
+    LDJ120: one statement holds the whole difference
+    LDJ402: the exact value itself is not known well enough
+"""
 
 from collections.abc import Iterator
 
@@ -23,55 +64,11 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             )
 
 
-PAGE = Page(
-    what="""
-        The ldj is wrong, that is proved, and none of the known mistakes explains it on
-        every input and shape that was tried. No name is better than a wrong one.
-        """,
-    rule="""
-        log|det(I + A)| = tr A - tr A**2 / 2 + tr A**3 / 3 - ...
-        Two terms of it, as below, are an approximation, and this is a check of
-        equality. No factor, sign or term repairs them.
-        """,
-    shows="""
-        reported and exact differ, by no pattern. Look at the line ledger, check the
-        sublayers one by one (`flow.py:Flow().layers[2]`), and try small shapes.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Residual(nn.Module):
-             # Add a small bend; the ldj is a power series of its Jacobian.
-             def __init__(self, dims=3):
-                 super().__init__()
-                 self.weight = nn.Parameter(torch.eye(dims) / 2)
-
-             def forward(self, x):
-                 h = torch.tanh(x @ self.weight) / 2
-                 bend = self.weight.T * (0.5 - 2 * h**2)[:, :, None]
-        -        first = bend.diagonal(dim1=1, dim2=2).sum(1)
-        -        second = (bend @ bend).diagonal(dim1=1, dim2=2).sum(1)
-        -        ldj = first - second / 2
-        +        ldj = torch.linalg.slogdet(torch.eye(x.shape[1]) + bend)[1]
-                 return x + h, ldj
-        """,
-    costs="What the report says for your layer; there is no formula.",
-    question=(
-        "Compare your ldj with that of `torch.autograd.functional.jacobian` on an "
-        "input of two entries. How does the difference change with the input?"
-    ),
-    confused=(
-        ("LDJ120", "one statement holds the whole difference"),
-        ("LDJ402", "the exact value itself is not known well enough"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ199",
     name="unexplained-mismatch",
     summary="wrong, and no known mistake explains",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
     derived=True,
 )

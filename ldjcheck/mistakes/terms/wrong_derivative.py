@@ -1,6 +1,41 @@
-"""LDJ120: one statement holds the whole difference, and no known mistake fits it."""
+"""LDJ120: one statement holds the whole difference, and no known mistake fits it.
 
-from __future__ import annotations
+One statement holds the whole difference, and it is not the log-derivative of
+its step; no law in this catalogue says how it came about. Or a network sees
+the input of its own output, which the ldj takes for granted that it does not:
+a mask lets it pass, a coupling leaks.
+
+The rule:
+    A line that computes f needs, in the ldj, sum log|f'| of that very f
+    tanh'(x) = 1 - tanh(x)**2,   sigmoid'(x) = s * (1 - s),   exp'(x) = exp(x)
+
+How it shows:
+    The line ledger balances everywhere but at one statement. Work the derivative
+    out again, or let autograd compute it for one number and compare.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Tanh(nn.Module):
+         # Squeeze the real line into (-1, 1).
+         def forward(self, x):
+             y = torch.tanh(x)
+    -        ldj = torch.log(1 - y.abs()).sum(dim=1)
+    +        ldj = torch.log(1 - y**2).sum(dim=1)
+             return y, ldj
+
+What it costs:
+    No formula: it depends on where the data lie.
+
+Question:
+    Differentiate each step by hand, and compare with the line that should hold it.
+
+Easily confused with:
+    LDJ112: the right formula, at another point
+    LDJ114: the right formula, times a number
+    LDJ199: the difference is spread over several statements
+"""
 
 from collections.abc import Iterator
 
@@ -17,50 +52,11 @@ def _seen(e: Explanation) -> Iterator[str]:
         yield f"all numbers agree with `{meant}` for `{written}`"
 
 
-PAGE = Page(
-    what="""
-        One statement holds the whole difference, and it is not the log-derivative of
-        its step; no law in this catalogue says how it came about. Or a network sees
-        the input of its own output, which the ldj takes for granted that it does not:
-        a mask lets it pass, a coupling leaks.
-        """,
-    rule="""
-        A line that computes f needs, in the ldj, sum log|f'| of that very f
-        tanh'(x) = 1 - tanh(x)**2,   sigmoid'(x) = s * (1 - s),   exp'(x) = exp(x)
-        """,
-    shows="""
-        The line ledger balances everywhere but at one statement. Work the derivative
-        out again, or let autograd compute it for one number and compare.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Tanh(nn.Module):
-             # Squeeze the real line into (-1, 1).
-             def forward(self, x):
-                 y = torch.tanh(x)
-        -        ldj = torch.log(1 - y.abs()).sum(dim=1)
-        +        ldj = torch.log(1 - y**2).sum(dim=1)
-                 return y, ldj
-        """,
-    costs="No formula: it depends on where the data lie.",
-    question=(
-        "Differentiate each step by hand, and compare with the line that should hold "
-        "it."
-    ),
-    confused=(
-        ("LDJ112", "the right formula, at another point"),
-        ("LDJ114", "the right formula, times a number"),
-        ("LDJ199", "the difference is spread over several statements"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ120",
     name="wrong-derivative",
     summary="a line is not its step's derivative",
-    page=PAGE,
+    page=Page.read(__doc__),
     claims=(Claim(VALUE),),
     tell="This statement is not the log-derivative of its step.",
     seen=_seen,

@@ -1,45 +1,40 @@
-"""LDJ004: how the layer is called, or what it returns, is not understood."""
+"""LDJ004: how the layer is called, or what it returns, is not understood.
 
-from __future__ import annotations
+The layer was built, but how it is called, or which part of what it returns is
+the ldj, is not understood.
 
-from ldjcheck.mistakes.catalogue import Example, Page, Rule
+For example:
+    from torch import nn
 
-PAGE = Page(
-    what="""
-        The layer was built, but how it is called, or which part of what it returns is
-        the ldj, is not understood.
-        """,
-    example=Example(
-        source="""
-            from torch import nn
+    class Scale(nn.Module):
+        # Double everything, and say nothing about it.
+        def forward(self, x):
+            return 2 * x
 
-            class Scale(nn.Module):
-                # Double everything, and say nothing about it.
-                def forward(self, x):
-                    return 2 * x
-            """,
-        command="ldjcheck flow.py:Scale --shape 4",
-        prints="""
-            I can call this layer, but what it returns holds no output and ldj.
+Run:
+    ldjcheck flow.py:Scale --shape 4
 
-            tried  f(x) -> y, ldj; way back: none found
-            got    an output of shape (3, 4) and no ldj
-            """,
-    ),
-    todo="""
-        Return y and its ldj, or name the convention that the layer follows with
-        `--convention`. Of an object that wraps a flow, name the flow inside it:
-        `flow.py:Model().transform`.
-        """,
-    confused=(
-        ("LDJ119", "an ldj is returned, and it is 0"),
-        ("LDJ006", "the layer never got as far as returning"),
-    ),
-)
+You see:
+    I can call this layer, but what it returns holds no output and ldj.
+
+    tried  f(x) -> y, ldj; way back: none found
+    got    an output of shape (3, 4) and no ldj
+
+What to do:
+    Return y and its ldj, or name the convention that the layer follows with
+    `--convention`. Of an object that wraps a flow, name the flow inside it:
+    `flow.py:Model().transform`.
+
+Easily confused with:
+    LDJ119: an ldj is returned, and it is 0
+    LDJ006: the layer never got as far as returning
+"""
+
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 RULE = Rule(
     code="LDJ004",
     name="convention-unrecognised",
     summary="its call or result is not understood",
-    page=PAGE,
+    page=Page.read(__doc__),
 )

@@ -7,8 +7,6 @@ Jacobian, several for what is claimed of one of many dims. These are taken only 
 inputs that count: the slopes of a coupling layer's network do not, and may be steep.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The Jacobian of one direction, and the reading of the layer's code that it belongs to."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Literal
 

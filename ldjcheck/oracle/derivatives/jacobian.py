@@ -4,8 +4,6 @@
 ldj = log|det J[b]| by slogdet.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Literal

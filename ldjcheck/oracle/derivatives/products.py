@@ -9,8 +9,6 @@ outputs). All samples are multiplied at once: where samples influence each other
 their products.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """Both directions of a layer at one probe: what they say, and what the oracles know."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

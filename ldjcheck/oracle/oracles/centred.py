@@ -4,8 +4,6 @@ What is moved as a whole has the same image, and no image has another centre of 
 N particles in D dims, (N - 1) D directions are left, and on these the map is square.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -7,8 +7,6 @@ diagonal. Of other matrices, triangular or symmetric, what is constant is left o
 is an earlier entry, or minus that, at all samples.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

@@ -5,8 +5,6 @@ the usual size of them. The Jacobian of the whole shows nothing of it, and both 
 and the reported ldj are what rounding has left.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

@@ -4,8 +4,6 @@ It can do no better. It stretches by the bits that were dropped as well, and may
 them or not.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ldjcheck.oracle.direction import is_minus, judged_by

@@ -5,8 +5,6 @@ the way there and back shows, and the difference is no more than this explains, 
 value is minus that of the way back at the point where it stopped.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ldjcheck.numerics.tolerance import hides_mistakes

@@ -7,8 +7,6 @@ Where that is no density there is nothing to hold the way back against: it repea
 mistake, or it may well be right.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

@@ -1,7 +1,5 @@
 """Where the Jacobian is not square: what an ldj is compared with instead."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -4,8 +4,6 @@ What comes out is another point, whose kept part is the one that was given. Ther
 value is minus the forward one.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

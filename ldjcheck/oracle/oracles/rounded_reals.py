@@ -3,8 +3,6 @@
 Rounding may be seen through only where the way back adds the noise.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ldjcheck.oracle.question import Question

@@ -4,8 +4,6 @@ Such a layer may add the log-density of what it drops, under a prior that it hol
 exp(ldj) must integrate to one over the dropped part, whatever is kept.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

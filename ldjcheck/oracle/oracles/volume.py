@@ -1,7 +1,5 @@
 """Maps into more or fewer dims: their volume factor, log det(J^T J) / 2."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

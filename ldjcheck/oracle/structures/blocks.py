@@ -5,8 +5,6 @@ Columns that share no line are asked for together (Curtis, Powell and Reid, *On 
 estimation of sparse Jacobian matrices*, 1974): blocks of size s take s products.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property

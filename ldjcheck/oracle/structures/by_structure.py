@@ -5,8 +5,6 @@ sample of which that fails goes to the next one. Known entries leave a smaller b
 is asked the same again. The last one works out every entry, and nothing has to be guessed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 

@@ -6,8 +6,6 @@ matrices*, 1974): a window of 3 x 3 pixels with all their c channels takes 9 c p
 whatever the size of the image. The determinant is then that of the whole matrix.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product

@@ -9,8 +9,6 @@ may be a flow itself. One that no structure explains is taken apart once more, a
 that all of it goes through.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product

@@ -3,8 +3,6 @@
 D backward passes for D dims, and one LU factorisation per sample.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

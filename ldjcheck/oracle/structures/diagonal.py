@@ -1,7 +1,5 @@
 """Elementwise maps: J is diagonal, and log|det J| the sum of log|J_ii|."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

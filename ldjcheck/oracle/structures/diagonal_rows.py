@@ -5,8 +5,6 @@ the diagonal and none beside it: the determinant is their product, times that of
 of the others. Two random vectors tell them: (A w)_i / w_i is one number b_i for both.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

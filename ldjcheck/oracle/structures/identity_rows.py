@@ -4,8 +4,6 @@ With y_P = x_P the rows P of J are those of the identity, and det J is that of t
 beside them, whatever stands below: J = [[I, 0], [*, B]], det J = det B.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

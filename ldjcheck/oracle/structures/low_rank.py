@@ -4,8 +4,6 @@ Planar, radial and Sylvester flows: J = a I + U V^T with few columns in U. By Sy
 theorem det J = a^n det(I + V^T U / a), a matrix as small as the rank.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -3,8 +3,6 @@
 Flips, shuffles, squeezes and reshapes, with entries that may be scaled on the way.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

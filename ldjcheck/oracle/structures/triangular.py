@@ -13,8 +13,6 @@ prove them: an entry below the diagonal stands there with a negative power of z,
 above one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property

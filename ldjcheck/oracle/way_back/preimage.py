@@ -6,8 +6,6 @@ there, at the point where it ended. One that is shown to undo the map needs no d
 either: by the inverse function theorem, its ldj is minus that of the way there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -7,8 +7,6 @@ that adds noise to real numbers is undone up to that noise: x lies within what n
 size would bring back.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import replace

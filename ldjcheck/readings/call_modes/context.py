@@ -4,8 +4,6 @@ It brings in terms of its own. The noise that a layer draws where nobody gives i
 context: given, it is no draw any more, and its density nobody's to count.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial

@@ -5,8 +5,6 @@ there, so that its samples meet and nothing is proved, and its running averages 
 is asked in evaluation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

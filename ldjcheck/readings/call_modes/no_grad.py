@@ -1,7 +1,5 @@
 """The layer under `torch.no_grad()`, as models are evaluated."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The layer with a mask that leaves out the end of a sample, as padding does."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import replace

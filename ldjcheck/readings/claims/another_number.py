@@ -4,8 +4,6 @@ The second of what is returned is taken for it at first. Where that is wrong and
 right, place was all that spoke for the first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace

@@ -5,8 +5,6 @@ each dim off its density, so that its bits per dim are those of the pixels. That
 too many. The model says so by the number: the same power of two for every dim.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import replace

@@ -5,8 +5,6 @@ sample. Both may be the diagonal of the Jacobian instead, each number of it writ
 all the entries that have it: `log_scale` beside `y = x * log_scale.exp()`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

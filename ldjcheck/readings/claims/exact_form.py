@@ -5,8 +5,6 @@ is off by ever less of more steps, as any slip is that a fine step makes small. 
 approximation by intention adds up traces: no edit makes it exact, and it takes no logarithm.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace

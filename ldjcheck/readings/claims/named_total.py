@@ -4,8 +4,6 @@ Of x = f(z) the density is reduced by the ldj, of z = f(x) it grows by it: which
 layer is, its total's name does not tell.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial

@@ -4,8 +4,6 @@ All that comes back is as many dims as went in, and then the density is a term t
 split it is what stands in for the dims that leave.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any

@@ -5,8 +5,6 @@ densities that add these up to the right total, have agreed on a form of their o
 differs from its neighbours has not.
 """
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import itertools

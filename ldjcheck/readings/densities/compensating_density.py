@@ -4,8 +4,6 @@ Where `bits_per_dim` counts the constant that `forward` lacks, the constant belo
 them: written into `forward` as well, it would count twice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from types import FrameType

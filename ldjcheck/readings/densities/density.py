@@ -1,7 +1,5 @@
 """A flow's own density, which may sum what its call leaves as one entry per dim."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

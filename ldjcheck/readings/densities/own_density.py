@@ -1,7 +1,5 @@
 """A flow's own density, beside a call that is right: whether it counts that as it should."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace

@@ -6,8 +6,6 @@ it is right, or all but right, as with steps. Where it is wrong in both ways, th
 has where it is made tells which mistake it is.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from contextlib import suppress

@@ -6,8 +6,6 @@ is meant; one that lacks an absolute value is the same map on both sides. So is 
 own way back leads back from either.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import replace

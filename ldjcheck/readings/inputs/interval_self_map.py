@@ -5,8 +5,6 @@ are, or holds what is beyond at them. It was looked at there, where neither it n
 meant for anything.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -4,8 +4,6 @@ Its name may say nothing of that. `y = f(x) * valid + x * (1 - valid)` is one ma
 `valid` is 1, another where it is 0, and what nobody counts with in between.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -4,8 +4,6 @@
 context, and depends on x, is none: the map is that of all of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from math import prod

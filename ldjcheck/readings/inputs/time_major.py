@@ -1,7 +1,5 @@
 """Layers whose batch is the second axis of what they take: `(time, batch, channels)`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any

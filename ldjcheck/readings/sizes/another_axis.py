@@ -5,8 +5,6 @@ with it is wrong for the one, and may be right for the other. Nobody has said wh
 and neither can be proved: not that it is wrong, and not that it is right.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -6,8 +6,6 @@ there and nowhere else is no mistake, since nobody said that such events are mea
 then says at which sizes alone it holds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice

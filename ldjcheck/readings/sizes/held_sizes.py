@@ -4,8 +4,6 @@ Their code runs at other sizes too, where such a count is wrong and nobody's mis
 `ldj = self.height * self.width * self.log_scale.sum()`.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

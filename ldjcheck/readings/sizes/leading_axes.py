@@ -6,8 +6,6 @@ itself, and nothing is wrong there, it is the event. Settling finds that by itse
 dims come out than go in.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

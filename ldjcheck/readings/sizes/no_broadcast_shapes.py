@@ -5,8 +5,6 @@ counts one: the layer runs, and is made for three. What looks up a bin for each 
 as well where it is given fewer dims than it has bins for, and may count all of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -4,8 +4,6 @@ Where its own facts say nothing of sizes, a number of axes at which a layer is r
 their sizes, is the one that is meant.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

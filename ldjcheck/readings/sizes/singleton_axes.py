@@ -5,8 +5,6 @@ is; but it is meant for one. Which of both it is tells the class: built for thre
 three. What is counted once, or averaged, shows there alone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 from collections.abc import Iterator

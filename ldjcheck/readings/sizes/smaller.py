@@ -3,8 +3,6 @@
 A mistake is the same at any size, and to tell which one it is takes dozens of measurements.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice

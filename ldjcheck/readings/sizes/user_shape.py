@@ -3,8 +3,6 @@
 Such a layer counts with a number that is written down: `ldj = 5 * log_scale`.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 import itertools

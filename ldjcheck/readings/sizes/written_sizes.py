@@ -4,8 +4,6 @@
 ours to choose: elsewhere it is wrong, which is no more than a warning.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """What `derive` found: the ldj line by line, why each line is so, and the edit."""
 
-from __future__ import annotations
-
 from ldjcheck.records import Derived, Direction, Result
 from ldjcheck.records.result import DerivedStep, Obstacle
 from ldjcheck.report.blocks import figures
@@ -90,11 +88,5 @@ def _verdict(derived: Derived, style: Style) -> Block:
 def _edits(derived: Derived, style: Style) -> Block:
     """Return the edit as a diff, file by file."""
     title_ = "Edit" if derived.applicability == "verified" else "Edit (not verified)"
-    lines = [style.paint(f"  {title_}", bold=True)]
-    place: tuple[str, int | None] | None = None
-    for edit in derived.edits:
-        if (edit.file, edit.cell) != place:
-            place = edit.file, edit.cell
-            lines.append(_MARGIN + shorten_middle(in_file(*place), 60))
-        lines += about.diff(edit, style)
-    return lines
+    title = style.paint(f"  {title_}", bold=True)
+    return [title, *about.edits(derived.edits, None, style)]

@@ -1,7 +1,5 @@
 """Numbers as a reader sees them: signs shown, and enough digits to see a mistake."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 

@@ -1,7 +1,5 @@
 """All that is known of a layer: each direction's numbers, lines and reasons."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ldjcheck.records import Check, Direction, Finding, Result

@@ -3,8 +3,6 @@
 Widths are counted in terminal cells: a CJK character takes two, an accent none.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Sequence

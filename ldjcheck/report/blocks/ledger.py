@@ -1,7 +1,5 @@
 """The ledger: what each line, or sublayer, did to log|det| and to the reported ldj."""
 
-from __future__ import annotations
-
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ What finds no room is left to `-v`. It is given up in one order: evidence first,
 lines last.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The numbers of checks: a table of samples, of dimensions, or one line a check."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ldjcheck.records import Check, Result, Sample

@@ -3,8 +3,6 @@
 A verdict never reads better than it is: a pass says what it leaves open.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass

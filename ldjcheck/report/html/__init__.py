@@ -4,8 +4,6 @@ Everything that comes from a layer is escaped by the template, and the page forb
 to load or run anything. Which sample is shown is chosen by radio buttons and style alone.
 """
 
-from __future__ import annotations
-
 import click
 
 from ldjcheck import __version__

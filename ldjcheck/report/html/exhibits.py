@@ -1,7 +1,5 @@
 """What a page shows beside its numbers: pictures, and the ledger beside the source."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the page says of each layer, ready to be placed, and the templates: all is escaped."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files

@@ -3,8 +3,6 @@
 Nothing is measured here. The library is an extra (`plot`), loaded by the first drawing.
 """
 
-from __future__ import annotations
-
 from ldjcheck.report.pictures.sheet import NothingToDrawError, save_sheet, sheet
 
 __all__ = ["NothingToDrawError", "save_sheet", "sheet"]

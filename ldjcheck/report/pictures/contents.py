@@ -1,7 +1,5 @@
 """Which pictures a result has, and what is said under each: words, not yet drawings."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

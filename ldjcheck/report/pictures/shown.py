@@ -1,7 +1,5 @@
 """Figures in our own style, which show themselves in a notebook without pyplot."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO

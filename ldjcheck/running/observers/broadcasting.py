@@ -5,8 +5,6 @@ over the two of the other, and counted once. That is no size of the layer's. Nei
 vector where an image is meant, whose pixels are put into one axis: there is one pixel.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -5,8 +5,6 @@ numbers), so its place is found by letting derivatives pass at one statement at 
 looking at the gradient again.
 """
 
-from __future__ import annotations
-
 import linecache
 import sys
 from collections.abc import Callable

@@ -7,8 +7,6 @@ C; tensors and arrays alone are copied one by one. It follows the same protocol
 differ, there is no blueprint.
 """
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import enum

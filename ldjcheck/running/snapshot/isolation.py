@@ -1,7 +1,5 @@
 """Copies of the user's layer, and a process that is afterwards as it was before."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import os

@@ -1,7 +1,5 @@
 """What a layer, and torch around it, holds at a moment, to be compared with later."""
 
-from __future__ import annotations
-
 import builtins
 import contextlib
 import types

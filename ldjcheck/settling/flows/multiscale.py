@@ -6,8 +6,6 @@ bijection of all dims, whose Jacobian is square. Whether what a split adds is a 
 is asked of the split by itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -18,12 +16,13 @@ import torch
 from torch import Tensor
 
 from ldjcheck.calling.outputs import of_fewer_outputs
+from ldjcheck.conventions import recognise_conventions
 from ldjcheck.numerics.closeness import same
 from ldjcheck.object_graph import paths
 from ldjcheck.oracle.derivatives.autograd import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.records import Calls, FactorOut, Kwargs, Returned, Shape
-from ldjcheck.records.called import Recognise, Way
+from ldjcheck.records.called import Way
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.flattening import gathered
@@ -37,7 +36,7 @@ _SMALLEST = (
 )
 
 
-def with_departures(bench: Bench, recognise: Recognise) -> Bench:
+def with_departures(bench: Bench) -> Bench:
     """Return the bench with what leaves on the way as a part of the output.
 
     As it is, where nothing leaves, or where it is not what the output lacks.
@@ -45,7 +44,7 @@ def with_departures(bench: Bench, recognise: Recognise) -> Bench:
     calls = bench.calls
     if calls.forward is None or calls.parts:
         return bench
-    found = _factor_outs(bench, recognise)
+    found = _factor_outs(bench)
     if not found:
         return bench
     whole, back = _Whole(calls, calls.forward, found), calls.inverse
@@ -59,7 +58,7 @@ def with_departures(bench: Bench, recognise: Recognise) -> Bench:
     return opened if all_split or whole.is_regular(opened) else bench
 
 
-def _factor_outs(bench: Bench, recognise: Recognise) -> tuple[FactorOut, ...]:
+def _factor_outs(bench: Bench) -> tuple[FactorOut, ...]:
     x = bench.inputs()
     runner = bench.runner(warm_up=x)
     try:
@@ -69,7 +68,7 @@ def _factor_outs(bench: Bench, recognise: Recognise) -> tuple[FactorOut, ...]:
         return ()
     found: dict[str, FactorOut] = {}
     for left in heard.heard:
-        if left.path not in found and (each := _departure(runner, left, recognise)):
+        if left.path not in found and (each := _departure(runner, left)):
             found[left.path] = each
     with Leavings(flow=runner.layer, wanted=found).listening() as again:
         runner.run("forward", x, Frozen())
@@ -96,12 +95,12 @@ def _is_of(asked: Asked, x: Tensor) -> bool:
     return bool(z.dim() and answer.dim()) and len(z) == len(answer) == len(x)
 
 
-def _departure(runner: Runner, left: Left, recognise: Recognise) -> FactorOut | None:
+def _departure(runner: Runner, left: Left) -> FactorOut | None:
     """Return how a split is called, if it hands on what it keeps and reports an ldj.
 
     What it drops it may hand back as well: then the flow goes on without that.
     """
-    for recognised in recognise(left.owner):
+    for recognised in recognise_conventions(left.owner):
         if recognised.forward is None:
             continue
         contexts = _contexts(left, recognised)

@@ -18,7 +18,6 @@ from ldjcheck.oracle.direction import measured_side
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.oracle.way_back.preimage import way_back
 from ldjcheck.records import Calls, Direction, Probe, Side
-from ldjcheck.records.called import Recognise
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
@@ -50,7 +49,6 @@ def record_parts(
     bench: Bench,
     probe: Probe,
     side: Side,
-    recognise: Recognise,
     like: FlowParts | None = None,
 ) -> FlowParts | None:
     """Return the sublayers that the flow calls in this direction, in their order.
@@ -86,7 +84,7 @@ def record_parts(
             again.count(trace, call)
         elif any(_is_closed(each, call, like) for each in around):
             continue
-        elif (own := _own_numbers(runner, call, recognise, bench)) is not None:
+        elif (own := _own_numbers(runner, call, bench)) is not None:
             if own.exact.shape == trace.reported.shape:
                 found.append(_Found(call, own, trace))
             elif not around:  # run on several pieces of each sample, it has a number
@@ -147,15 +145,10 @@ class _Own:
         return same(self.claimed, self.exact)
 
 
-def _own_numbers(
-    runner: Runner,
-    call: Call,
-    recognise: Recognise,
-    bench: Bench,
-) -> _Own | None:
+def _own_numbers(runner: Runner, call: Call, bench: Bench) -> _Own | None:
     if _is_ready_made(call.owner) or call.x.value.dim() < 1:
         return None
-    for calls in recognise(call.owner):
+    for calls in recognise_conventions(call.owner):
         kwargs = {
             name: node.value
             for name, node in call.named.items()

@@ -6,8 +6,6 @@ an event of one channel. A class label is a whole number, and a time one number,
 sample; what belongs to an image has its height and width.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ runs on images too and then sums over the wrong axes, while a layer made for ima
 hardly ever runs on vectors.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterator

@@ -6,8 +6,6 @@ They order what is tried, and prove nothing: words are nothing that Python enfor
 asks for 4. Each try tells of one axis, so that several may have to follow each other.
 """
 
-from __future__ import annotations
-
 import linecache
 import math
 import re

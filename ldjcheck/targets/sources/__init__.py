@@ -3,8 +3,6 @@
 Which it defines itself, which may be layers, and which somebody may have meant.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 import re

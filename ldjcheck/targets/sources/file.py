@@ -5,8 +5,6 @@ not installed, where the file that was asked for runs without either. The packag
 entered without its `__init__`; what is missing is there by name, and raises when it is used.
 """
 
-from __future__ import annotations
-
 import ast
 import importlib
 import importlib.abc

@@ -1,7 +1,5 @@
 """Sources given as a dotted module: `package.module`."""
 
-from __future__ import annotations
-
 import ast
 import importlib.machinery
 import importlib.util

@@ -4,8 +4,6 @@ An import would do all of that at its top level. Only the statements that the ta
 are run, as of a notebook. What cannot be had so is imported as a whole, as any file is.
 """
 
-from __future__ import annotations
-
 import ast
 import importlib
 import os

@@ -1,6 +1,45 @@
-"""LDJ211: the ldj was computed for an earlier call, or for earlier parameters."""
+"""LDJ211: the ldj was computed for an earlier call, or for earlier parameters.
 
-from __future__ import annotations
+The layer keeps a number to save work, and returns it when it is out of date:
+the ldj of another input, or of the weights before the last training step.
+
+The rule:
+    ldj(x) depends on x and on the parameters of now, on no call before
+    A cache needs a key, or is cleared when weights change: what the last call in
+    training left is out of date after the step that follows it.
+
+How it shows:
+    The first call is right, and so is every test that makes one call. Once the
+    weights have moved, or another input came between, map and ldj part ways.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Linear(nn.Module):
+         # Multiply by a learned matrix.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.weight = nn.Parameter(2 * torch.eye(dims))
+    -        self.logdet = None
+
+         def forward(self, x):
+    -        if self.logdet is None:
+    -            self.logdet = torch.linalg.slogdet(self.weight)[1]
+    -        return x @ self.weight.T, self.logdet.expand(len(x))
+    +        logdet = torch.linalg.slogdet(self.weight)[1]
+    +        return x @ self.weight.T, logdet.expand(len(x))
+
+What it costs:
+    What the parameters have moved the ldj since, divided by D * ln 2.
+
+Question:
+    Move the parameters and call again. Which number is still the old one?
+
+Easily confused with:
+    LDJ209: the map changes too: it is the layer that is another one
+    LDJ120: wrong at the first call already
+"""
 
 from collections.abc import Iterator
 
@@ -69,51 +108,11 @@ def _why(explanation: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
     yield f"with these it is right; it stays {explanation.detail} when they move"
 
 
-PAGE = Page(
-    what="""
-        The layer keeps a number to save work, and returns it when it is out of date:
-        the ldj of another input, or of the weights before the last training step.
-        """,
-    rule="""
-        ldj(x) depends on x and on the parameters of now, on no call before
-        A cache needs a key, or is cleared when weights change: what the last call in
-        training left is out of date after the step that follows it.
-        """,
-    shows="""
-        The first call is right, and so is every test that makes one call. Once the
-        weights have moved, or another input came between, map and ldj part ways.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Linear(nn.Module):
-             # Multiply by a learned matrix.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.weight = nn.Parameter(2 * torch.eye(dims))
-        -        self.logdet = None
-
-             def forward(self, x):
-        -        if self.logdet is None:
-        -            self.logdet = torch.linalg.slogdet(self.weight)[1]
-        -        return x @ self.weight.T, self.logdet.expand(len(x))
-        +        logdet = torch.linalg.slogdet(self.weight)[1]
-        +        return x @ self.weight.T, logdet.expand(len(x))
-        """,
-    costs="What the parameters have moved the ldj since, divided by D * ln 2.",
-    question="Move the parameters and call again. Which number is still the old one?",
-    confused=(
-        ("LDJ209", "the map changes too: it is the layer that is another one"),
-        ("LDJ120", "wrong at the first call already"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ211",
     name="stale-cache",
     summary="the ldj is that of an earlier call",
-    page=PAGE,
+    page=Page.read(__doc__),
     match=_match,
     claims=(Claim(AS_BUILT),),
     tell="The log-determinant belongs to the parameters that the layer was built with.",

@@ -1,7 +1,5 @@
 """An ldj that was right when the layer was built, and has not moved since."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -1,4 +1,44 @@
-"""LDJ117: a small number inside a logarithm shifts the ldj."""
+"""LDJ117: a small number inside a logarithm shifts the ldj.
+
+A small number keeps a logarithm from being infinite, and shifts it
+everywhere else. Below 1e-4 nats in all this is a note, and the layer passes.
+
+The rule:
+    log(s + eps) = log s + log(1 + eps/s)   which is about   log s + eps/s
+    If the map scales by s + eps as well, all is right: put eps in both.
+
+How it shows:
+    exp(reported) - exp(exact), per element, is the same small number. The smaller
+    the scale, the larger the difference.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Gate(nn.Module):
+         # Scale one half of the dims by a gate that the other half sets.
+         def __init__(self, dims=4):
+             super().__init__()
+             self.net = nn.Linear(dims // 2, dims // 2)
+
+         def forward(self, x):
+             a, b = x.chunk(2, dim=1)
+             gate = torch.sigmoid(self.net(a))
+             y = torch.cat([a, b * gate], dim=1)
+    -        ldj = torch.log(gate + 1e-3).sum(dim=1)
+    +        ldj = torch.log(gate).sum(dim=1)
+             return y, ldj
+
+What it costs:
+    The mean of eps / (s * ln 2): little at s = 1, everything where s nears 0.
+
+Question:
+    A small number keeps your logarithm finite. Does the map know of it as well?
+
+Easily confused with:
+    LDJ111: a constant term of its own, outside the log
+    LDJ110: a constant factor of the map is missing in the ldj
+"""
 
 from __future__ import annotations
 
@@ -25,52 +65,11 @@ def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanat
     return guard_numbers(case)
 
 
-PAGE = Page(
-    what="""
-        A small number keeps a logarithm from being infinite, and shifts it
-        everywhere else. Below 1e-4 nats in all this is a note, and the layer passes.
-        """,
-    rule="""
-        log(s + eps) = log s + log(1 + eps/s)   which is about   log s + eps/s
-        If the map scales by s + eps as well, all is right: put eps in both.
-        """,
-    shows="""
-        exp(reported) - exp(exact), per element, is the same small number. The smaller
-        the scale, the larger the difference.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Gate(nn.Module):
-             # Scale one half of the dims by a gate that the other half sets.
-             def __init__(self, dims=4):
-                 super().__init__()
-                 self.net = nn.Linear(dims // 2, dims // 2)
-
-             def forward(self, x):
-                 a, b = x.chunk(2, dim=1)
-                 gate = torch.sigmoid(self.net(a))
-                 y = torch.cat([a, b * gate], dim=1)
-        -        ldj = torch.log(gate + 1e-3).sum(dim=1)
-        +        ldj = torch.log(gate).sum(dim=1)
-                 return y, ldj
-        """,
-    costs="The mean of eps / (s * ln 2): little at s = 1, everything where s nears 0.",
-    question=(
-        "A small number keeps your logarithm finite. Does the map know of it as well?"
-    ),
-    confused=(
-        ("LDJ111", "a constant term of its own, outside the log"),
-        ("LDJ110", "a constant factor of the map is missing in the ldj"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ117",
     name="eps-inside-log",
     summary="a small number inside a log",
-    page=PAGE,
+    page=Page.read(__doc__),
     edits=_edits,
     explanations=_explanations,
     claims=(Claim(NUMBER_IN_LOG, mend=(terms.shorter_sums,)),),

@@ -4,8 +4,6 @@ Such as 1e-8 beside a norm in the map and beside its square in the logarithm. No
 the ldj alone shows it: without the number both are others, and then they agree.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

@@ -1,4 +1,45 @@
-"""LDJ110: a step of the map contributes nothing to the ldj."""
+"""LDJ110: a step of the map contributes nothing to the ldj.
+
+A step of the map changes volume, but nothing in the ldj stands for it.
+
+The rule:
+    y = f2(f1(x))   =>   log|det J| = log|det J1|(x) + log|det J2|(f1(x))
+    Each step gives one term. A constant factor a is a step too: D * log|a|.
+
+How it shows:
+    exact - reported equals the log-determinant of one step. A constant close to 1
+    such as 1 - alpha costs little: at alpha = 1e-5 it is lost in float32, and
+    shows only in double precision. A slice such as `[:, 1:]`, or a loop that ends
+    too soon, leaves out the first or the last dims.
+
+Wrong (-) and right (+):
+    +import math
+    +
+     import torch
+     from torch import nn
+
+     class Logit(nn.Module):
+         # Squeeze (0, 1) a little, then stretch it to the real line.
+         alpha = 0.05
+
+         def forward(self, x):
+             z = x * (1 - self.alpha) + self.alpha / 2
+             y = torch.log(z) - torch.log(1 - z)
+             ldj = -torch.log(z) - torch.log(1 - z)
+    +        ldj = ldj + math.log(1 - self.alpha)
+             return y, ldj.sum(dim=1)
+
+What it costs:
+    The step's share. For z * (1 - alpha): -log2(1 - alpha).
+
+Question:
+    List the steps of the map, one under the other, and beside each what it adds to the
+    ldj. Which line of the list stays empty?
+
+Easily confused with:
+    LDJ101: the term is there, without its number of dimensions
+    LDJ119: no term is there at all: the ldj is 0
+"""
 
 from __future__ import annotations
 
@@ -45,53 +86,11 @@ def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanat
     return step_explanations(case.traces, found)
 
 
-PAGE = Page(
-    what="A step of the map changes volume, but nothing in the ldj stands for it.",
-    rule="""
-        y = f2(f1(x))   =>   log|det J| = log|det J1|(x) + log|det J2|(f1(x))
-        Each step gives one term. A constant factor a is a step too: D * log|a|.
-        """,
-    shows="""
-        exact - reported equals the log-determinant of one step. A constant close to 1
-        such as 1 - alpha costs little: at alpha = 1e-5 it is lost in float32, and
-        shows only in double precision. A slice such as `[:, 1:]`, or a loop that ends
-        too soon, leaves out the first or the last dims.
-        """,
-    layers="""
-        +import math
-        +
-         import torch
-         from torch import nn
-
-         class Logit(nn.Module):
-             # Squeeze (0, 1) a little, then stretch it to the real line.
-             alpha = 0.05
-
-             def forward(self, x):
-                 z = x * (1 - self.alpha) + self.alpha / 2
-                 y = torch.log(z) - torch.log(1 - z)
-                 ldj = -torch.log(z) - torch.log(1 - z)
-        +        ldj = ldj + math.log(1 - self.alpha)
-                 return y, ldj.sum(dim=1)
-        """,
-    shape=(4,),
-    costs="The step's share. For z * (1 - alpha): -log2(1 - alpha).",
-    bits=0.074,
-    question=(
-        "List the steps of the map, one under the other, and beside each what it adds "
-        "to the ldj. Which line of the list stays empty?"
-    ),
-    confused=(
-        ("LDJ101", "the term is there, without its number of dimensions"),
-        ("LDJ119", "no term is there at all: the ldj is 0"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ110",
     name="missing-term",
     summary="a step of the map is not counted",
-    page=PAGE,
+    page=Page.read(__doc__, shape=(4,), bits=0.074),
     explanations=_explanations,
     claims=(
         Claim(

@@ -1,7 +1,5 @@
 """What counts nowhere: dims at an end, and the constant of a normal density."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 

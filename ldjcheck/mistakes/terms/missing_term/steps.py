@@ -1,7 +1,5 @@
 """Steps of the map that the ldj does not account for, whole or in part."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 

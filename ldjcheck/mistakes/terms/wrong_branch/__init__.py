@@ -1,4 +1,41 @@
-"""LDJ116: the ldj is right on part of the inputs only."""
+"""LDJ116: the ldj is right on part of the inputs only.
+
+The map treats regions of its input differently, and the ldj does not follow:
+a bound, a kink or a tail is forgotten or tested in another place.
+
+The rule:
+    y_i = f(x_i) where c(x_i), else g(x_i)
+    log|det J| = sum of log|f'(x_i)| where c(x_i), else log|g'(x_i)|
+    The same condition, at the same point, in both lines.
+
+How it shows:
+    Difference 0 on every sample that stays inside one region, not 0 beyond it.
+    Checks on small inputs pass: the tails are never reached.
+
+Wrong (-) and right (+):
+     import torch
+     from torch import nn
+
+     class Ripple(nn.Module):
+         # Bend the line inside [-3, 3] and leave the tails alone.
+         def forward(self, x):
+             inside = x.abs() < 3
+             y = torch.where(inside, x + torch.sin(torch.pi * x) / 6, x)
+             slope = 1 + torch.pi / 6 * torch.cos(torch.pi * x)
+    -        ldj = torch.log(slope).sum(dim=1)
+    +        ldj = torch.where(inside, slope.log(), 0.0).sum(dim=1)
+             return y, ldj
+
+What it costs:
+    Nothing inside; outside, the mean of log2|f'/g'| over those dimensions.
+
+Question:
+    Try inputs on both sides of every bound and every kink. On which are you wrong?
+
+Easily confused with:
+    LDJ112: one formula, taken at another point
+    LDJ109: NaN by the sign of a parameter, not by the input
+"""
 
 from __future__ import annotations
 
@@ -48,50 +85,11 @@ def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanat
     return region_explanations(case)
 
 
-PAGE = Page(
-    what="""
-        The map treats regions of its input differently, and the ldj does not follow:
-        a bound, a kink or a tail is forgotten or tested in another place.
-        """,
-    rule="""
-        y_i = f(x_i) where c(x_i), else g(x_i)
-        log|det J| = sum of log|f'(x_i)| where c(x_i), else log|g'(x_i)|
-        The same condition, at the same point, in both lines.
-        """,
-    shows="""
-        Difference 0 on every sample that stays inside one region, not 0 beyond it.
-        Checks on small inputs pass: the tails are never reached.
-        """,
-    layers="""
-         import torch
-         from torch import nn
-
-         class Ripple(nn.Module):
-             # Bend the line inside [-3, 3] and leave the tails alone.
-             def forward(self, x):
-                 inside = x.abs() < 3
-                 y = torch.where(inside, x + torch.sin(torch.pi * x) / 6, x)
-                 slope = 1 + torch.pi / 6 * torch.cos(torch.pi * x)
-        -        ldj = torch.log(slope).sum(dim=1)
-        +        ldj = torch.where(inside, slope.log(), 0.0).sum(dim=1)
-                 return y, ldj
-        """,
-    costs="Nothing inside; outside, the mean of log2|f'/g'| over those dimensions.",
-    question=(
-        "Try inputs on both sides of every bound and every kink. On which are you "
-        "wrong?"
-    ),
-    confused=(
-        ("LDJ112", "one formula, taken at another point"),
-        ("LDJ109", "NaN by the sign of a parameter, not by the input"),
-    ),
-)
-
 RULE = Rule(
     code="LDJ116",
     name="wrong-branch",
     summary="right on part of the inputs only",
-    page=PAGE,
+    page=Page.read(__doc__),
     edits=_edits,
     explanations=_explanations,
     claims=(

@@ -1,7 +1,5 @@
 """Mistakes of one region only: a wrong branch, or a bound that the ldj does not follow."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 
 import torch

@@ -3,8 +3,6 @@
 Only the statements that the target needs are run: no download, training or plot.
 """
 
-from __future__ import annotations
-
 import ast
 import os
 import sys

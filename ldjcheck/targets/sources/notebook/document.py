@@ -1,7 +1,5 @@
 """A notebook's cells, read from its file, and the names that a piece of code uses."""
 
-from __future__ import annotations
-
 import ast
 import copy
 import json

@@ -1,6 +1,5 @@
 """Running the chosen statements of a notebook or script, and saying what ran and not."""
 
-from __future__ import annotations
 import __future__ as futures
 
 import ast

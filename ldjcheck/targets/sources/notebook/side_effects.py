@@ -5,8 +5,6 @@ download, run a shell command, draw, wait for the user. Functions and classes of
 notebook are followed into their bodies.
 """
 
-from __future__ import annotations
-
 import ast
 import builtins
 import sys

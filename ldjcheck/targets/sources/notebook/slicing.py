@@ -5,8 +5,6 @@ it afterwards. Names that only function bodies read are needed *softly*: a state
 is there for their sake may be left out when it cannot be run.
 """
 
-from __future__ import annotations
-
 import ast
 import builtins
 import copy
