@@ -108,14 +108,16 @@ TODAY = {
     ),
     # should be: LDJ302, at line 79, with an edit
     "cnf:CNF(): the way back reports the forward change": Said("fail", "LDJ301"),
-    # should be: at line 33 or 34, with an edit
+    # should be: with an edit
     "cnf:EulerCNF(): dt is forgotten for the trace": Said(
-        "fail",
-        "LDJ120",
-        "div = div + torch.autograd.grad(dy[:, i].sum(), y, create_graph=True)[0][:, i]",
+        "fail", "LDJ114", "return state[0] + h * dy, state[1] + div"
     ),
-    # should be: LDJ105 or LDJ501, at line 83, with an edit
-    "cnf:EulerCNF(): log_prob counts the base on average": Said("fail", "LDJ199"),
+    # should be: LDJ105 or LDJ501, with an edit
+    "cnf:EulerCNF(): log_prob counts the base on average": Said(
+        "fail",
+        "LDJ114",
+        "logpz = -0.5 * (z**2).mean(dim=1) - 0.5 * math.log(2 * math.pi)",
+    ),
     # should be: LDJ104, at line 84, with an edit
     "cnf:HutchinsonCNF(): the change has the other sign in log_prob": Said("unproven"),
     # should be: LDJ105, at line 29, with an edit

@@ -146,8 +146,6 @@ def _multiples(
     rank = 0 if target is None else roundabout(case.traces[0], target)
     if one_shape:
         found = _as_spoken(case, target, constant_factor, found)
-        if mean and not constant:  # of two dims, 2 is their number
-            found = sorted(found, key=lambda fit: fit.multiplier.family != "dims")
     else:
         found = _as_written(case, target, found)
     for fit in found[:3]:
