@@ -18,6 +18,7 @@ from ldjcheck.calling.signature import not_taken, untaken
 from ldjcheck.conventions import (
     accumulator,
     and_log_det,
+    by_key,
     freia,
     in_one,
     log_det_method,
@@ -47,6 +48,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     conditional_transform.CONVENTION,
     freia.CONVENTION,
     in_one.CONVENTION,
+    by_key.CONVENTION,
     sequence.CONVENTION,
     several_tensors.CONVENTION,
     and_log_det.CONVENTION,

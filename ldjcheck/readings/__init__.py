@@ -19,7 +19,12 @@ from ldjcheck.readings.claims import (
     returned_split,
     sibling_ldj_form,
 )
-from ldjcheck.readings.densities import compensating_density, density, own_density
+from ldjcheck.readings.densities import (
+    compensating_density,
+    density,
+    own_density,
+    unnamed_density,
+)
 from ldjcheck.readings.inputs import (
     beyond_pole,
     interval_self_map,
@@ -45,6 +50,7 @@ __all__ = ["BY_NUMBERS", "BY_RESULT"]
 BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     several_tensors.propose,
     another_number.propose,
+    unnamed_density.propose,
     broadcast_ldj.propose,
     returned_split.propose,
     bit_depth.propose,

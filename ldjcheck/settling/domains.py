@@ -217,9 +217,9 @@ def _is_once_more_of(runner: Runner, x: Tensor, other: Tensor) -> bool:
 
 
 def _is_made_for(bench: Bench, domain: Domain, runners: list[Runner]) -> bool:
-    """Return whether a map moves what lies in a domain with its parameters, and turns outside.
+    """Return whether a map moves what lies in a domain with its parameters, and ends there.
 
-    Its entries stop growing there, and nowhere inside.
+    Outside, entries stop growing, or its way back does not lead back; inside, neither.
     """
     x = replace(bench, domain=domain).inputs()
     one, two = (runner.output("forward", x) for runner in runners)
@@ -228,8 +228,19 @@ def _is_made_for(bench: Bench, domain: Domain, runners: list[Runner]) -> bool:
     if _stops_growing(runners[0], bench.inputs()):
         return True
     with suppress(FailedCallError, NoJacobianError):
-        return _stops_growing(runners[0], bench.inputs("far"))
-    return False
+        if _stops_growing(runners[0], bench.inputs("far")):
+            return True
+    return _comes_back(bench, runners, x) and not _comes_back(
+        bench, runners, bench.inputs()
+    )
+
+
+@on_failure(False)
+def _comes_back(bench: Bench, runners: list[Runner], x: Tensor) -> bool:
+    """Return whether the way back, if there is one, leads from what x was made back to x."""
+    if bench.calls.inverse is None:
+        return False
+    return all(_is_close(runner.around(x), x) for runner in runners)
 
 
 def _stops_growing(runner: Runner, x: Tensor) -> bool:

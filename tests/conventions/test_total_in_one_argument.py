@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import ldjcheck
 
@@ -154,3 +155,58 @@ def test_a_total_is_known_by_what_is_made_of_it_whatever_its_name_is() -> None:
 
 def test_what_scales_something_is_no_total() -> None:
     assert ldjcheck.check(Masked(), shape=(4,)).status == "error"
+
+
+class Conditional(nn.Module):
+    """A context goes along with x and total, and scales by what it makes of that."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.net = nn.Linear(3, 4)
+        self.sign = sign
+
+    def forward(self, inputs: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, ...]:
+        x, ldj, context = inputs
+        s = torch.tanh(self.net(context))
+        return x * s.exp(), ldj + self.sign * s.sum(dim=1), context
+
+    def inverse(self, inputs: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, ...]:
+        y, ldj, context = inputs
+        s = torch.tanh(self.net(context))
+        return y * (-s).exp(), ldj - self.sign * s.sum(dim=1), context
+
+
+class Sigmoid(nn.Module):
+    """With a context or without, as the length of its input says."""
+
+    def __init__(self, share: float = 1.0) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        if len(inputs) == 2:
+            x, ldj = inputs
+        elif len(inputs) == 3:
+            x, ldj, context = inputs
+        else:
+            raise ValueError("two or three, please")
+        slope = -F.softplus(x) - F.softplus(-x)
+        ldj = ldj + self.share * slope.sum(dim=1)
+        if len(inputs) == 2:
+            return torch.sigmoid(x), ldj
+        return torch.sigmoid(x), ldj, context
+
+
+@pytest.mark.parametrize("layer", [Conditional, Sigmoid])
+def test_a_context_may_go_along_with_the_total(layer: Any) -> None:
+    assert found(layer()) == ("pass", [], "in-one")
+    status, (code, *_), _ = found(layer(0.5))
+    assert (status, code) == ("fail", "LDJ114")
+
+
+def test_a_chain_of_layers_with_a_context_is_called_as_it_is_both_ways() -> None:
+    report = ldjcheck.check(nn.Sequential(Conditional(), Conditional()), shape=(4,))
+    assert report.status == "pass"
+    assert {check.status for check in report.checks} == {"pass"}
+    wrong = nn.Sequential(Conditional(), Conditional(-1.0))
+    assert {*found(wrong)[1]} == {"LDJ104"}

@@ -32,11 +32,11 @@ from ldjcheck.calling.results import (
     returned_names,
     written_in,
 )
-from ldjcheck.calling.signature import call_signature, caller, total_name
+from ldjcheck.calling.signature import Signature, call_signature, caller, total_name
 from ldjcheck.conventions.distributions.model import less_base
 from ldjcheck.densities.drawn_and_dropped import Draws
 from ldjcheck.densities.written import Memory
-from ldjcheck.records import Calls, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 from ldjcheck.revision import call_name
 
 _EITHER = {"obj", "objective"}  # a total of ldjs, or that with the density of z added
@@ -53,18 +53,51 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         return
     place, said, is_named = found
     for unit, memory in itertools.product(_units(said), (None, Memory())):
-        yield Calls(
-            convention=CONVENTION.name,
-            signature=signature.show("z, log p(x)"),
-            forward=Way(call=partial(_call, place, unit, memory, is_named)),
-            inverse=None,
-            context_names=signature.contexts(),
-            extra_names=signature.extras(),
-            inferred=CONVENTION.says(
-                "beside z, its call returns the density of x, in "
-                f"{unit.lstrip('-')}; less log p(z) that is the ldj of x to z"
-            ),
-        )
+        call = partial(_call, place, unit, memory, is_named)
+        yield _beside(signature, call, unit)
+
+
+def as_density(layer: Any, place: int) -> Iterator[Calls]:
+    """Yield the calls of a layer whose result at this place is log p(x), whatever its name.
+
+    Nothing says that it is one but the density of z in it: where that is 0, as of what is
+    uniform, an ldj of either sign looks the same.
+    """
+    signature = call_signature(layer)
+    if signature is not None and signature.names:
+        for memory in (None, Memory()):
+            call = partial(
+                _less_some_base, partial(_call, place, "nats", memory, False)
+            )
+            yield _beside(signature, call, "nats")
+
+
+def _less_some_base(
+    call: CallFunction, layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs
+) -> Returned:
+    returned = call(layer, x, start, kwargs)
+    _demand_base(returned)
+    return returned
+
+
+def _demand_base(returned: Returned) -> None:
+    if not bool(torch.as_tensor(returned.taken).any()):
+        raise TypeError("no density of z is in what is returned")
+
+
+def _beside(signature: Signature, call: CallFunction, unit: Unit) -> Calls:
+    return Calls(
+        convention=CONVENTION.name,
+        signature=signature.show("z, log p(x)"),
+        forward=Way(call=call),
+        inverse=None,
+        context_names=signature.contexts(),
+        extra_names=signature.extras(),
+        inferred=CONVENTION.says(
+            "beside z, its call returns the density of x, in "
+            f"{unit.lstrip('-')}; less log p(z) that is the ldj of x to z"
+        ),
+    )
 
 
 def _units(said: Unit) -> tuple[Unit, ...]:
@@ -100,7 +133,9 @@ def _call(
         raise TypeError("the density is that of what is drawn, and of no x")
     beside = results
     parts = [each for each in beside if _is_part(returned.y, each)]
-    if _is_same(returned.y, x):
+    if _is_same(returned.y, x) and any(_is_same(each, x) for each in results):
+        _demand_base(returned)  # as before training, where any number may be all ldj
+    elif _is_same(returned.y, x):
         returned = _pushed(returned, results, x)
     elif is_named and returned.y.shape == x.shape:
         parts = [each for each in beside if _is_output(each, x)]  # scaled, for the base
@@ -120,7 +155,7 @@ def _held_inside(result: Any) -> Sequence[Any]:
 def _pushed(returned: Returned, results: list[Any], x: Tensor) -> Returned:
     """Return what the input is made into, and the ldj by which its density is reduced."""
     made = [r for r in results if isinstance(r, torch.Tensor) and r.shape == x.shape]
-    if len(made) != 1 or torch.equal(made[0].detach(), x.detach()):
+    if len(made) != 1:
         raise TypeError("the density that is asked for is not that of what is returned")
     return replace(returned, y=made[0], ldj=-returned.ldj)
 

@@ -27,7 +27,10 @@ def propose(seen: Measured) -> Iterator[Reading]:
     way = bench.calls.forward
     if seen.subject.asked.domain is not None or way is None or way.domain is not None:
         return
-    if not seen.is_wrong and not any(_is_no_map(each.forward) for each in measured):
+    is_off = any(
+        _is_no_map(each.forward) or each.inverse.round_trip.misses for each in measured
+    )
+    if not (seen.is_wrong or is_off):
         return
     domain, why = keeps_ends(bench), _KEPT
     if domain is None:

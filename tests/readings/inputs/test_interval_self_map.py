@@ -181,3 +181,60 @@ def test_a_map_that_no_parameter_moves_is_not_excused() -> None:
     report = ldjcheck.check(Parabola())
     assert report.status != "pass"
     assert "LDJ304" in {finding.code for finding in report.findings}
+
+
+class Rational(nn.Module):
+    """Of degree two over two on the unit interval: beyond it still grows, and is no more
+    what its way back undoes, which takes the root that lies within."""
+
+    root = -1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(2))
+
+    def slopes(self) -> Tensor:
+        return F.softplus(self.w, beta=0.6931471805599453)
+
+    def ldj(self, x: Tensor) -> Tensor:
+        d0, d1 = self.slopes()
+        below = 1 + (d1 + d0 - 2) * x * (1 - x)
+        above = d0 + 2 * (1 - d0) * x + (d1 + d0 - 2) * x**2
+        return torch.log(above / below**2).sum(1)
+
+    def forward(self, x: Tensor) -> Pair:
+        d0, d1 = self.slopes()
+        below = 1 + (d1 + d0 - 2) * x * (1 - x)
+        return x * (x + d0 * (1 - x)) / below, self.ldj(x)
+
+    def inverse(self, y: Tensor) -> Pair:
+        d0, d1 = self.slopes()
+        b = (d1 + d0 - 2) * y - d0
+        a = -1 - b
+        x = (-b + self.root * torch.sqrt(b**2 - 4 * y * a)) / (2 * a)
+        return x, -self.ldj(x)
+
+
+class OtherRoot(Rational):
+    root = 1
+
+
+class NotTurned(Rational):
+    def inverse(self, y: Tensor) -> Pair:
+        x, ldj = super().inverse(y)
+        return x, -ldj
+
+
+def test_where_only_what_lies_between_the_ends_comes_back_the_map_ends_there() -> None:
+    report = ldjcheck.check(Rational(), shape=(3,))
+    assert report.status == "pass", report
+    assert report.result.inferred["domain"].startswith("unit")
+
+
+@pytest.mark.parametrize(
+    ("layer", "code"), [(OtherRoot, "LDJ301"), (NotTurned, "LDJ302")]
+)
+def test_a_way_back_that_is_wrong_between_the_ends_is_wrong(
+    layer: type[Rational], code: str
+) -> None:
+    assert code in {f.code for f in ldjcheck.check(layer(), shape=(3,)).findings}

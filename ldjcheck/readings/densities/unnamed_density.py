@@ -1,0 +1,89 @@
+"""A density of x beside z that nothing names: what it is, its numbers tell.
+
+A module that hands on what its flow returns, `return self.flow(x)`, says nothing of it in
+its own source. As an ldj the number is wrong; less the log-density of z that it is made of,
+it is right, or all but right, as with steps. Where it is wrong in both ways, the name that it
+has where it is made tells which mistake it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+from ldjcheck.calling.parameter_names import is_density_of_x, is_total
+from ldjcheck.conventions.distributions.density import as_density
+from ldjcheck.readings.reading import Measured, Reading, look_at
+from ldjcheck.records import Returned
+from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.tracing import trace_calls
+
+_NEARLY = 0.01  # of what it is off by as an ldj
+_WHY = "less log p(z), which it is made of, the number beside z is the ldj"
+
+
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the reading in which the number is log p(x), where that is right or nearly so."""
+    subject = seen.subject
+    asked, bench = subject.asked, subject.bench
+    is_open = (asked.kind, asked.convention) == ("auto", "auto")
+    is_off = seen.comparison.forward.mismatched
+    if not (is_off and is_open and bench.calls.convention == "pair"):
+        return
+    place, names = _beside(seen)
+    if place is None or any(map(is_total, names)):
+        return
+    for calls in as_density(subject.layer.obj, place):
+        reading = seen.reading.assuming(
+            "ldj", "log p(x)", "observed", _WHY, bench=replace(bench, calls=calls)
+        )
+        with suppress(FailedCallError):
+            there = look_at(reading)
+            if there.is_right or _off(there) <= _NEARLY * _off(seen) < math.inf:
+                yield reading
+                return
+            if there.is_wrong and any(map(is_density_of_x, names)):
+                yield reading
+                return
+
+
+def _off(seen: Measured) -> float:
+    """Return by how much the number of the way there is off at most, in nats."""
+    worst = seen.comparison.forward.check.worst
+    return math.inf if worst is None else worst
+
+
+def _beside(seen: Measured) -> tuple[int | None, set[str]]:
+    """Return where in its result a call has the number, and how functions call that."""
+    bench = seen.subject.bench
+    way = bench.calls.forward
+    if way is None:
+        return None, set()
+    places, names = set[int](), set[str]()
+
+    def call(layer: Any, x: Any, start: Any, kwargs: Any) -> Returned:
+        ended: list[tuple[dict[str, Any], Any]] = []
+
+        def hears(frame: FrameType, event: str, result: Any) -> None:
+            if event == "return" and isinstance(result, (tuple, list)):
+                ended.append((frame.f_locals, result))
+
+        with trace_calls(hears):
+            returned = way.call(layer, x, start, kwargs)
+        for known, result in ended:
+            at = [i for i, each in enumerate(result) if each is returned.ldj]
+            places.update(at)
+            if at:
+                names.update(n for n, value in known.items() if value is returned.ldj)
+        return returned
+
+    calls = replace(bench.calls, forward=replace(way, call=call))
+    runner, x, _ = replace(bench, calls=calls).ready(seen.subject.probes()[0])
+    with suppress(FailedCallError):
+        runner.run("forward", x, Frozen())
+    return places.pop() if len(places) == 1 else None, names

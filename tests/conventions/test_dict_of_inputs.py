@@ -1,0 +1,80 @@
+"""Layers that look up their input in a dict, as a batch comes from a loader."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+Batch = dict[str, Tensor]
+
+
+class Scaling(nn.Module):
+    """Scales one half by what a net makes of the other, and counts a share of that."""
+
+    def __init__(self, share: float = 1.0) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 4)
+        self.share = share
+
+    def scaled(self, x: Tensor, context: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, 1)
+        s, t = self.net(a + context).chunk(2, 1)
+        return torch.cat([a, b * s.exp() + t], 1), self.share * s.sum(1)
+
+    def unscaled(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = y.chunk(2, 1)
+        s, t = self.net(a).chunk(2, 1)
+        return torch.cat([a, (b - t) * (-s).exp()], 1), -self.share * s.sum(1)
+
+
+class Pair(Scaling):
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return self.scaled(batch["x"])
+
+    def inverse(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return self.unscaled(batch["y"])
+
+
+class Plain(Scaling):
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return self.scaled(batch["x"])
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return self.unscaled(y)
+
+
+class WrittenInto(Scaling):
+    """Hands back the dict that it was given, a context in it."""
+
+    def forward(self, data: Batch) -> Batch:
+        image, label = data["image"], data["label"]
+        data["image"], data["ldj"] = self.scaled(image, label)
+        return data
+
+
+class Total(Scaling):
+    def forward(self, state: Batch, reverse: bool = False) -> Batch:
+        total = state.get("logdet")
+        y, ldj = (self.unscaled if reverse else self.scaled)(state["x"])
+        return {"x": y, "logdet": total + ldj}
+
+
+LAYERS: tuple[Any, ...] = (Pair, Plain, WrittenInto, Total)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_what_a_layer_looks_up_is_put_there(layer: Any) -> None:
+    report = ldjcheck.check(layer())
+    assert (report.status, report.result.convention) == ("pass", "keys"), report
+    back = next(check for check in report.checks if check.direction == "inverse")
+    assert (back.status == "pass") is (layer is not WrittenInto)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_and_a_mistake_in_it_is_found(layer: Any) -> None:
+    assert ldjcheck.check(layer(0.5)).findings[0].code == "LDJ114"

@@ -1,0 +1,117 @@
+"""What stands beside z and is log p(x), by its numbers: a flow that is handed on."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+if TYPE_CHECKING:
+    from small_layers import Pair
+
+
+class Flow(nn.Module):
+    """Log p(x) beside z; before it is trained, z is x."""
+
+    sign = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(4))
+        self.b = nn.Parameter(torch.zeros(4))
+
+    def forward(self, x: Tensor) -> Pair:
+        z = x * self.s.exp() + self.b
+        log_pz = (-0.5 * z**2 - 0.5 * math.log(2 * math.pi)).sum(1)
+        log_prob = log_pz + self.sign * self.s.sum()
+        return z, log_prob
+
+
+class Turned(Flow):
+    sign = -1.0
+
+
+class HandedOn(nn.Module):
+    def __init__(self, flow: nn.Module) -> None:
+        super().__init__()
+        self.flow = flow
+
+    def forward(self, x: Tensor) -> Pair:
+        return self.flow(x)
+
+
+class PutTogether(HandedOn):
+    def forward(self, x: Tensor) -> Pair:
+        out = self.flow(x)
+        return out[0], out[1]
+
+
+class Renamed(HandedOn):
+    def forward(self, x: Tensor) -> Pair:
+        latent, second = self.flow(x)
+        return latent, second
+
+
+class CalledLdj(nn.Module):
+    """Counts the prior in what it calls its ldj."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(4))
+
+    def forward(self, x: Tensor) -> Pair:
+        z = x * self.s.exp()
+        ldj = self.s.sum() + (-0.5 * z**2 - 0.5 * math.log(2 * math.pi)).sum(1)
+        return z, ldj
+
+
+WRAPPERS = (HandedOn, PutTogether, Renamed)
+
+
+def test_a_density_that_starts_from_the_identity_is_one() -> None:
+    assert ldjcheck.check(Flow()).status == "pass"
+    assert ldjcheck.check(Turned()).findings[0].code == "LDJ104"
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_density_that_is_handed_on_without_its_name_is_one(
+    wrapper: type[HandedOn],
+) -> None:
+    report = ldjcheck.check(wrapper(Flow()))
+    assert (report.status, report.result.convention) == ("pass", "density")
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_of_two_readings_that_are_wrong_the_name_where_it_is_made_tells(
+    wrapper: type[HandedOn],
+) -> None:
+    assert ldjcheck.check(wrapper(Turned())).findings[0].code == "LDJ104"
+
+
+@pytest.mark.parametrize("layer", [CalledLdj(), HandedOn(CalledLdj())])
+def test_a_prior_in_what_is_called_an_ldj_is_a_term_too_many(layer: nn.Module) -> None:
+    assert ldjcheck.check(layer).findings[0].code == "LDJ111"
+
+
+class Logistic(nn.Module):
+    """Onto the unit interval, where the density of what is uniform is 1."""
+
+    def __init__(self, sign: float) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(4))
+        self.sign = sign
+
+    def forward(self, x: Tensor) -> Pair:
+        x = x * self.s.exp()
+        slopes = self.s - nn.functional.softplus(x) - nn.functional.softplus(-x)
+        return torch.sigmoid(x), self.sign * slopes.sum(1)
+
+
+def test_where_no_density_of_z_is_seen_a_wrong_ldj_stays_one() -> None:
+    assert ldjcheck.check(HandedOn(Logistic(1.0))).status == "pass"
+    assert ldjcheck.check(HandedOn(Logistic(-1.0))).findings[0].code == "LDJ104"
