@@ -20,11 +20,13 @@ _HALF_LOG_2PI = math.log(2 * math.pi) / 2
 class Draw(NamedTuple):
     """One random tensor, and the log-density of its entries, of the same shape, in nats.
 
-    None where that is not known: of whole numbers, and of a gamma law.
+    None where that is not known: of whole numbers, and of a gamma law. So are the `moments`
+    of its entries, which are drawn apart: their mean and variance.
     """
 
     value: Tensor
     log_density: Tensor | None
+    moments: tuple[Tensor, Tensor] | None
 
 
 class Draws(Operations):
@@ -39,11 +41,12 @@ class Draws(Operations):
         drawn = func(*args, **named)
         if name in RANDOM and isinstance(drawn, Tensor):
             density = None
-            if drawn.is_floating_point():
-                with torch._C.DisableTorchFunction():  # no part of what the layer does
+            with torch._C.DisableTorchFunction():  # no part of what the layer does
+                if drawn.is_floating_point():
                     density = _log_density(name, args, named, drawn.double())
+                moments = _moments(name, args, named, drawn.double())
             known = None if density is None else density.expand(drawn.shape)
-            self.heard.append(Draw(drawn, known))
+            self.heard.append(Draw(drawn, known, moments))
         return drawn
 
 
@@ -71,6 +74,28 @@ def _log_density(
         of_rate: Tensor = math.log(rate) - rate * drawn
         return of_rate
     return None
+
+
+def _moments(
+    name: str, args: tuple[Any, ...], named: Mapping[str, Any], drawn: Tensor
+) -> tuple[Tensor, Tensor] | None:
+    """Return mean and variance of each entry that an operation of torch has drawn."""
+    if name in ("randn", "randn_like"):
+        mean, variance = 0.0, 1.0
+    elif name in ("rand", "rand_like"):
+        mean, variance = 0.5, 1 / 12
+    elif name in ("randint", "randint_like"):
+        given = [a for a in args if isinstance(a, int)]
+        if not 0 < len(given) < 3 or named.keys() & {"low", "high"}:
+            return None
+        low, high = given if len(given) == 2 else (0, given[0])
+        mean, variance = (low + high - 1) / 2, ((high - low) ** 2 - 1) / 12
+    elif name == "bernoulli" and args and not isinstance(args[-1], float):
+        share: Tensor = args[0].double()
+        return share.expand(drawn.shape), (share * (1 - share)).expand(drawn.shape)
+    else:
+        return None
+    return torch.full_like(drawn, mean), torch.full_like(drawn, variance)
 
 
 def _normal(drawn: Tensor, mean: Any, deviation: Any) -> Tensor:

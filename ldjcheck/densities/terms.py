@@ -84,6 +84,7 @@ class DensityTerms:
         self.of_map = set[Node]()  # what the parts of z that are known are made of
         self.masses: dict[tuple[Node, tuple[Node, ...]], tuple[Tensor, float] | None]
         self.masses = {}  # of terms, as functions of z
+        self._ways: dict[tuple[Node, ...], list[Node]] = {}
         self.results: list[Node] = []  # what the model returns beside the density
         self.handed: dict[Node, Node] = {}  # z that flows returned, with their ldj
 
@@ -114,16 +115,27 @@ class DensityTerms:
 
     def of(self, terms: Collection[Node], value_of: Callable[[Node], Tensor]) -> Tensor:
         """Return what terms of these values come to, in nats, `(batch,)`."""
-        values: dict[Node, Tensor] = {
-            end: value_of(end) if end in terms else torch.zeros_like(end.value)
-            for end in self.ends
-        }
-        for node in self.inside:
+        values = {**self._of_nothing, **{end: value_of(end) for end in terms}}
+        for node in self._adding(tuple(terms)):
             values[node] = evaluate(node, lambda n: values.get(n, n.value))
         total: Tensor = self.factor * values[self.node]
         if total.numel() == 1:
             return total.reshape(-1).expand(self.batch)
         return total.reshape(self.batch, -1).sum(1)
+
+    @cached_property
+    def _of_nothing(self) -> dict[Node, Tensor]:
+        """What the sum and its parts are without any term: 0, but for plain numbers."""
+        values = {end: torch.zeros_like(end.value) for end in self.ends}
+        for node in self.inside:
+            values[node] = evaluate(node, lambda n: values.get(n, n.value))
+        return values
+
+    def _adding(self, terms: tuple[Node, ...]) -> list[Node]:
+        """Return `adding`, in order; it is asked for at every point."""
+        if terms not in self._ways:
+            self._ways[terms] = in_order(self.adding(terms))
+        return self._ways[terms]
 
     def of_z(self, terms: Collection[Node], z: Node) -> Callable[[Tensor], Tensor]:
         """Return terms as a function of z: `(points, batch, dims)` to `(points, batch)`."""

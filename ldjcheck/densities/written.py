@@ -471,8 +471,8 @@ def _handed_on(sum_: DensityTerms, z: Node) -> Base | None:
     parts = _beside_its_ldj(sum_, z)
     if parts is None:
         return None
-    terms, rest, number = parts
-    for times in _COUNTED:
+    terms, rest, numbers = parts
+    for number, times in itertools.product(numbers, _COUNTED):
         even = _even(rest - times * number, rest)
         if even is None:
             continue
@@ -488,45 +488,51 @@ def _handed_on(sum_: DensityTerms, z: Node) -> Base | None:
 
 
 def _scaled(sum_: DensityTerms, z: Node) -> Base | None:
-    """Return z that a flow returned beside its ldj, if both are counted so many times.
+    """Return z that a flow returned beside its ldj, if its density is counted so many times.
 
-    Where bits are wanted and nats are divided by dims alone, all of it is; and what is left
-    once that is taken back has mass 1.
+    Where bits are wanted and nats are divided by dims alone, the ldj is as well; where the
+    density is averaged over dims, it is not, and its constant may not be. What is left once
+    that is taken back has mass 1. The ldjs of what was done before the flow count too.
     """
     parts = _beside_its_ldj(sum_, z)
     if parts is None:
         return None
-    terms, rest, number = parts
+    terms, rest, numbers = parts
     dims = z.value[0].numel()
-    for times in _scales(dims):
-        even = _even(rest - times * number, rest)
-        if even is None:
-            continue
-        if _is_density(sum_, z, terms, times, even):
-            return Base(z, terms, -even / times, times)
-        usual = torch.full_like(even, dims * _NORMAL)
-        if not bool(even.any()) and _is_density(sum_, z, terms, times, -times * usual):
-            return Base(z, terms, usual, times, lacks=True)
+    for number, times in itertools.product(numbers, _scales(dims)):
+        for counted in (times, 1.0):
+            even = _even(rest - counted * number, rest)
+            for constant in () if even is None else (even / times, even):
+                if _is_density(sum_, z, terms, times, constant):
+                    return Base(z, terms, -constant, times)
+            usual = torch.full_like(rest, dims * _NORMAL)
+            lacks = even is not None and not bool(even.any())
+            if lacks and _is_density(sum_, z, terms, times, -usual):
+                return Base(z, terms, usual, times, lacks=True)
     return None
 
 
 def _beside_its_ldj(
     sum_: DensityTerms, z: Node
-) -> tuple[tuple[Node, ...], Tensor, Tensor] | None:
+) -> tuple[tuple[Node, ...], Tensor, list[Tensor]] | None:
     """Return terms through z, all else that is said, and the ldj that came with it.
 
-    The latter two are `(batch,)`. None where z did not come with one.
+    That may be the flow's alone, or with those of all that was done before it. They are
+    `(batch,)`. None where z did not come with one.
     """
-    ldj = sum_.handed.get(z)
-    if ldj is None:
+    if z not in sum_.handed:
         return None
-    of_ldj = ancestors(ldj)
+    before = ancestors(z)
+    ldjs = [ldj for y, ldj in sum_.handed.items() if y is z or y in before]
+    of_ldj = ancestors(*ldjs)
     terms = tuple(term for term in sum_.terms_through(z) if term not in of_ldj)
     if not terms:
         return None
     ends = {end for end in sum_.ends if end not in terms}
     rest = sum_.of(ends, lambda end: end.value)
-    return terms, rest, ldj.value.to(rest).reshape(-1).expand(sum_.batch)
+    numbers = [each.value.to(rest).reshape(-1).expand(sum_.batch) for each in ldjs]
+    own = numbers[[*ldjs].index(sum_.handed[z])]
+    return terms, rest, [own, torch.stack(numbers).sum(0)][: len(ldjs)]
 
 
 def _even(beside: Tensor, of: Tensor) -> Tensor | None:
@@ -547,15 +553,15 @@ def _scales(dims: int) -> list[float]:
 
 
 def _is_density(
-    sum_: DensityTerms, z: Node, terms: tuple[Node, ...], times: float, even: Tensor
+    sum_: DensityTerms, z: Node, terms: tuple[Node, ...], times: float, constant: Tensor
 ) -> bool:
-    """Return whether terms and a number, a so-many-th part of them, have mass 1."""
+    """Return whether a so-many-th part of terms, and a constant, have mass 1."""
     f, at = sum_.of_z(terms, z), z.value.reshape(sum_.batch, -1).double()
     mass = log_mass(lambda points: f(points) / times, near(at))
     if mass is None:
         return False
     log, error = mass
-    return bool(((log + even / times).abs() <= max(error, 1e-6)).all())
+    return bool(((log + constant).abs() <= max(error, 1e-6)).all())
 
 
 def _makes_map(sum_: DensityTerms, z: Node, term: Node) -> bool:

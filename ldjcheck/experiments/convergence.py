@@ -73,6 +73,8 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     measured = so_far.sides
     for direction in ("forward", "inverse"):
         told = _converging(bench, so_far.probes, measured, direction)
+        if direction == "inverse" and not isinstance(told, Approximated):
+            yield from _coming_back(bench, so_far.probes, measured)
         if isinstance(told, Stepped):
             yield told
             continue
@@ -87,6 +89,22 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
         )
 
 
+def _coming_back(
+    bench: Bench, probes: tuple[Probe, ...], measured: tuple[Sides, ...]
+) -> Iterator[Approximated]:
+    """Yield the numbers that bring a way back to x, of one whose ldj is wrong besides."""
+    backs = [each.inverse for each in measured]
+    if not any(_is_ldj_off(back) and _comes_back_off(back) for back in backs):
+        return
+    unsaid = tuple(
+        each.changed(replace(back, said=replace(back.said, ldj=None)))
+        for each, back in zip(measured, backs, strict=True)
+    )
+    told = _converging(bench, probes, unsaid, "inverse")
+    if isinstance(told, Approximated) and not any(map(_stopped_early, measured)):
+        yield replace(told, trip_alone=True)
+
+
 def _converging(
     bench: Bench,
     probes: tuple[Probe, ...],
@@ -98,7 +116,7 @@ def _converging(
         (probe, side)
         for probe, each in zip(probes, measured, strict=True)
         if (side := each.of(direction)).answered
-        and side.said.estimated == 0
+        and (side.said.estimated == 0 or side.said.expected)
         and ((side.disagrees and not bench.exactly) or _comes_back_off(side))
     ]
     if not apart:
@@ -130,28 +148,69 @@ def _converging(
         stepped = stepped or numbers
     if not (stepped and is_off):
         return None
-    slack = _cost_of_steps(bench, grain, stepped, first_probe, first)
-    return Stepped(direction=direction, slack=slack) if slack else None
+    finer = _of_finer_steps(bench, grain, stepped, first_probe, first, 2)
+    changes = _changes(first, finer)
+    if first.exact.ldj is None or not math.isfinite(changes):
+        return None
+    slack = _OF_THE_ORDER * changes
+    if slack <= _DIGITS * float(first.exact.ldj.abs().max()):
+        return Stepped(direction=direction, slack=slack)
+    finest = _of_finer_steps(bench, grain, stepped, first_probe, first, 4)
+    if not _shrink([changes, _changes(finer, finest)], _SHRINKS):
+        return None  # more of the same, and no finer steps
+    traces = [
+        _by_traces(bench, probe, each.of(direction))
+        for probe, each in zip(probes, measured, strict=True)
+    ]
+    if any(each is None for each in traces):
+        return None
+    return Stepped(direction=direction, slack=0.0, traces=tuple(traces))
 
 
-@on_failure(0.0, StaleSourceError, SyntaxError)
-def _cost_of_steps(
-    bench: Bench, grain: Grain, numbers: tuple[Number, ...], probe: Probe, side: Side
-) -> float:
-    """Return by how much a right report may be off for the steps that are taken, in nats.
-
-    Of a wrong one too: what finer steps change is of the map.
-    """
+@on_failure(None, StaleSourceError, SyntaxError)
+def _of_finer_steps(
+    bench: Bench,
+    grain: Grain,
+    numbers: tuple[Number, ...],
+    probe: Probe,
+    side: Side,
+    times: int,
+) -> Side | None:
+    """Return what is true of a direction whose steps are so many times finer."""
     runner, _, _ = bench.ready(probe)
-    with grain.refined(runner.layer, numbers, 2):
-        finer = measure_direction(
+    with grain.refined(runner.layer, numbers, times):
+        return measure_direction(
             runner, side.direction, side.x, bench.options, behaviour=False
         )
-    exact, there = side.exact.ldj, finer.exact.ldj
-    if exact is None or there is None:
-        return 0.0
-    slack = _OF_THE_ORDER * float((exact - there).abs().max())
-    return slack if slack <= _DIGITS * float(exact.abs().max()) else 0.0
+
+
+def _changes(side: Side | None, finer: Side | None) -> float:
+    """Return by how much finer steps change the exact ldj, in nats; infinite if unknown.
+
+    Of a wrong report too that is about what a right one may be off for the steps that are
+    taken: what finer steps change is of the map.
+    """
+    if side is None or finer is None or side.exact.ldj is None:
+        return math.inf
+    there = finer.exact.ldj
+    off = math.inf if there is None else float((side.exact.ldj - there).abs().max())
+    return off if math.isfinite(off) else math.inf
+
+
+@on_failure(None, UntraceableError)
+def _by_traces(bench: Bench, probe: Probe, side: Side) -> Tensor | None:
+    """Return what a right report of coarse steps comes to, `(batch,)`, by their traces.
+
+    None where the steps that are seen are not the map's.
+    """
+    runner, _, _ = bench.ready(probe)
+    logs = record(runner, probe, side)
+    traced = record(runner, probe, side, by_traces=True)
+    if logs is None or traced is None or side.exact.ldj is None:
+        return None
+    least = _ROUNDING * (1.0 + side.exact.ldj.abs())
+    is_all = bool(((logs.step_sum() - side.exact.ldj).abs() <= least).all())
+    return traced.step_sum() if is_all else None
 
 
 def _is_plainly_off(side: Side) -> bool:
@@ -290,7 +349,7 @@ def _vanishes(
             if side.round_trip.off is not None:
                 misses.append(_miss(runner, x))
         known = [gap for gap in gaps[-3:] if gap is not None]
-        if len(known) < min(3, len(gaps)):
+        if _is_ldj_off(side) and len(known) < min(3, len(gaps)):
             return False
         rows = []
         if _is_ldj_off(side):

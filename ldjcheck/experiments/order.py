@@ -136,15 +136,19 @@ def _joined(evidence: Evidence, observation: Observation, *, exactly: bool) -> E
     """Return the evidence with an observation, and what the oracles know by it."""
     if isinstance(observation, Approximated):
         direction = observation.direction
+        exactly = exactly or observation.trip_alone
         sides = tuple(
             each.changed(approximated(each.of(direction), exactly=exactly))
             for each in evidence.sides
         )
         evidence = replace(evidence, sides=sides)
     if isinstance(observation, Stepped):
+        traces = observation.traces or (None,) * len(evidence.sides)
         sides = tuple(
-            each.changed(left_open(each.of(observation.direction), observation.slack))
-            for each in evidence.sides
+            each.changed(
+                left_open(each.of(observation.direction), observation.slack, by_traces)
+            )
+            for each, by_traces in zip(evidence.sides, traces, strict=True)
         )
         evidence = replace(evidence, sides=sides)
     return evidence.joined_by(observation)
@@ -158,6 +162,7 @@ def _how_measured(evidence: Evidence) -> dict[str, str]:
             "steps"
         )
         for each in evidence.of(Approximated)
+        if not each.trip_alone
     }
     if turned := evidence.of(OneSided):
         said["orientation"] = turned[0].why

@@ -47,10 +47,12 @@ def diagnoses_of(
         traced = record_directions(bench, right, first)
         return tuple(trace_ledger(traces[0]) for traces in traced if traces)
     more = replace(subject, asked=measurement.options).further_probes()
-    if measurement.evidence.of(Stepped):  # by how much, was seen of usual ones
+    stepped, further = measurement.evidence.of(Stepped), (*more, *also)
+    if stepped:  # by how much, was seen of usual ones
         usual = measurement.options.params_scale
         more = tuple(probe for probe in more if probe.scale <= usual)
-    traced = record_directions(bench, wrong, measurement.measured, (*more, *also))
+        further = () if any(each.traces for each in stepped) else (*more, *also)
+    traced = record_directions(bench, wrong, measurement.measured, further)
     found: list[Diagnosis] = []
     for traces in filter(None, traced):
         before = found[-1] if found else None
@@ -79,7 +81,8 @@ def _diagnosed(
 
 
 def _is_estimate(verdict: Verdict) -> bool:
-    return any(side.said.estimated for _, side, _ in verdict.usable)
+    said = [side.said for _, side, _ in verdict.usable]
+    return any(each.estimated and not each.expected for each in said)
 
 
 def diagnosed_alone(

@@ -27,8 +27,9 @@ def said_of_runs(measurement: Measurement) -> dict[str, str]:
         if side.exact.density_counted:
             said["wrt"] += ", whose own density the ldj counts"
         if calls := side.said.estimated:
+            how = "worked out by" if side.said.expected else "over"
             said["estimator"] = (
-                f"the ldj is random and y is not: judged by its mean over {calls} calls"
+                f"the ldj is random and y is not: judged by its mean {how} {calls} calls"
             )
         if side.exact.instead == "chart":
             said["chart"] = (

@@ -216,7 +216,7 @@ def _judged(
     given = (measurement.options.atol, measurement.options.rtol) != (None, None)
     ill = not given and any(e.side is first and e.proves_nothing for e in compared)
     mismatched = broken or bool(refuted)
-    if first.said.estimated:
+    if first.said.estimated and not first.said.expected:
         factor, error = common_factor(_estimates(usable))
         mismatched |= abs(factor - 1.0) > CHANCE_OF_ALL * error + 1e-6
         ill |= CHANCE_OF_ALL * error > _HALF
@@ -363,6 +363,7 @@ def _estimates(
             side.said.ldj is not None
             and side.exact.ldj is not None
             and side.said.estimated
+            and not side.said.expected
         ):
             allowed, _ = side.exact.bounds
             error = allowed[good] / CHANCE

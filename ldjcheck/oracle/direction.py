@@ -262,9 +262,13 @@ def is_minus(side: Side, other: Side) -> bool:
 _ROOM = 1.01  # times what was seen
 
 
-def left_open(side: Side, nats: float) -> Side:
-    """Return a direction whose numbers something leaves open by so many nats more."""
-    return replace(side, exact=replace(side.exact, slack=side.exact.slack + nats))
+def left_open(side: Side, nats: float, by_traces: Tensor | None = None) -> Side:
+    """Return a direction whose numbers something leaves open by so many nats more.
+
+    Or of whose steps it is known what a right report comes to, `by_traces`.
+    """
+    slack = side.exact.slack + nats
+    return replace(side, exact=replace(side.exact, slack=slack, by_traces=by_traces))
 
 
 def approximated(side: Side, *, exactly: bool = False) -> Side:

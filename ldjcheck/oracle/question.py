@@ -70,9 +70,10 @@ def with_value(
     estimate = estimate_of(call.runner, side.direction, side.x, call.frozen, call.base)
     if estimate is not None:
         allowed = allowed_at(value, None, call.base, dtype, call.options)
+        said = replace(side.said, ldj=estimate.mean, estimated=estimate.calls)
         return replace(
             side,
-            said=replace(side.said, ldj=estimate.mean, estimated=estimate.calls),
+            said=replace(said, expected=estimate.is_exact),
             exact=replace(known, allowed=allowed + CHANCE * estimate.error),
         )
     return replace(
@@ -91,10 +92,11 @@ def _with_density(
     """Return the value less the log-density of its noise, where that is reported.
 
     It is where that makes it right; or where a report that is wrong is made of it. A report
-    may be an ldj, -log q, or log q itself.
+    may be an ldj, -log q, or log q itself; what is left of a density of x is an ldj.
     """
     noise = value.map.origin
-    gaps = {turned: turned * reported - value.ldj for turned in (1, -1)}
+    turns = (1, -1) if call.base.taken is None else (1,)
+    gaps = {turned: turned * reported - value.ldj for turned in turns}
     for turned, gap in gaps.items():
         if (density := density_of(noise, gap)) is not None:
             return _less(value, density, turned)

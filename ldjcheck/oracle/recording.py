@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -48,6 +49,7 @@ def record(
     *,
     doubled: bool = True,
     steps: bool = True,
+    by_traces: bool = False,
 ) -> Trace | None:
     """Return the trace of a call that was measured; None when its output is untraceable.
 
@@ -55,6 +57,8 @@ def record(
     sees which sublayers are called meanwhile. The steps' own numbers are taken in float64
     unless they are not `doubled`: not every operation of float32 takes both. Without
     `steps`, and of what was added up over parts, none are told: they are not what is asked.
+    Steps that one statement takes again and again may count `by_traces`, as an integrator
+    of first order does: tr(J - 1) stands for log|det J|.
 
     Raises:
         UntraceableError: a step of the map cannot be run again by itself.
@@ -79,6 +83,7 @@ def record(
     depending = dependents(order, source)
     steps = steps and side.exact.method != "composition"
     points = _points(order, depending, source, output, side)
+    traced = by_traces or side.exact.by_traces is not None
     of_map = set(order)
     own = [
         node
@@ -94,7 +99,9 @@ def record(
         order=tuple(order),
         depending=frozenset(depending),
         points=points,
-        steps=_steps(order, points, side, doubled=doubled) if steps else (),
+        steps=_steps(order, points, side, doubled=doubled, traced=traced)
+        if steps
+        else (),
         own=tuple(own),
     )
 
@@ -128,7 +135,8 @@ def numbers_alone(calls: Calls, probe: Probe, side: Side) -> Trace:
 
     Laws about the whole ldj hold or not, wherever the operations are hidden.
     """
-    reported, exact = side.numbers
+    reported, exact = side.numbers[0], side.exact.wanted
+    assert exact is not None
     return Trace(
         probe=probe,
         direction=side.direction,
@@ -218,9 +226,15 @@ def _points(
 
 
 def _steps(
-    order: list[Node], points: tuple[Node, ...], side: Side, *, doubled: bool
+    order: list[Node],
+    points: tuple[Node, ...],
+    side: Side,
+    *,
+    doubled: bool,
+    traced: bool,
 ) -> tuple[Step, ...]:
     batch, dims = len(side.x), side.dims
+    taken = Counter(point.place and point.place.span for point in points)
     by_structure = dims >= LARGE or (dims > FEW and side.exact.jacobian is None)
     steps = []
     for begin, end in itertools.pairwise(points):
@@ -232,7 +246,7 @@ def _steps(
         y = end.value.detach().reshape(batch, -1)
         replayed = _replayed(between, depending, begin, end, batch)
         slopes = _slopes_of(replayed, _point(begin, doubled=doubled))
-        if slopes is not None:
+        if slopes is not None and not traced:
             size = slopes.abs()
             idle = (slopes - 1).abs().amax(0) < _IDLE
             steps.append(Step(end, size.log().sum(1), idle, _furthest(y, size)))
@@ -243,7 +257,11 @@ def _steps(
         eye = torch.eye(dims, dtype=jacobian.dtype)
         idle = (jacobian - eye).abs().amax(dim=(0, 2)) < _IDLE
         blur = _furthest(y, jacobian.abs().amax(dim=2))
-        steps.append(Step(end, log_abs_det(jacobian)[1], idle, blur))
+        if traced and end.place is not None and taken[end.place.span] > 1:
+            logdet = (jacobian - eye).diagonal(dim1=1, dim2=2).sum(1)
+        else:
+            logdet = log_abs_det(jacobian)[1]
+        steps.append(Step(end, logdet, idle, blur))
     return tuple(steps)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ldjcheck.records.called import Behaviour
 from ldjcheck.records.result import Location
 from ldjcheck.records.side import Probe, Sides
 from ldjcheck.records.words import Direction
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,18 +34,27 @@ class Noticed(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approximated(Observation):
-    """The numbers of a direction come together as those that are named take finer steps."""
+    """The numbers of a direction come together as those that are named take finer steps.
+
+    Or, of a way back whose ldj is wrong besides, where it leads comes to x: `trip_alone`.
+    """
 
     direction: Direction
     numbers: str
+    trip_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stepped(Observation):
-    """A direction takes steps, which leave what it reports open by so many nats."""
+    """A direction takes steps, which leave what it reports open by so many nats.
+
+    Or, where they are coarse, what a right report of each side comes to: the `traces` of
+    its steps, `(batch,)`.
+    """
 
     direction: Direction
     slack: float
+    traces: tuple[Tensor | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

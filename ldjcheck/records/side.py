@@ -74,6 +74,7 @@ class CallResult:
     given: tuple[Tensor, ...] = ()  # in place of what it would have drawn
     # calls over which a random ldj was averaged; 0: it is not random
     estimated: int = 0
+    expected: bool = False  # these calls tell its mean exactly, and not by chance
     made_at: Location | None = None  # where the ldj was made, where dims are dropped
     left: int = 0  # dims, on the way to y
     left_at: Location | None = None  # where dims left that nothing gives a density
@@ -111,7 +112,14 @@ class Exact:
     instead: Instead | None = None  # what `ldj` is where the Jacobian is not square
     density_counted: bool = False  # `ldj` is less the log-density of the noise
     approximate: bool = False  # finer steps make the difference vanish
+    # What a right report comes to where each step counts the trace of its Jacobian alone.
+    by_traces: Tensor | None = None
     underived: bool = False  # its own derivative is another map's: it solves for one
+
+    @property
+    def wanted(self) -> Tensor | None:
+        """What a right report comes to, `(batch,)`: the ldj, but for steps that are coarse."""
+        return self.ldj if self.by_traces is None else self.by_traces
 
     @property
     def is_square(self) -> bool:

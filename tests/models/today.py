@@ -108,28 +108,16 @@ TODAY = {
     ),
     # should be: LDJ302, at line 79, with an edit
     "cnf:CNF(): the way back reports the forward change": Said("fail", "LDJ301"),
-    # should be: LDJ104, at line 79, with an edit
-    "cnf:EulerCNF(): the change has the other sign": Said(
-        "fail",
-        "LDJ120",
-        "div = div + torch.autograd.grad(dy[:, i].sum(), y, create_graph=True)[0][:, i]",
-    ),
-    # should be: at line 33 or 34, with an edit
+    # should be: with an edit
     "cnf:EulerCNF(): dt is forgotten for the trace": Said(
-        "fail",
-        "LDJ120",
-        "div = div + torch.autograd.grad(dy[:, i].sum(), y, create_graph=True)[0][:, i]",
+        "fail", "LDJ114", "return state[0] + h * dy, state[1] + div"
     ),
-    # should be: LDJ105 or LDJ114 or LDJ103, at line 68, with an edit
-    "cnf:EulerCNF(): the trace is averaged over dims": Said(
+    # should be: LDJ105 or LDJ501, with an edit
+    "cnf:EulerCNF(): log_prob counts the base on average": Said(
         "fail",
-        "LDJ120",
-        "div = div + torch.autograd.grad(dy[:, i].sum(), y, create_graph=True)[0][:, i]",
+        "LDJ114",
+        "logpz = -0.5 * (z**2).mean(dim=1) - 0.5 * math.log(2 * math.pi)",
     ),
-    # should be: LDJ105 or LDJ501, at line 83, with an edit
-    "cnf:EulerCNF(): log_prob counts the base on average": Said("fail", "LDJ199"),
-    # should be: pass
-    "cnf:HutchinsonCNF(): right": Said("unproven"),
     # should be: LDJ104, at line 84, with an edit
     "cnf:HutchinsonCNF(): the change has the other sign in log_prob": Said("unproven"),
     # should be: LDJ105, at line 29, with an edit
@@ -169,10 +157,6 @@ TODAY = {
     "variational_dequantization:ImageFlow(): the quants count once, not per dim": Said(
         "fail", "LDJ104", "z, ldj = layer(z, ldj)"
     ),
-    # should be: LDJ107 or LDJ114, at line 103, with an edit
-    "variational_dequantization:ImageFlow(): bits per dim without log 2": Said(
-        "fail", "LDJ199"
-    ),
     # should be: at line 57, with an edit
     "variational_dequantization:ImageFlow(): log q adds the ldj of the noise's flow": Said(
         "fail", "LDJ104", "ldj = ldj - log_q"
@@ -183,10 +167,6 @@ TODAY = {
         "LDJ110",
         "z = z * (1 - self.alpha) + 0.5 * self.alpha",
         "verified, right",
-    ),
-    # should be: LDJ105 or LDJ501, at line 101, with an edit
-    "variational_dequantization:ImageFlow(): the prior is averaged": Said(
-        "fail", "LDJ199"
     ),
     # should be: LDJ110 or LDJ120, at line 35
     "policy:SquashedGaussianActor(): the log 2 of the correction is missing": Said(
@@ -309,20 +289,6 @@ TODAY = {
         "LDJ110",
         "x = torch.cat([F.softplus(x[:, :k]).log(), x[:, k:]], dim=1)",
         "verified, right",
-    ),
-    # should be: LDJ107 or LDJ114, at line 93, with an edit
-    "preprocessing:LogitImageFlow(): bits per dim without log 2": Said(
-        "fail", "LDJ199"
-    ),
-    # should be: LDJ103 or LDJ114 or LDJ101, at line 93, with an edit
-    "preprocessing:LogitImageFlow(): bits per dim without the number of dims": Said(
-        "fail", "LDJ199"
-    ),
-    # should be: LDJ105 or LDJ501, with an edit
-    "lit_flow:LitFlow(): the prior is averaged, the ldj is summed": Said(
-        "fail",
-        "LDJ110",
-        "prior = 0.5 * (z**2 + math.log(2 * math.pi)).mean(dim=(1, 2, 3))",
     ),
     # should be: LDJ107 or LDJ114, at line 92, with an edit
     "lit_flow:LitFlow(): bits per dim of the validation without log 2": Said("pass"),

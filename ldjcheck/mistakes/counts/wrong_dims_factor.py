@@ -73,6 +73,10 @@ def _why(e: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
 def _tell(e: Explanation) -> str:
     m, fixed, term = e.multiplier, _fixed(e), named(e, start=True)
     assert m is not None
+    if not (
+        e.constant or m.above or m.is_scaled
+    ):  # as what is said of a dim, on average
+        return f"{term} must be divided by {replace(m, below=(), above=m.below).label}."
     wrong = f"{term} is multiplied by the wrong count:"
     if m.below == ("dims",) and m.number.denominator == 1 and m.base >= 0:
         return f"{wrong} dims instead of {replace(m, below=()).label.strip('()')}."

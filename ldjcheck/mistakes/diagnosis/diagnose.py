@@ -14,6 +14,7 @@ from ldjcheck.mistakes import RULES
 from ldjcheck.mistakes.diagnosis.explain import LAWS, explain, found_again
 from ldjcheck.mistakes.engine.case import Case, make_case, terms_add_up
 from ldjcheck.mistakes.engine.closeness import ADDS_UP, fits, is_constant, same
+from ldjcheck.mistakes.engine.edits import whole_multiple
 from ldjcheck.mistakes.engine.kinds import CLEAR, PART_UNACCOUNTED, PLAIN
 from ldjcheck.mistakes.engine.laws import whole_laws, with_law
 from ldjcheck.mistakes.engine.ledger import (
@@ -247,7 +248,8 @@ def _same_mistake(case: Case, other: Diagnosis | None) -> list[tuple[Explanation
 
 def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
     if not _replays(case):
-        return [tuple(sorted(whole_laws(case.traces, LAWS), key=lambda e: e.cost))]
+        found = [*whole_laws(case.traces, LAWS), *whole_multiple(case)]
+        return [tuple(sorted(found, key=lambda e: e.cost))]
     whole = explain(case)
     if fault is None and case.finite and not (whole and whole[0].cost < CLEAR):
         calls = wrong_calls(case.traces, case.terms)

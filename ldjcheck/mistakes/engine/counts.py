@@ -324,6 +324,8 @@ def _products(
     """Yield what stands above and below in each, and what makes it less likely."""
     dims, active = ("dims",), ("active dims",)
     yield kinds.DIMS, 0.0, dims, ()
+    if names != dims:
+        yield kinds.MONOMIAL, kinds.MORE_SIZES, (), dims
     spatial = tuple(name for name in names or () if name in ("T", "H", "W"))
     if spatial:
         yield kinds.SPATIAL, 0.0, spatial, ()

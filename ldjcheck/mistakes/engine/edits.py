@@ -33,9 +33,11 @@ from ldjcheck.mistakes.engine.closeness import (
 from ldjcheck.mistakes.engine.counts import Fit, fit_multiplier
 from ldjcheck.mistakes.engine.kinds import Term
 from ldjcheck.mistakes.engine.places import (
+    beside_map,
     counting_statement,
     factor_statement,
     other_factor,
+    scaling_statement,
     source_text,
     uses_towards,
     written_count,
@@ -46,6 +48,7 @@ from ldjcheck.tape.node import linear_positions
 from ldjcheck.torch_ops import ADD, DIVIDE, MULTIPLY, SUBTRACT
 
 _COUNTS = ("dims", "spatial", "active", "shape")
+_SCALES = ("number", "log-base", "dims")
 
 
 def is_spelled_out(trace: Trace, node: Node, needed: float) -> bool | None:
@@ -138,6 +141,7 @@ def _multiples(
         factors, traces, constant=constant, dims_written=dims_written
     )
     one_shape = len({trace.shape for trace in traces}) < 2
+    rank = 0 if target is None else roundabout(case.traces[0], target)
     if one_shape:
         found = _as_spoken(case, target, constant_factor, found)
     else:
@@ -145,6 +149,10 @@ def _multiples(
     for fit in found[:3]:
         if written is None and constant and fit.multiplier.family in _COUNTS:
             written = _counted(case, target)
+        if written is None and rank == 2 and fit.multiplier.family in _SCALES:
+            written = _scaled(case, target)
+        if written is None and fit.multiplier.family == "number" and constant_factor:
+            written = _beside_map(case, target, constant_factor)
         yield Explanation(
             kind=kinds.TIMES,
             cost=fit.cost,
@@ -157,7 +165,7 @@ def _multiples(
             location=written or place,
             operand=operand(target),
             size=99 if target is None else target.size,
-            rank=0 if target is None else roundabout(case.traces[0], target),
+            rank=rank,
             ambiguous=one_shape,
         )
 
@@ -247,6 +255,22 @@ def _counted(case: Case, target: Target | None) -> Location | None:
     if node is None:
         return None
     return location_of(counting_statement(case.traces[0], node))
+
+
+def _beside_map(case: Case, target: Target | None, factor: float) -> Location | None:
+    """Return where a term is made beside what the map multiplies by a number."""
+    node = target_node(case, target)
+    if node is None:
+        return None
+    return location_of(beside_map(case.traces[0], node, factor))
+
+
+def _scaled(case: Case, target: Target | None) -> Location | None:
+    """Return where the source multiplies a sum of terms by a number of its own."""
+    node = target_node(case, target)
+    if node is None:
+        return None
+    return location_of(scaling_statement(case.traces[0], node))
 
 
 def unneeded(term: Term) -> Iterator[Explanation]:

@@ -15,6 +15,7 @@ from ldjcheck.mistakes.engine.places import (
     factor_statement,
     forgotten_statement,
     ldj_statement,
+    turning_statement,
 )
 from ldjcheck.numerics.tolerance import CHANCE, common_factor
 from ldjcheck.records import Diagnosis, Explanation, Law, Multiplier, Verdict
@@ -41,7 +42,7 @@ def whole_laws(
     if all(fits(trace, trace.reported, -trace.exact) for trace in traces):
         minus = Multiplier.by(Fraction(-1))
         written = first.ldj and factor_statement(first, first.ldj, -1.0)
-        place = location_of(written or None) or location
+        place = location_of(written or turning_statement(first)) or location
         yield kinds.WHOLE_SIGN.explanation(multiplier=minus, whole=True, location=place)
     for law in laws:
         if _holds(law, traces):

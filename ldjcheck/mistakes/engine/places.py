@@ -10,6 +10,7 @@ from numbers import Real
 
 from ldjcheck import torch_ops as ops
 from ldjcheck.calling.results import parts_of
+from ldjcheck.mistakes.engine.closeness import same
 from ldjcheck.records import Location, Span
 from ldjcheck.revision.text import span_of, targets_of
 from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
@@ -329,6 +330,19 @@ def other_factor(user: Node, position: object) -> object:
     return others[0] if len(others) == 1 else None
 
 
+def turning_statement(trace: Trace) -> Place | None:
+    """Return where the source turns the sign of all that the ldj adds up, time and again."""
+    turns: dict[object, list[Node]] = {}
+    for node in trace.own:
+        if node.name in ops.NEGATE and node.place is not None:
+            turns.setdefault(node.place.span, []).append(node)
+    for nodes in turns.values():
+        turned = trace.replayed({node: -node.value for node in nodes})
+        if same(turned, -trace.reported):
+            return own_place(nodes[0].places)
+    return None
+
+
 def written_count(trace: Trace, node: Node) -> float:
     """Return by what number, all in all, the source multiplies these terms."""
     count = 1.0
@@ -375,6 +389,41 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
     maker = node if node.places else uses[-1][0]
     met, made = place_of(trace, meeting[-1]), place_of(trace, maker)
     return met if met and made and met.call != made.call else None
+
+
+def beside_map(trace: Trace, node: Node, factor: float) -> Place | None:
+    """Return where terms are made in a function that multiplies the map by a number.
+
+    A step size that the terms lack is missing there, and in no helper that makes them.
+    """
+    wanted = {round(factor, 9), round(1.0 / factor, 9)}
+    functions = {
+        (each.place.file, each.place.function)
+        for each in trace.order
+        if each.place is not None and each.name in ops.MULTIPLY | ops.DIVIDE
+        for number in each.args[:2]
+        if isinstance(number, Real) and round(float(number), 9) in wanted
+    }
+    users = [user for user, _ in reversed(uses_towards(trace, node))]
+    places = (each.place for each in (*same_terms_chain(trace, node), *users))
+    own = (place for place in places if place is not None)
+    return next((p for p in own if (p.file, p.function) in functions), None)
+
+
+def scaling_statement(trace: Trace, node: Node) -> Place | None:
+    """Return where the source multiplies or divides a sum of terms by a plain number, last.
+
+    A number that all of them lack is missing there, as the ln 2 of bits beside the dims.
+    """
+    for user, position in uses_towards(trace, node):
+        is_scaled = user.name in ops.MULTIPLY or (
+            user.name in ops.DIVIDE and position == 0
+        )
+        if is_scaled and isinstance(other_factor(user, position), Real):
+            place = place_of(trace, user)
+            if place is not None:
+                return place
+    return None
 
 
 def _worked_out_at(place: Place | None, name: str | None) -> Place | None:

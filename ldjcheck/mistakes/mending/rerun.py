@@ -118,7 +118,7 @@ class Rehearsal:
 
     def _scene(self, bench: Bench, item: Sides) -> _Scene | None:
         side = item.of(self.direction)
-        exact, allowed = side.exact.ldj, side.exact.allowed
+        exact, allowed = side.exact.wanted, side.exact.allowed
         if exact is None or allowed is None or not bool(torch.isfinite(exact).any()):
             return None
         runner, _, _ = bench.ready(item.probe)

@@ -57,6 +57,7 @@ MOST = 480  # candidates that are run, most of them at one input
 MOST_OF_ONE = 160  # candidates for one explanation; what is left is for anything else
 RIVALS = 40
 VERIFIED = 4  # candidates that are measured anew
+_TRIES_EACH = 100  # of those that are run, for one of these
 LEAST = 24  # candidates that are run however long the layer takes
 WORK = 60_000  # operations of small tensors in all: longer layers are given fewer tries
 _EXPLANATIONS = 5  # ways to explain that are looked at
@@ -216,8 +217,9 @@ def working(
     """
     found = 0
     tries = max(LEAST, min(MOST, WORK // question.rehearsal.work))
+    most = max(1, min(VERIFIED, tries // _TRIES_EACH))
     for change in itertools.islice(candidates(live, question), tries):
-        if found >= VERIFIED:
+        if found >= most:
             return
         together = (*base, *change.replacements)
         if base and not is_disjoint(together):

@@ -118,10 +118,21 @@ def by_number(site: Site) -> Iterator[Change]:
         elif value != 1 or not is_product(parent):
             yield site.put(node, _written(value), 0.15, "number")
     yield from dropped(site)
+    yield from _times_as_others(site)
     for node in site.expressions:
         if _is_count(site, node):
             yield from _without_batch(site, node)
     yield from _times(site, _written(float(number)), number)
+
+
+def _times_as_others(site: Site) -> Iterator[Change]:
+    """Yield terms times what the function multiplies others by, as by a step size."""
+    products = (n for n in site.inside if isinstance(n, ast.BinOp) and is_product(n))
+    sides = (side for node in products for side in (node.left, node.right))
+    named = (n for n in sides if isinstance(n, ast.Name | ast.Attribute))
+    for index, text in enumerate(dict.fromkeys(map(ast.unparse, named))):
+        for change in _times(site, text, None):
+            yield replace(change, cost=change.cost - 0.2 + index / 100, kind="")
 
 
 def _of_other_axes(site: Site) -> Iterator[Change]:
@@ -221,6 +232,10 @@ def by_count(site: Site, multiplier: Multiplier) -> Iterator[Change]:
         for change in _times(site, text, None):
             cost = change.cost + 0.01 * index
             yield replace(change, cost=cost, multiplier=told)
+    if multiplier.below and not (multiplier.above or scaled):
+        for index, text in enumerate(counts_for(site, multiplier.below)):
+            for change in _times(site, text, None, sign="/"):
+                yield replace(change, cost=change.cost + 0.01 * index)
     if not divides:
         yield from dropped(site)
 
@@ -316,8 +331,10 @@ def doubled(site: Site) -> Iterator[Change]:
             yield site.put(node, site.kept(node, left), 0.0, "literal")
 
 
-def _times(site: Site, text: str, number: Fraction | None) -> Iterator[Change]:
-    """Yield every term multiplied by a text, a plain number in front."""
+def _times(
+    site: Site, text: str, number: Fraction | None, sign: str = "*"
+) -> Iterator[Change]:
+    """Yield every term multiplied, or divided, by a text, a plain number in front."""
     kind: Kind = "count" if number is None else "number"
     for node in site.terms:
         parent = site.parent(node)
@@ -332,7 +349,7 @@ def _times(site: Site, text: str, number: Fraction | None) -> Iterator[Change]:
             cost = 0.6  # the product around it takes the factor as well
             if parent.right is node:
                 continue
-        body = f"{site.as_factor(node)} * {text}"
+        body = f"{site.as_factor(node)} {sign} {text}"
         if number is not None and number.numerator == 1 and number.denominator > 1:
             body = f"{site.as_factor(node)} / {number.denominator}"
         elif number is not None:
