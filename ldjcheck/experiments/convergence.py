@@ -43,6 +43,7 @@ from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
+from ldjcheck.torch_ops import LOGARITHMS
 
 _TRIED = 6  # numbers
 _PAIRED = 2  # counts that are tried together with step sizes
@@ -201,13 +202,15 @@ def _changes(side: Side | None, finer: Side | None) -> float:
 def _by_traces(bench: Bench, probe: Probe, side: Side) -> Tensor | None:
     """Return what a right report of coarse steps comes to, `(batch,)`, by their traces.
 
-    None where the steps that are seen are not the map's.
+    None where the steps that are seen are not the map's, or a logarithm is taken of them.
     """
     runner, _, _ = bench.ready(probe)
     logs = record(runner, probe, side)
     traced = record(runner, probe, side, by_traces=True)
     if logs is None or traced is None or side.exact.ldj is None:
         return None
+    if LOGARITHMS & {node.name.removesuffix("_") for node in logs.own}:
+        return None  # it means each step, and not what they come together to
     least = _ROUNDING * (1.0 + side.exact.ldj.abs())
     is_all = bool(((logs.step_sum() - side.exact.ldj).abs() <= least).all())
     return traced.step_sum() if is_all else None

@@ -232,7 +232,7 @@ def by_count(site: Site, multiplier: Multiplier) -> Iterator[Change]:
         for change in _times(site, text, None):
             cost = change.cost + 0.01 * index
             yield replace(change, cost=cost, multiplier=told)
-    if multiplier.below and not (multiplier.above or scaled):
+    if multiplier.below == ("dims",) and not (multiplier.above or scaled):
         for index, text in enumerate(counts_for(site, multiplier.below)):
             for change in _times(site, text, None, sign="/"):
                 yield replace(change, cost=change.cost + 0.01 * index)
