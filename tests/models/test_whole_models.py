@@ -29,10 +29,8 @@ QUICK = (
 def comes_out(row: Row) -> None:
     """Hold a row against the table, or against what is told of it today."""
     found = seen(row)
-    if (
-        row.id in TODAY and found["late"]
-    ):  # what it comes to then hangs on the processor
-        assert said(found)[:2] == TODAY[row.id][:2]
+    if row.id in TODAY and found["late"]:  # which mistake hangs on the processor then
+        assert said(found).status == TODAY[row.id].status
     elif row.id in TODAY:
         assert said(found) == TODAY[row.id]
     else:

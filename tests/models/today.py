@@ -81,13 +81,6 @@ TODAY = {
     "cnf:CNF(): dt is forgotten for the trace": Said(
         "fail", "LDJ114", "s + g / 6 * (a + 2 * b + 2 * c + d)"
     ),
-    # should be: at line 68
-    "cnf:CNF(): the dynamics return minus the trace": Said(
-        "fail",
-        "LDJ104",
-        "div = div + torch.autograd.grad(dy[:, i].sum(), y, create_graph=True)[0][:, i]",
-        "verified, right",
-    ),
     # should be: at line 22, with an edit
     "cnf:CNF(): the trace has the diagonal of the first dim only": Said(
         "fail",
@@ -106,8 +99,13 @@ TODAY = {
         "LDJ101",
         "logpz = -0.5 * (z**2).sum(dim=1) - 0.5 * math.log(2 * math.pi)",
     ),
-    # should be: LDJ302, at line 79, with an edit
-    "cnf:CNF(): the way back reports the forward change": Said("fail", "LDJ301"),
+    # should be: LDJ302
+    "cnf:CNF(): the way back reports the forward change": Said(
+        "fail",
+        "LDJ104",
+        "return z, -logdet if reverse else logdet",
+        "verified, right",
+    ),
     # should be: with an edit
     "cnf:EulerCNF(): dt is forgotten for the trace": Said(
         "fail", "LDJ114", "return state[0] + h * dy, state[1] + div"
@@ -118,13 +116,17 @@ TODAY = {
         "LDJ114",
         "logpz = -0.5 * (z**2).mean(dim=1) - 0.5 * math.log(2 * math.pi)",
     ),
-    # should be: LDJ104, at line 84, with an edit
-    "cnf:HutchinsonCNF(): the change has the other sign in log_prob": Said("unproven"),
+    # should be: with an edit
+    "cnf:HutchinsonCNF(): the change has the other sign in log_prob": Said(
+        "fail", "LDJ104", "return logpz - logdet"
+    ),
     # should be: LDJ105, at line 29, with an edit
-    "cnf:HutchinsonCNF(): the products are averaged over dims": Said("fail", "LDJ114"),
+    "cnf:HutchinsonCNF(): the products are averaged over dims": Said(
+        "fail", "LDJ114", "s + h / 6 * (a + 2 * b + 2 * c + d)"
+    ),
     # should be: at line 29, with an edit
     "cnf:HutchinsonCNF(): the product with the noise is forgotten": Said(
-        "fail", "LDJ199"
+        "fail", "LDJ119", "state = self.step(self.dynamics, t, h, state)"
     ),
     # should be: at line 72, with an edit
     "cnf:HutchinsonCNF(): noise of another variance": Said("fail", "LDJ199"),
