@@ -149,14 +149,14 @@ def leads_back_into(bench: Bench) -> Domain | None:
 
 
 @on_failure(None, NoJacobianError)
-def keeps_ends(bench: Bench) -> Domain | None:
+def keeps_ends(bench: Bench, *, fails: bool = False) -> Domain | None:
     """Return the interval onto itself that the map is made for, if it is no map outside it.
 
     The ends of it stay where they are, whatever the parameters, and what lies between does
     not: as with the knots of a monotone spline, whose first and last piece turn back
     somewhere beyond, or which a clamp holds at its ends. One call shows most maps to move
     zero. Below its first knot a spline may find no piece, and raise: then it was fed what
-    is positive.
+    is positive. Where it `fails` with what it was fed, that need not be seen again.
     """
     where = bench.domain.kind
     if bench.calls.parts or where not in ("real", "positive"):
@@ -185,7 +185,7 @@ def keeps_ends(bench: Bench) -> Domain | None:
             return None
         between.append(runner)
     found = (d for d, stays in zip(domains, kept.tolist(), strict=True) if stays)
-    return next((d for d in found if _is_made_for(bench, d, between)), None)
+    return next((d for d in found if _is_made_for(bench, d, between, fails)), None)
 
 
 @on_failure(None)
@@ -214,7 +214,9 @@ def _is_once_more_of(runner: Runner, x: Tensor, other: Tensor) -> bool:
     return not torch.equal(x, other) and is_once_more(y, again)
 
 
-def _is_made_for(bench: Bench, domain: Domain, runners: list[Runner]) -> bool:
+def _is_made_for(
+    bench: Bench, domain: Domain, runners: list[Runner], fails: bool
+) -> bool:
     """Return whether a map moves what lies in a domain with its parameters, and ends there.
 
     Outside, entries stop growing, or its way back does not lead back; inside, neither.
@@ -223,7 +225,7 @@ def _is_made_for(bench: Bench, domain: Domain, runners: list[Runner]) -> bool:
     one, two = (runner.output("forward", x) for runner in runners)
     if _is_close(one, two) or _stops_growing(runners[0], x):
         return False
-    if _stops_growing(runners[0], bench.inputs()):
+    if fails or _stops_growing(runners[0], bench.inputs()):
         return True
     with suppress(FailedCallError, NoJacobianError):
         if _stops_growing(runners[0], bench.inputs("far")):
