@@ -6,14 +6,14 @@ named so. The way back may take the same, or y alone.
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import is_total
-from ldjcheck.calling.results import unpacked, written_in
+from ldjcheck.calling.results import returned_alone, unpacked, written_in
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
@@ -62,8 +62,10 @@ def _recognise(layer: Any) -> Iterator[Calls]:
 
 def _keys(signature: Signature) -> _Keys | None:
     """Return the keys that a function looks up in its input; None where there are none."""
-    found, made = dict[tuple[int, int], str](), set[str]()
-    for node in written_in(signature.function) if signature.names else ():
+    if not signature.names:
+        return None
+    found = dict[tuple[int, int], str]()
+    for node in written_in(signature.function):
         owner: ast.AST | None = None
         key: ast.AST | None = None
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
@@ -71,12 +73,6 @@ def _keys(signature: Signature) -> _Keys | None:
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             is_lookup = node.func.attr in ("get", "pop") and node.args
             owner, key = (node.func.value, node.args[0]) if is_lookup else (None, None)
-        elif isinstance(node, ast.Dict):
-            made |= {
-                str(key.value)
-                for key, value in zip(node.keys, node.values, strict=True)
-                if isinstance(key, ast.Constant) and isinstance(value, ast.BinOp)
-            }
         if not isinstance(owner, ast.Name) or owner.id != signature.input:
             continue
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
@@ -86,9 +82,24 @@ def _keys(signature: Signature) -> _Keys | None:
     if not moved:
         return None
     own, *others = moved
-    totals = [key for key in keys if is_total(key) or (key in made and key != own)]
-    total = totals[0] if totals else None
+    total = next(filter(is_total, keys), None) or _added_to(signature, others)
     return _Keys(own, total, tuple(key for key in others if key != total))
+
+
+def _added_to(signature: Signature, keys: Sequence[str]) -> str | None:
+    """Return which key comes back with something added, where nothing is named a total."""
+    back = [
+        each for each in returned_alone(signature.function) if type(each) is ast.Dict
+    ]
+    made = {
+        str(key.value): value
+        for each in back
+        for key, value in zip(each.keys, each.values, strict=True)
+        if isinstance(key, ast.Constant)
+    }
+    if any(map(is_total, made)):
+        return None
+    return next((key for key in keys if isinstance(made.get(key), ast.BinOp)), None)
 
 
 def _call(
@@ -107,6 +118,8 @@ def _call(
             given[keys.total] = start
         result = function(given, **named)
         if isinstance(result, Mapping):  # which may be what was given, and more
+            if any(result.get(k, given[k]) is not given[k] for k in keys.contexts):
+                raise TypeError("what is taken for a context comes back as another")
             held = {k: v for k, v in result.items() if k not in keys.contexts}
             if keys.total in held and len(held) == 2:
                 return Returned(ldj=held.pop(keys.total), y=next(iter(held.values())))

@@ -295,11 +295,10 @@ def _accepted(
     """Return the parts of z that these readings find, among some of the candidates."""
     accepted: list[Base] = []
     for reading in readings:
-        all_of_them = sum_.further if reading is _told_by_others else sum_.candidates
-        all_of_them = sum_.results if reading is _handed_back else all_of_them
+        all_of_them = sum_.results if reading is _handed_back else sum_.candidates
         if (
             reading is _told_by_others
-        ):  # what is less its mean is z as well, and not told
+        ):  # z less its mean is one too, that nobody returns
             all_of_them = [*dict.fromkeys((*sum_.results, *sum_.further))]
         for z in all_of_them if candidates is None else candidates:
             dims = z.value[0].numel()

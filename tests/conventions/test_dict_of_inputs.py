@@ -87,3 +87,17 @@ def test_what_a_layer_looks_up_is_put_there(layer: Any) -> None:
 @pytest.mark.parametrize("layer", LAYERS)
 def test_and_a_mistake_in_it_is_found(layer: Any) -> None:
     assert ldjcheck.check(layer(0.5)).findings[0].code == "LDJ114"
+
+
+class TwoHalves(Scaling):
+    """Moves both of what it is given: the second is no context."""
+
+    def forward(self, state: Batch) -> Batch:
+        x, v = state["x"], state["v"]
+        s, t = self.net(x).chunk(2, 1)
+        v = v * s.exp() + t
+        return {"x": x, "v": v, "ldj": self.share * s.sum(1)}
+
+
+def test_what_comes_back_as_another_is_no_context() -> None:
+    assert ldjcheck.check(TwoHalves()).status == "error"

@@ -75,7 +75,7 @@ def _tell(e: Explanation) -> str:
     assert m is not None
     if not (
         e.constant or m.above or m.is_scaled
-    ):  # as what is said of a dim, on average
+    ):  # it is to be said of a dim, on average
         return f"{term} must be divided by {replace(m, below=(), above=m.below).label}."
     wrong = f"{term} is multiplied by the wrong count:"
     if m.below == ("dims",) and m.number.denominator == 1 and m.base >= 0:

@@ -69,7 +69,7 @@ def _beside(seen: Measured) -> tuple[int | None, set[str]]:
 
         def hears(frame: FrameType, event: str, result: Any) -> None:
             if event == "return" and isinstance(result, (tuple, list)):
-                ended.append((frame.f_locals, result))
+                ended.append((dict(frame.f_locals), result))
 
         with trace_calls(hears):
             returned = way.call(layer, x, start, kwargs)
