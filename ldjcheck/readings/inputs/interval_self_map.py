@@ -25,11 +25,12 @@ def propose(seen: Measured) -> Iterator[Reading]:
     way = bench.calls.forward
     if seen.subject.asked.domain is not None or way is None or way.domain is not None:
         return
-    is_no_map = any(_is_no_map(each.forward) for each in measured)
-    misses = any(each.inverse.round_trip.misses for each in measured)
-    if not (seen.is_wrong or is_no_map or misses):
+    fails = any(
+        _is_no_map(each.forward) or each.inverse.round_trip.misses for each in measured
+    )
+    if not (seen.is_wrong or fails):
         return
-    domain, why = keeps_ends(bench, fails=is_no_map), _KEPT
+    domain, why = keeps_ends(bench, fails=fails), _KEPT
     if domain is None:
         domain, why = holds_beyond(bench), _HELD
     if domain is None:
