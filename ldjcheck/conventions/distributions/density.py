@@ -58,6 +58,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
 def as_density(layer: Any, place: int) -> Iterator[Calls]:
     """Yield the calls of a layer whose result at this place is log p(x), whatever its name.
 
+    First with a base that is asked about z, then with one that is written out as well.
     Nothing says that it is one but the density of z in it: where that is 0, as of what is
     uniform, an ldj of either sign looks the same.
     """

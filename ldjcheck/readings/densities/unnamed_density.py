@@ -2,8 +2,8 @@
 
 A module that hands on what its flow returns, `return self.flow(x)`, says nothing of it in
 its own source. As an ldj the number is wrong; less the log-density of z that it is made of,
-it is right, or all but right, as with steps. Where it is wrong in both ways, the name that it
-has where it is made tells which mistake it is.
+it is right, or all but right, as with steps. Where it is wrong in both ways, a base that was
+asked about z tells which mistake it is, or the name that the number has where it is made.
 """
 
 import math
@@ -36,7 +36,8 @@ def propose(seen: Measured) -> Iterator[Reading]:
     place, names = _beside(seen)
     if place is None or any(map(is_total, names)):
         return
-    for calls in as_density(subject.layer.obj, place):
+    ways = as_density(subject.layer.obj, place)
+    for is_asked, calls in zip((True, False), ways, strict=False):
         reading = seen.reading.assuming(
             "ldj", "log p(x)", "observed", _WHY, bench=replace(bench, calls=calls)
         )
@@ -45,7 +46,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
             if there.is_right or _off(there) <= _NEARLY * _off(seen) < math.inf:
                 yield reading
                 return
-            if there.is_wrong and any(map(is_density_of_x, names)):
+            if there.is_wrong and (is_asked or any(map(is_density_of_x, names))):
                 yield reading
                 return
 

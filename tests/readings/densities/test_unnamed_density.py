@@ -70,6 +70,31 @@ class CalledLdj(nn.Module):
         return z, ldj
 
 
+class Asking(nn.Module):
+    """Adds what a distribution says of z and an ldj, and gives the sum no name."""
+
+    def __init__(self, sign: float) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(4))
+        self.base = torch.distributions.Normal(0.0, 1.0)
+        self.sign = sign
+
+    def both(self, x: Tensor) -> Pair:
+        z = x * self.s.exp()
+        return z, self.base.log_prob(z).sum(1) + self.sign * self.s.sum()
+
+    def forward(self, x: Tensor) -> Pair:
+        return self.both(x)
+
+
+def test_a_base_that_is_asked_about_z_makes_it_a_density_be_it_wrong() -> None:
+    assert ldjcheck.check(Asking(1.0)).status == "pass"
+    wrong = ldjcheck.check(Asking(-1.0))
+    assert wrong.findings[0].code == "LDJ104"
+    assert wrong.findings[0].fix is not None
+    assert "log_prob" in wrong.findings[0].fix.edits[0].after
+
+
 WRAPPERS = (HandedOn, PutTogether, Renamed)
 
 
