@@ -51,22 +51,22 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         return
     place, said, is_named = found
     for unit, memory in itertools.product(_units(said), (None, Memory())):
-        call = partial(_call, place, unit, memory, is_named)
+        call = partial(_call, place, unit, memory, is_named, True)
         yield _beside(signature, call, unit)
 
 
 def as_density(layer: Any, place: int) -> Iterator[Calls]:
     """Yield the calls of a layer whose result at this place is log p(x), whatever its name.
 
-    First with a base that is asked about z, then with one that is written out as well.
-    Nothing says that it is one but the density of z in it: where that is 0, as of what is
-    uniform, an ldj of either sign looks the same.
+    First with a base that is asked about z, then with one that is asked about x, or is
+    written out. Nothing says that it is one but that density in it: where it is 0, as of
+    what is uniform, an ldj of either sign looks the same.
     """
     signature = call_signature(layer)
     if signature is not None and signature.names:
-        for memory in (None, Memory()):
+        for memory, of_x in ((None, False), (None, True), (Memory(), False)):
             call = partial(
-                _less_some_base, partial(_call, place, "nats", memory, False)
+                _less_some_base, partial(_call, place, "nats", memory, False, of_x)
             )
             yield _beside(signature, call, "nats")
 
@@ -111,6 +111,7 @@ def _call(
     unit: Unit,
     memory: Memory | None,
     is_named: bool,
+    of_x: bool,
     layer: Any,
     x: Tensor,
     start: Tensor | None,
@@ -134,7 +135,7 @@ def _call(
     parts = [each for each in beside if _is_part(returned.y, each)]
     if _is_same(returned.y, x) and any(_is_same(each, x) for each in results):
         _demand_base(returned)  # as before training, where any number may be all ldj
-    elif _is_same(returned.y, x):
+    elif of_x and _is_same(returned.y, x):
         returned = _pushed(returned, results, x)
     elif is_named and returned.y.shape == x.shape:
         parts = [each for each in beside if _is_output(each, x)]  # scaled, for the base

@@ -37,7 +37,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
     if place is None or any(map(is_total, names)):
         return
     ways = as_density(subject.layer.obj, place)
-    for is_asked, calls in zip((True, False), ways, strict=False):
+    for is_asked, calls in zip((True, False, False), ways, strict=False):
         reading = seen.reading.assuming(
             "ldj", "log p(x)", "observed", _WHY, bench=replace(bench, calls=calls)
         )
