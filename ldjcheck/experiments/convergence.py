@@ -124,8 +124,6 @@ def _converging(
         return None
     first_probe, first = apart[0]
     runner, _, _ = bench.ready(first_probe)
-    if runner.layer is bench.layer.obj:
-        return None  # what cannot be copied is left as it is
     grain = Grain(lambda: _operations(runner, first))
     if first.disagrees and _is_of_some_steps(bench, first_probe, first):
         return None
@@ -267,6 +265,8 @@ def _candidates(
     """
     runner, _, _ = bench.ready(probe)
     found = grain.numbers(runner.layer)
+    if runner.layer is bench.layer.obj:  # what cannot be copied is left as it is
+        found = [each for each in found if each.kept not in ("held", "points")]
     yield from ((number,) for number in found if number.kept == "points")
     known = [number for number in found if number.kept != "points"]
     longer = []

@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import itertools
+import linecache
 import re
 from collections.abc import Callable, Iterator
 from inspect import Parameter, Signature
@@ -191,7 +193,8 @@ def evaluate(expr: str, source: Source) -> Any:
     tree = parsed(expr, source)
     with users_fault("LDJ005", f"Evaluating {expr}"):
         try:
-            value = eval(compile(tree, _EXPRESSION, "eval"), source.namespace)
+            code = compile(tree, _kept(expr), "eval").replace(co_filename=_EXPRESSION)
+            value = eval(code, source.namespace)
         except (NameError, AttributeError, TypeError) as error:
             if diagnosis := _diagnosis(error, tree, source):
                 raise diagnosis from None
@@ -200,6 +203,14 @@ def evaluate(expr: str, source: Source) -> Any:
         with users_fault("LDJ001", f"Importing {source.name}"):
             value()
     return value
+
+
+def _kept(expr: str) -> str:
+    """Return the file name by which a lambda in an expression has its source."""
+    names = itertools.chain(["<target>"], map("<target {}>".format, itertools.count(2)))
+    name = next(n for n in names if linecache.getlines(n) in ([], [expr]))
+    linecache.cache[name] = len(expr), None, [expr], name
+    return name
 
 
 def _diagnosis(

@@ -132,6 +132,22 @@ def test_what_finer_steps_take_away_is_no_mistake(make: type[Field]) -> None:
     assert COUNT == 12
 
 
+def by_function(x: Tensor, counted: float = 1.0) -> Pair:
+    """Nothing of it can be copied, and what is finer is taken back."""
+    ldj = x.new_zeros(len(x))
+    for _ in range(10):
+        ldj = ldj + counted * (-torch.sin(x)).sum(1) / 10
+        x = x + torch.cos(x) / 10
+    return x, ldj
+
+
+def test_steps_of_a_function_are_made_finer_too() -> None:
+    code = by_function.__code__
+    assert ldjcheck.check(by_function, shape=2).status == "pass"
+    assert ldjcheck.check(lambda x: by_function(x, 0.5), shape=2).status == "fail"
+    assert by_function.__code__ is code
+
+
 @pytest.mark.slow
 def test_a_mistake_stays_however_fine_the_steps() -> None:
     torch.manual_seed(0)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ldjcheck import check
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets import load_layer, parse_target
 
@@ -331,3 +332,13 @@ def test_an_index_out_of_range_is_told_without_a_frame() -> None:
         == "Evaluating layers[3] raised IndexError: list index out of range."
     )
     assert error.evidence == ()
+
+
+@pytest.mark.parametrize("base", ["2", "3"])
+def test_a_lambda_in_an_expression_has_its_line_however_many_are_read(
+    base: str,
+) -> None:
+    expr = f"(lambda x: ({base} * x, x.sum()))"
+    finding = check(load(expr).obj, shape=4).findings[0]
+    assert finding.location is not None
+    assert finding.location.text == expr
