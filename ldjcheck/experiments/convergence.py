@@ -61,7 +61,7 @@ _HARDLY = 0.01  # of the first difference
 _SINGLE = 1e-7  # and what points and weights that were made in float32 leave
 _OF_THE_ORDER = 16.0  # times what finer steps change: a right one is off by less than 8
 _DIGITS = 1e-3  # of an ldj: where steps leave it fewer, they let too much explain it
-_LEFT = 0.1  # of the finest difference: what may remain in the limit
+_LEFT = 0.1  # of what the finest steps take away: what may remain in the limit
 
 
 def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
@@ -457,7 +457,7 @@ def _ends_at_zero(gaps: list[Tensor]) -> bool:
     bent = second - first
     safe = torch.where(bent == 0, torch.ones_like(bent), bent)
     limit = torch.where(bent == 0, fine, fine - second**2 / safe)
-    return float(limit.abs().max()) <= _LEFT * float(fine.abs().max()) + _ROUNDING
+    return float(limit.abs().max()) <= _LEFT * float(second.abs().max()) + _ROUNDING
 
 
 def _gap(side: Side) -> Tensor | None:
