@@ -86,6 +86,7 @@ class _Neighbour:
 
     name: str
     calls: bool  # it holds a layer of the class in question, and is no such itself
+    part: bool  # of the layer in question
     right: bool
     form: Form | None  # of its own ldj; None: one number per sample, or for all
     plain: bool  # one number for all samples goes with every form
@@ -103,6 +104,8 @@ def _agreed(layer: Any, shape: Shape, form: Form, options: Options) -> str | Non
     alike = [each for each in others if each.right and each.form == form]
     if not alike or any(each.form != form for each in others):
         return None
+    if len(alike) == 1 and alike[0].part:
+        return None  # a slip in that is one in what it is part of
     names = ", ".join(each.name for each in alike[:3])
     return f"so do the other layers of its source: {names}"
 
@@ -112,7 +115,8 @@ def _neighbours(layer: Any, shape: Shape, options: Options) -> Iterator[_Neighbo
     from ldjcheck.conventions import densities
 
     asked, family = itertools.count(), _family(type(layer))
-    for name, candidates in _built(layer, shape):
+    parts = _parts(layer)
+    for name, candidates in (*_built(layer, shape), *parts.items()):
         for other in candidates:
             held = any(type(item) is type(layer) for item in reachable(other))
             wanted = type(layer) if held else None
@@ -128,7 +132,7 @@ def _neighbours(layer: Any, shape: Shape, options: Options) -> Iterator[_Neighbo
                 if next(asked) < _MOST
             ]
             if any(seen):
-                yield from filter(None, seen)
+                yield from (replace(s, part=name in parts) for s in seen if s)
                 break
 
 
@@ -163,6 +167,7 @@ def _came_to(
     return _Neighbour(
         name=name,
         calls=calls,
+        part=False,
         right=right,
         form=_form_of(verdict.usable[0][1]),
         plain=shape in ((), (1,)),
@@ -216,6 +221,16 @@ def _built(layer: Any, shape: Shape) -> Iterator[tuple[str, Iterable[Any]]]:
     for kind in _family(type(layer)):
         if kind.__module__ not in homes:
             yield kind.__name__, _made(kind, layer, shape)
+
+
+def _parts(layer: Any) -> dict[str, list[Any]]:
+    """Return the layer's parts of other classes of its source, by the class."""
+    homes, found = _modules_beside(type(layer).__module__), dict[str, list[Any]]()
+    for item in reachable(layer):
+        kind = type(item)
+        if kind is not type(layer) and module_of(kind) in homes:
+            found.setdefault(kind.__name__, []).append(item)
+    return found
 
 
 def _family(kind: type) -> list[type]:

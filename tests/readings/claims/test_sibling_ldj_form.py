@@ -135,8 +135,26 @@ class Other(Scale):
 """
 
 
-def scale_of(text: str, folder: Path) -> ldjcheck.Report:
-    """Return what is said of the `Scale` of a source."""
+PARTS = """
+class Shear(nn.Module):
+    def __init__(self, w):
+        super().__init__()
+        self.w = nn.Parameter(torch.full((3, 3), w))
+    def forward(self, x):
+        return x + torch.tanh(x) @ self.w.tril(-1).T, x.new_zeros(len(x), 1)
+
+class Chain(nn.Sequential):
+    def forward(self, x):
+        total = 0
+        for step in self:
+            x, ldj = step(x)
+            total = total + ldj
+        return x, total
+"""
+
+
+def scale_of(text: str, folder: Path, made: str = "Scale()") -> ldjcheck.Report:
+    """Return what is said of the `Scale` of a source, or of what is made there."""
     name = f"source_{abs(hash(text))}"
     file = folder / f"{name}.py"
     file.write_text(HEAD + text)
@@ -146,7 +164,7 @@ def scale_of(text: str, folder: Path) -> ldjcheck.Report:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    return ldjcheck.check(module.Scale())
+    return ldjcheck.check(eval(made, vars(module)))
 
 
 AGREED = {
@@ -202,6 +220,21 @@ def test_what_it_does_not_agree_on_is_an_error(
     report = scale_of(text, tmp_path)
     assert report.status == "fail", report
     assert code in {f.code for f in report.findings if f.severity == "error"}
+
+
+@pytest.mark.parametrize(
+    ("made", "status"),
+    [
+        ("Chain(Scale(), Shear(0.5), Scale())", "pass"),
+        ("Chain(Scale(), Scale())", "fail"),
+    ],
+)
+def test_parts_of_several_classes_agree_and_those_of_one_may_have_its_slip(
+    made: str, status: str, tmp_path: Path
+) -> None:
+    report = scale_of(COLUMN + PARTS, tmp_path, made)
+    assert report.status == status, report
+    assert [f.code for f in report.findings] == ["LDJ201"]
 
 
 @pytest.mark.slow
