@@ -105,7 +105,7 @@ def _agreed(layer: Any, shape: Shape, form: Form, options: Options) -> str | Non
     if not alike or any(each.form != form for each in others):
         return None
     if len(alike) == 1 and alike[0].part:
-        return None  # a slip in that is one in what it is part of
+        return None  # its slip is one of what it is part of
     names = ", ".join(each.name for each in alike[:3])
     return f"so do the other layers of its source: {names}"
 
@@ -116,7 +116,7 @@ def _neighbours(layer: Any, shape: Shape, options: Options) -> Iterator[_Neighbo
 
     asked, family = itertools.count(), _family(type(layer))
     parts = _parts(layer)
-    for name, candidates in (*_built(layer, shape), *parts.items()):
+    for name, candidates in {**dict(_built(layer, shape)), **parts}.items():
         for other in candidates:
             held = any(type(item) is type(layer) for item in reachable(other))
             wanted = type(layer) if held else None
