@@ -135,7 +135,6 @@ def _in_order(result: Any, x: Any, function: Callable[..., Any]) -> tuple[Any, A
     names = returned_names(function)
     told = len(names) == 2 and is_total(names[0]) and not is_total(names[1])
     small = isinstance(first, Tensor) and first.dim() < 2 and _size(x) > _batch(x)
-    small = small and not (names and is_density(names[0]))
     return (second, first) if told or small else (first, second)
 
 

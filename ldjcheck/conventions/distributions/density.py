@@ -11,6 +11,7 @@ is seen when the model runs.
 
 import ast
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -37,6 +38,9 @@ from ldjcheck.densities.written import Memory
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 from ldjcheck.revision import call_name
 
+_BOXES = (0.0, 1.0), (-1.0, 1.0), (-math.pi, math.pi), (0.0, 2 * math.pi)
+"""Where what is uniform lies: in a unit, between signs, on circles."""
+
 _EITHER = {"obj", "objective"}  # a total of ldjs, or that with the density of z added
 _DISTRIBUTES = {"cdf", "erf", "erfc", "ndtr"}
 _UNDOES = {"icdf", "erfinv", "ndtri"}
@@ -59,8 +63,9 @@ def as_density(layer: Any, place: int) -> Iterator[Calls]:
     """Yield the calls of a layer whose result at this place is log p(x), whatever its name.
 
     First with a base that is asked about z, then with one that is asked about x, or is
-    written out. Nothing says that it is one but that density in it: where it is 0, as of
-    what is uniform, an ldj of either sign looks the same.
+    written out; last with a uniform one, which an ldj without a scale would show as well.
+    Nothing says that it is one but that density in it: where it is 0, as of what is
+    uniform on a unit, an ldj of either sign looks the same.
     """
     signature = call_signature(layer)
     if signature is not None and signature.names:
@@ -69,6 +74,28 @@ def as_density(layer: Any, place: int) -> Iterator[Calls]:
                 _less_some_base, partial(_call, place, "nats", memory, False, of_x)
             )
             yield _beside(signature, call, "nats")
+        yield _beside(signature, partial(_less_uniform, place), "nats")
+
+
+def _less_uniform(
+    place: int, layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs
+) -> Returned:
+    """Return z, and what is said less the density of what is uniform where z lies."""
+    said = list(held_in(run(caller(layer), x, kwargs)))
+    density = said.pop(place)
+    z = next((each for each in said if _is_output(each, x)), None)
+    if z is None or z.numel() != x.numel():
+        raise TypeError("no z is returned beside the density")
+    low, high = next((box for box in _BOXES if _is_inside(z, box)), (0.0, 1.0))
+    volume = z[0].numel() * math.log(high - low)
+    taken = torch.full((len(x),), -volume)
+    returned = Returned(y=z, ldj=density + volume, taken=taken)
+    _demand_base(returned)
+    return returned
+
+
+def _is_inside(z: Tensor, box: tuple[float, float]) -> bool:
+    return bool(((z >= box[0]) & (z <= box[1])).all())
 
 
 def _less_some_base(

@@ -19,6 +19,7 @@ from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.records import Returned
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
+from ldjcheck.tape.frames import is_users
 from ldjcheck.tracing import trace_calls
 
 _NEARLY = 0.01  # of what it is off by as an ldj
@@ -36,8 +37,9 @@ def propose(seen: Measured) -> Iterator[Reading]:
     place, names = _beside(seen)
     if place is None or any(map(is_total, names)):
         return
-    ways = as_density(subject.layer.obj, place)
-    for is_asked, calls in zip((True, False, False), ways, strict=False):
+    is_named = any(map(is_density_of_x, names))
+    *bases, uniform = as_density(subject.layer.obj, place)
+    for calls in (*bases, uniform) if is_named else bases:
         reading = seen.reading.assuming(
             "ldj", "log p(x)", "observed", _WHY, bench=replace(bench, calls=calls)
         )
@@ -46,7 +48,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
             if there.is_right or _off(there) <= _NEARLY * _off(seen) < math.inf:
                 yield reading
                 return
-            if there.is_wrong and (is_asked or any(map(is_density_of_x, names))):
+            if there.is_wrong and (is_named or calls is bases[0]):
                 yield reading
                 return
 
@@ -63,21 +65,22 @@ def _beside(seen: Measured) -> tuple[int | None, set[str]]:
     way = bench.calls.forward
     if way is None:
         return None, set()
-    places, names = set[int](), set[str]()
+    places, names = list[int](), set[str]()
 
     def call(layer: Any, x: Any, start: Any, kwargs: Any) -> Returned:
         ended: list[tuple[dict[str, Any], Any]] = []
 
         def hears(frame: FrameType, event: str, result: Any) -> None:
-            if event == "return" and isinstance(result, (tuple, list)):
+            is_own = is_users(frame.f_code.co_filename)
+            if event == "return" and is_own and isinstance(result, (tuple, list)):
                 ended.append((dict(frame.f_locals), result))
 
         with trace_calls(hears):
             returned = way.call(layer, x, start, kwargs)
         for known, result in ended:
             at = [i for i, each in enumerate(result) if each is returned.ldj]
-            places.update(at)
             if at:
+                places[:] = at  # the last to return is what was called
                 names.update(n for n, value in known.items() if value is returned.ldj)
         return returned
 
@@ -85,4 +88,4 @@ def _beside(seen: Measured) -> tuple[int | None, set[str]]:
     runner, x, _ = replace(bench, calls=calls).ready(seen.subject.probes()[0])
     with suppress(FailedCallError):
         runner.run("forward", x, Frozen())
-    return places.pop() if len(places) == 1 else None, names
+    return places[0] if len(places) == 1 else None, names

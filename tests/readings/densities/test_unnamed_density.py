@@ -140,3 +140,46 @@ class Logistic(nn.Module):
 def test_where_no_density_of_z_is_seen_a_wrong_ldj_stays_one() -> None:
     assert ldjcheck.check(HandedOn(Logistic(1.0))).status == "pass"
     assert ldjcheck.check(HandedOn(Logistic(-1.0))).findings[0].code == "LDJ104"
+
+
+class OnCircles(nn.Module):
+    """Maps angles to angles; `counted` times log(2 pi) is taken off for each of them."""
+
+    def __init__(self, counted: float = 1.0) -> None:
+        super().__init__()
+        self.shift, self.counted = nn.Parameter(torch.tensor([0.1, 0.5, 2.0])), counted
+
+    def both(self, angle: Tensor) -> Pair:
+        z = angle + 0.5 * torch.sin(angle) + self.shift
+        ldj = torch.log(1 + 0.5 * torch.cos(angle)).sum(1)
+        z = torch.remainder(z + math.pi, 2 * math.pi) - math.pi
+        return z, ldj - self.counted * z.shape[1] * math.log(2 * math.pi)
+
+
+class NamedOnCircles(OnCircles):
+    def forward(self, angle: Tensor) -> Pair:
+        z, log_p = self.both(angle)
+        return z, log_p
+
+
+class FirstOnCircles(OnCircles):
+    def forward(self, angle: Tensor) -> Pair:
+        z, log_p = self.both(angle)
+        return log_p, z
+
+
+class UnnamedOnCircles(OnCircles):
+    def forward(self, angle: Tensor) -> Pair:
+        return self.both(angle)
+
+
+@pytest.mark.parametrize("make", [NamedOnCircles, FirstOnCircles])
+def test_what_is_called_a_density_may_have_a_uniform_base(
+    make: type[OnCircles],
+) -> None:
+    assert ldjcheck.check(make()).status == "pass"
+    assert ldjcheck.check(make(counted=0.5)).status == "fail"
+
+
+def test_what_nothing_names_lacks_a_scale_as_an_ldj_would() -> None:
+    assert ldjcheck.check(UnnamedOnCircles()).status == "fail"
