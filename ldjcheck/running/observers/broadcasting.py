@@ -25,8 +25,8 @@ class Spreads(Operations):
     """Notes where parts are spread, empty or left, and whether axes were looked for in vain.
 
     Two tensors count that have an entry for each sample, and as many axes. What has no
-    entry for each sample is a parameter, and is meant for all entries. A batch must not be
-    as large as an axis of the event.
+    entry for each sample is a parameter, and is meant for all entries; so is a sum that
+    keeps its axis, as of a radius. A batch must not be as large as an axis of the event.
     """
 
     def __init__(self, batch: int) -> None:
@@ -39,11 +39,16 @@ class Spreads(Operations):
         self.opened: bool = False  # axes behind the event's one were looked for
         self.uneven: bool = False  # what is halved had an entry too many
         self.unread: bool = False  # what is looked up in had rows that nobody asks for
+        self._kept: list[Any] = []  # axes of size one, on purpose
 
     def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Run the operation, and look at the sizes that go in and come out."""
         result = func(*args, **named)
         parts = [a for a in args if isinstance(a, Tensor) and self._is_of_samples(a)]
+        is_kept = bool(parts) and all(any(p is k for k in self._kept) for p in parts)
+        if is_kept or named.get("keepdim") or any(a is True for a in args[1:]):
+            self._kept.append(result)
+        parts = [p for p in parts if not any(p is k for k in self._kept)]
         shapes = {tuple(part.shape) for part in parts}
         if isinstance(result, Tensor) and self._is_of_samples(result):
             self.empty = self.empty or result.numel() == 0

@@ -314,6 +314,10 @@ def _features_last(layer: Any) -> Iterator[tuple[Shape, str]]:
         for (one, n), (other, m) in itertools.combinations(sizes.items(), 2):
             if n > 1 < m and n * m <= SMALL:
                 yield from _of_size(n * m, f"{one} times {other}")
+        rows = {t.shape[0] for _, t in _named_tensors(item) if t.dim()}
+        for (name, n), m in itertools.product(sizes.items(), sorted(rows)):
+            if n > 1 < m:
+                yield (m, n), f"{m} rows of {name} = {n}"
     for size in (2, 3):
         yield (LENGTH, size), "runs at this size; the layer's own facts say nothing"
 
