@@ -21,6 +21,7 @@ from ldjcheck.calling.results import (
 from ldjcheck.calling.signature import Signature, call_signature, inverse_method
 from ldjcheck.object_graph import looked_up
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
+from ldjcheck.revision import call_name
 
 Says = Callable[[Any, Any], Returned]
 """From an input, and all that came back, to what a call says of its ldj."""
@@ -158,7 +159,7 @@ def _is_density(name: str, part: ast.expr, made: set[str]) -> bool:
     if isinstance(part, ast.Name):
         told = part.id in made or is_density(part.id) or bool(_OF_Q.match(part.id))
         return told and not _NO_DENSITY.search(part.id)
-    return asks_base(part)
+    return is_density(call_name(part)) or asks_base(part)
 
 
 def _bare(part: ast.expr) -> ast.expr:

@@ -37,6 +37,7 @@ from ldjcheck.records import Calls, Domain, Returned, Way
 
 _NO_CALL = "_forward_unimplemented"
 _ANY = Domain(kind="real")  # it is not looked at
+_PAIR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +60,35 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         places = places_of_sample(signature.function, layer, counts=counts)
         if places is None:
             continue
-        shown = "m" if method is None else f"m.{method}"
-        returned = {1: "log q(z)", -1: "-log q(z)", 0: "ldj"}[places.times]
         # What is drawn tells a shape of its own, whatever shape is tried.
         for as_tried in (True, False) if counts else (False,):
             asked = _Asked(method, counts, is_size(first), as_tried, places)
-            yield Calls(
-                convention=CONVENTION.name,
-                signature=f"{shown}({first if counts else 'x'}) -> z, {returned}",
-                forward=Way(
-                    call=partial(_call, asked), domain=_ANY if counts else None
-                ),
-                inverse=None,
-                of_noise=True,
-                column=True,
-                context_names=signature.contexts(),
-                extra_names=signature.extras(),
-                inferred=_conclusions(places.times),
-            )
+            yield _drawing(asked, signature)
+
+
+def as_sampler(layer: Any, place: int) -> Iterator[Calls]:
+    """Yield the call whose result at this place is log q of its draw, whatever the name."""
+    signature = call_signature(layer)
+    if signature is not None and signature.names:
+        places = Places(place, tuple(i for i in range(_PAIR) if i != place), 1)
+        yield _drawing(_Asked(None, False, False, False, places), signature)
+
+
+def _drawing(asked: _Asked, signature: Signature) -> Calls:
+    shown = "m" if asked.method is None else f"m.{asked.method}"
+    returned = {1: "log q(z)", -1: "-log q(z)", 0: "ldj"}[asked.places.times]
+    taken = signature.input or "" if asked.counts else "x"
+    return Calls(
+        convention=CONVENTION.name,
+        signature=f"{shown}({taken}) -> z, {returned}",
+        forward=Way(call=partial(_call, asked), domain=_ANY if asked.counts else None),
+        inverse=None,
+        of_noise=True,
+        column=True,
+        context_names=signature.contexts(),
+        extra_names=signature.extras(),
+        inferred=_conclusions(asked.places.times),
+    )
 
 
 def _conclusions(times: int) -> tuple[tuple[str, str], ...]:

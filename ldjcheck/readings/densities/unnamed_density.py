@@ -15,6 +15,7 @@ from typing import Any
 
 from ldjcheck.calling.parameter_names import is_density_of_x, is_total
 from ldjcheck.conventions.distributions.density import as_density
+from ldjcheck.conventions.distributions.sampler import as_sampler
 from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.records import Returned
 from ldjcheck.running.failed_calls import FailedCallError
@@ -39,7 +40,8 @@ def propose(seen: Measured) -> Iterator[Reading]:
         return
     is_named = any(map(is_density_of_x, names))
     *bases, uniform = as_density(subject.layer.obj, place)
-    for calls in (*bases, uniform) if is_named else bases:
+    drawn = as_sampler(subject.layer.obj, place)
+    for calls in (*bases, *drawn, *([uniform] if is_named else [])):
         reading = seen.reading.assuming(
             "ldj", "log p(x)", "observed", _WHY, bench=replace(bench, calls=calls)
         )

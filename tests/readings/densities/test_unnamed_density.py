@@ -183,3 +183,46 @@ def test_what_is_called_a_density_may_have_a_uniform_base(
 
 def test_what_nothing_names_lacks_a_scale_as_an_ldj_would() -> None:
     assert ldjcheck.check(UnnamedOnCircles()).status == "fail"
+
+
+class Squashed(nn.Module):
+    """Draws, squashes and scales; what computes the density of that has no telling name."""
+
+    def __init__(self, counted: float = 1.0) -> None:
+        super().__init__()
+        self.net, self.counted = nn.Linear(5, 6), counted
+
+    def corrected(self, u: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        normal = (
+            -0.5 * ((u - mean) / std) ** 2 - std.log() - 0.5 * math.log(2 * math.pi)
+        )
+        slope = 2 * (math.log(2) - u - nn.functional.softplus(-2 * u))
+        return (normal - slope - self.counted * math.log(2)).sum(1)
+
+    def sample(self, obs: Tensor) -> Pair:
+        mean, raw = self.net(obs).chunk(2, dim=1)
+        std = nn.functional.softplus(raw) + 0.1
+        u = mean + std * torch.randn_like(mean)
+        return 2 * torch.tanh(u), self.corrected(u, mean, std)
+
+
+class SquashedByName(Squashed):
+    def sample(self, obs: Tensor) -> Pair:
+        mean, raw = self.net(obs).chunk(2, dim=1)
+        std = nn.functional.softplus(raw) + 0.1
+        u = mean + std * torch.randn_like(mean)
+        return 2 * torch.tanh(u), self._logp(u, mean, std)
+
+    def _logp(self, u: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        return self.corrected(u, mean, std)
+
+
+@pytest.mark.parametrize("make", [Squashed, SquashedByName])
+def test_how_probable_a_draw_is_needs_no_name(make: type[Squashed]) -> None:
+    assert ldjcheck.check(make().sample).status == "pass"
+    assert ldjcheck.check(make(counted=0.0).sample).status == "fail"
+
+
+def test_what_is_computed_by_a_method_of_a_densitys_name_is_one() -> None:
+    assert ldjcheck.check(SquashedByName()).status == "pass"
+    assert ldjcheck.check(SquashedByName(0.0)).findings[0].code == "LDJ110"
