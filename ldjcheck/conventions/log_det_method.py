@@ -12,7 +12,11 @@ from typing import Any
 from torch import Tensor
 
 from ldjcheck.calling.convention import Convention, answer_of, taken
-from ldjcheck.calling.parameter_names import is_about_context, is_total
+from ldjcheck.calling.parameter_names import (
+    METHODS_OF_WAYS,
+    is_about_context,
+    is_total,
+)
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
@@ -30,10 +34,14 @@ _OUTPUTS = ("y", "z", "out", "output", "outputs", "yi")
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
-    signature = call_signature(layer)
+    signature, own = call_signature(layer), method_names(layer)
+    way = None
+    if signature is None:  # then a method is the way there, as `transform` is
+        way = next((there for there in METHODS_OF_WAYS if there in own), None)
+        signature = signature_of(getattr(layer, way)) if way else None
     if signature is None or not signature.names:
         return
-    names = [name for name in method_names(layer) if is_total(name)]
+    names = [name for name in own if is_total(name)]
     back_names = [name for name in names if name.startswith(_BACK)]
     there = [name for name in names if not name.startswith((*_BACK, "_"))]
     if not there:
@@ -44,19 +52,22 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     if method is None:
         return
     flag = signature.way_flag()
-    way_back = inverse_method(layer)
+    partners = METHODS_OF_WAYS.get(way or "", ())
+    way_back = next((n for n in partners if n in own), inverse_method(layer))
     inverse = None
     if flag is not None:
         inverse = _way(None, flag.inverse, back_names[:1])
     elif way_back is not None:
         inverse = _way(way_back, {}, back_names[:1])
     event_dim = _event_dim(layer)
-    there_way = _way(None, flag.forward if flag else {}, [name])
+    there_way = _way(way, flag.forward if flag else {}, [name])
     if not method.names:  # it answers for the last call, as it must
         there_way = replace(there_way, late=None)
+    caller_shown = f"f.{way}" if way else "f"
+    ldj_shown = method.show("ldj").replace("f(", f"f.{name}(", 1)
     calls = Calls(
         convention=CONVENTION.name,
-        signature=f"f(x) -> y; {method.show('ldj').replace('f(', f'f.{name}(', 1)}",
+        signature=f"{caller_shown}(x) -> y; {ldj_shown}",
         forward=replace(there_way, event_dim=event_dim),
         inverse=None
         if inverse is None

@@ -112,3 +112,23 @@ def test_what_a_call_asks_itself_does_not_undo_it() -> None:
     checks = ldjcheck.check(Reconstructs()).result.checks
     back = [check for check in checks if check.direction == "inverse"]
     assert all(check.status == "not-available" for check in back)
+
+
+class Standardised:
+    """No module, and no call: what it is fitted to stands in plain tensors."""
+
+    def __init__(self, counted: float = 1.0) -> None:
+        self.mean, self.scale = torch.tensor([0.5, 1.0]), torch.tensor([2.0, 0.3])
+        self.counted = counted
+
+    def transform(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.scale
+
+    def log_jac(self, x: Tensor) -> Tensor:
+        return -self.counted * self.scale.log().sum().expand(len(x))
+
+
+def test_what_has_no_call_may_have_a_method_of_the_way_and_one_for_its_ldj() -> None:
+    report = ldjcheck.check(Standardised())
+    assert (report.status, report.result.convention) == ("pass", "log-det-method")
+    assert ldjcheck.check(Standardised(counted=-1.0)).findings[0].code == "LDJ104"

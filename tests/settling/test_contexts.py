@@ -123,3 +123,24 @@ def test_an_image_beside_another_or_beside_a_vector_is_found(
     assert report.status == "pass", report
     assert report.checks[0].shape == shape
     assert report.result.inferred[name].startswith(f"{of_context}: a Conv2d takes")
+
+
+class OfNodes(nn.Module):
+    """Scales half of each node's features by what its neighbours are, along an adjacency."""
+
+    def __init__(self, counted: float = 1.0) -> None:
+        super().__init__()
+        self.net, self.counted = nn.Linear(2, 2), counted
+
+    def forward(self, x: Tensor, adj: Tensor) -> Pair:
+        a, b = x.chunk(2, dim=-1)
+        s = torch.tanh(adj @ self.net(a))
+        return torch.cat([a, b * s.exp()], dim=-1), self.counted * s.sum((1, 2))
+
+
+def test_what_joins_the_rows_of_an_event_is_found() -> None:
+    report = ldjcheck.check(OfNodes())
+    assert report.status == "pass", report
+    nodes = report.checks[0].shape[0]
+    assert report.result.inferred["adj"].startswith(f"({nodes}, {nodes})")
+    assert ldjcheck.check(OfNodes(counted=2.0)).findings[0].code == "LDJ114"

@@ -335,3 +335,8 @@ def test_a_shape_that_a_docstring_writes_is_tried_first(
     layer: Any, shape: tuple[int, ...]
 ) -> None:
     assert first_guess(layer) == shape
+
+
+def test_a_number_held_is_a_length_beside_the_rows_of_a_parameter() -> None:
+    layer = holding(kernel=nn.Parameter(torch.randn(2, 5)), N=32)
+    assert (2, 32) in {guess.shape for guess in guess_shapes(layer, None)}

@@ -68,3 +68,22 @@ def test_what_adds_an_axis_each_time_is_told_so(layer: type[OfFrames]) -> None:
     (finding,) = ldjcheck.check(layer()).findings
     assert finding.severity == "error"
     assert "shape" in finding.message
+
+
+class OntoSphere(nn.Module):
+    """To a sphere in one more dim, by a sum that keeps its axis; the area is counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.eye(3) + 0.1)
+
+    def forward(self, x: Tensor) -> Pair:
+        x = x @ self.a.T
+        r = x.square().sum(-1, keepdim=True)
+        area = x.shape[-1] * torch.log(2 / (1 + r[..., 0]))
+        return torch.cat([2 * x, r - 1], -1) / (r + 1), area + self.a.slogdet()[1]
+
+
+def test_a_sum_that_keeps_its_axis_is_no_part_that_is_spread() -> None:
+    report = ldjcheck.check(OntoSphere())
+    assert (report.status, report.checks[0].shape) == ("pass", (3,))

@@ -76,6 +76,7 @@ def guess_contexts(
     else:
         yield from chain(of_sizes, of_numbers)
     yield from islice(_looked_at(layer, choices, shapes), _TRIES)
+    yield from islice(_joining(choices, shapes), _TRIES)
 
 
 def _declared(
@@ -251,6 +252,18 @@ def _looked_at(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[Context
                 contexts=tuple((name, image) for name in names),
                 why=why,
             )
+
+
+def _joining(choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
+    """Yield a number for each two rows of an event, as of nodes that a graph joins."""
+    rows = [(shape, why) for shape, why in shapes if len(shape) == 2]
+    for names, (shape, why_shape) in product(choices, rows):
+        yield ContextGuess(
+            shape=shape,
+            why_shape=why_shape,
+            contexts=tuple((name, shape[:1] * 2) for name in names),
+            why="a number for each two rows of the input",
+        )
 
 
 def _likeliest(shapes: Shapes) -> Shapes:
