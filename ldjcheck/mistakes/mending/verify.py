@@ -105,7 +105,8 @@ def _numbers(
 ) -> Iterator[tuple[int, str, float | Tensor]]:
     """Yield the numbers that a layer holds: of which part, under which name, and what.
 
-    Buffers of one value are some as well, but for ones: these may be masks.
+    Tensors of one value are some as well. Those of more axes, or of one entry, may be masks
+    and switches where that is 0 or 1; a vector of it is a scale that is yet to be fitted.
     """
     for index, part in enumerate(_parts(bench.layer.obj)):
         found: list[tuple[str, Any]] = [*getattr(part, "__dict__", {}).items()]
@@ -121,7 +122,8 @@ def _is_of_one_value(value: Any) -> bool:
     if not isinstance(value, Tensor) or not value.is_floating_point():
         return False
     entries = value.unique()
-    return len(entries) == 1 and float(entries) not in (0.0, 1.0)
+    is_vector = value.dim() == 1 < value.numel()
+    return len(entries) == 1 and (is_vector or float(entries) not in (0.0, 1.0))
 
 
 def _parts(layer: Any) -> list[Any]:
@@ -429,6 +431,8 @@ class Verification:
                 other: float | Tensor = value * factor
                 if isinstance(value, int):
                     other = max(1, round(value * factor + 0.5))
+                elif isinstance(value, Tensor) and not value.any():
+                    other = value + factor - 1
                 moved = _with_number(self.bench, index, name, other)
                 if moved is not None and _is_another_map(self.bench, moved, probe):
                     yield moved

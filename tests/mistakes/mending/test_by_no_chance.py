@@ -17,7 +17,7 @@ from ldjcheck.revision import Replacement, read_source
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ldjcheck.records import Finding
+    from ldjcheck.records import Finding, Fix
 
 Pair = tuple[Tensor, Tensor]
 
@@ -209,3 +209,37 @@ def test_a_number_stands_for_no_buffer_that_holds_it() -> None:
     assert finding.fix is not None
     assert finding.fix.applicability == "verified"
     assert "self.width" in written(finding)
+
+
+class YetToBeFitted:
+    """A power of either sign, then a division by what is 1 until it is fitted; not negated."""
+
+    def __init__(self) -> None:
+        self.power, self.scale = torch.tensor([0.4, 1.3, 1.7]), torch.ones(3)
+
+    def transform(self, x: Tensor) -> Tensor:
+        up = ((x.clamp(min=0) + 1) ** self.power - 1) / self.power
+        other = 2 - self.power
+        down = -((1 - x.clamp(max=0)) ** other - 1) / other
+        return torch.where(x >= 0, up, down) / self.scale
+
+    def log_jac(self, x: Tensor) -> Tensor:
+        slope = (self.power - 1) * torch.log1p(x.abs()) - torch.log(self.scale)
+        return slope.sum(1)
+
+
+def test_a_sign_is_not_put_before_what_is_nothing_until_it_is_fitted() -> None:
+    edit = first(YetToBeFitted()).fix  # type: ignore[arg-type]  # no module
+    assert edit is None or edit.applicability != "verified" or is_right(edit)
+
+
+def is_right(fix: Fix) -> bool:
+    """Return whether the sign goes with the power alone."""
+    x, scale = torch.tensor([[-0.5, 0.3, -2.0]]), torch.tensor([2.0, 0.5, 3.0])
+    layer = YetToBeFitted()
+    layer.scale = scale
+    (after,) = (edit.after.strip() for edit in fix.edits)
+    held = {"self": layer, "x": x, "torch": torch}
+    exec(after, held)
+    exact = torch.sign(x) * (layer.power - 1) * torch.log1p(x.abs()) - scale.log()
+    return bool(torch.allclose(held["slope"], exact))  # type: ignore[arg-type]
