@@ -142,7 +142,9 @@ def _where(
     if any(kinds.OVERWRITTEN.holds(e) for e in best):
         return (changed_at(live, None, edits) or there) if alone else place
     # What a library does wrong is told where it is called.
-    return place if any(e.within and not e.spans for e in best) else there
+    is_elsewhere = not _homes(live, place) & _homes(live, there)
+    is_within = any(e.within and not e.spans for e in best)
+    return place if is_within and is_elsewhere else there
 
 
 def changed_at(

@@ -31,9 +31,17 @@ def as_explained(site: Site) -> Iterator[Change]:
 
 
 def other_names(site: Site) -> Iterator[Change]:
-    """Yield the statement with all uses of one name replaced by another name."""
+    """Yield the statement with all uses of one name replaced by another name.
+
+    What the layer holds and what the function made of it may have one name: `self.u`, `u`.
+    """
     uses: dict[str, list[ast.Name]] = {}
+    made, held = {f"self.{name}": name for name in site.names}, set(site.held)
     for node in site.expressions:
+        if isinstance(node, ast.Attribute) and (own := site.text(node)) in made:
+            yield site.put(node, made[own], 0.08)
+        elif isinstance(node, ast.Name) and f"self.{node.id}" in held & set(made):
+            yield site.put(node, f"self.{node.id}", 0.12)
         if isinstance(node, ast.Name) and node.id in site.names:
             uses.setdefault(node.id, []).append(node)
     for old, nodes in uses.items():

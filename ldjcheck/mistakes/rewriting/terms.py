@@ -8,7 +8,7 @@ from dataclasses import replace
 from ldjcheck.mistakes.rewriting.factors import counts_for
 from ldjcheck.mistakes.rewriting.signs import added_to
 from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.revision import call_name
+from ldjcheck.revision import Replacement, call_name, is_disjoint
 from ldjcheck.revision.text import is_minus, is_sum, names_in
 
 _ZEROS = ("zeros", "new_zeros", "zeros_like")
@@ -28,9 +28,12 @@ def shorter_sums(site: Site) -> Iterator[Change]:
     """Yield every sum without one of its parts."""
     statement = site.statement
     total = added_to(statement) if isinstance(statement, ast.Assign) else None
+    numbers: list[Replacement] = []
     for node in site.expressions:
         if not is_sum(node):
             continue
+        if isinstance(node.right, ast.Constant):
+            numbers.append(site.alone(node, node.left))
         if total is not None and site.parent(node) is statement:
             yield Change(0.04, (site.gone(),))  # one term is all that it adds to a name
             continue
@@ -39,6 +42,8 @@ def shorter_sums(site: Site) -> Iterator[Change]:
             yield Change(0.06, (site.alone(node, node.right),))
         else:
             yield site.put(node, f"-{site.as_factor(node.right)}", 0.06)
+    if len(numbers) > 1 and is_disjoint(numbers):
+        yield Change(0.07, tuple(numbers))  # as of both sides of an image
 
 
 def zero_for_one(site: Site) -> Iterator[Change]:
