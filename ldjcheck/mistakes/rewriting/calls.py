@@ -1,6 +1,7 @@
 """Edits of a call: a logarithm, an absolute value, a mean for a sum, what cuts a gradient."""
 
 import ast
+import itertools
 from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
@@ -72,6 +73,25 @@ def with_log(site: Site) -> Iterator[Change]:
             continue
         for index, text in enumerate(_logarithms(site, node)):
             yield site.put(node, text, 0.1 + index / 20)
+
+
+def log_moved(site: Site) -> Iterator[Change]:
+    """Yield the logarithm of a sum for a sum of logarithms, and the other way round."""
+    pairs = itertools.product(site.calls("sum"), site.calls("log"))
+    for (whole, inner), (log, of) in pairs:
+        if log in set(ast.walk(inner)):
+            for text in _within(site, whole, log, site.as_atom(of)):
+                yield site.put(whole, f"{text}.log()", 0.1)
+        if of is whole:
+            for text in _within(site, whole, inner, f"{site.as_atom(inner)}.log()"):
+                yield site.put(log, text, 0.1)
+
+
+def _within(site: Site, whole: ast.expr, part: ast.expr, text: str) -> Iterator[str]:
+    """Yield the code of the whole with a text in the place of a part that is there once."""
+    before, after = site.text(whole), site.text(part)
+    if before.count(after) == 1:
+        yield before.replace(after, text)
 
 
 def without_slice(site: Site) -> Iterator[Change]:

@@ -1,6 +1,7 @@
 """Edits of what a term looks at: another name, another order, a mask, a condition."""
 
 import ast
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ from ldjcheck.revision import call_name
 from ldjcheck.revision.text import is_product
 
 _NAMES = 8  # other names that are tried for one name
+_SWAPS = 28  # pairs of eight names
+_RANGES = ("arange", "linspace")
 _AXES = 4  # of which any may be meant
 _OTHER = {"sign": "logabsdet", "logabsdet": "sign"}
 _COMPARED: dict[type[ast.cmpop], tuple[str, str, str]] = {
@@ -57,6 +60,21 @@ def other_names(site: Site) -> Iterator[Change]:
                 if isinstance(called, ast.Call) and 1 < len(inside) < len(nodes):
                     some = tuple(site.source.put(n, new) for n in inside)
                     yield Change(0.25 + 0.02 * index, some)
+
+
+def swapped(site: Site) -> Iterator[Change]:
+    """Yield the statement with two names in each other's place, or a range turned round."""
+    uses: dict[str, list[ast.expr]] = {}
+    known = {*site.names, *site.held}
+    for node in site.expressions:
+        if isinstance(node, ast.Name | ast.Attribute) and site.text(node) in known:
+            uses.setdefault(site.text(node), []).append(node)
+        if call_name(node) in _RANGES:
+            yield site.put(node, f"{site.text(node)}.flip(0)", 0.25)
+    pairs = itertools.combinations(uses.items(), 2)
+    for (one, ones), (other, others) in itertools.islice(pairs, _SWAPS):
+        text = (*((node, other) for node in ones), *((node, one) for node in others))
+        yield Change(0.2, tuple(site.source.put(node, new) for node, new in text))
 
 
 def other_parts(site: Site) -> Iterator[Change]:
