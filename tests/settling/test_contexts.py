@@ -144,3 +144,26 @@ def test_what_joins_the_rows_of_an_event_is_found() -> None:
     nodes = report.checks[0].shape[0]
     assert report.result.inferred["adj"].startswith(f"({nodes}, {nodes})")
     assert ldjcheck.check(OfNodes(counted=2.0)).findings[0].code == "LDJ114"
+
+
+class OfPaddedNodes(nn.Module):
+    """x: (B, N, F), adj: (B, N, N), mask: (B, N); t (B, 1) is how long it flows."""
+
+    def __init__(self, counted: float = 1.0) -> None:
+        super().__init__()
+        self.net, self.counted = nn.Linear(2, 2), counted
+
+    def forward(self, x: Tensor, adj: Tensor, t: Tensor, mask: Tensor) -> Pair:
+        a, b = x.chunk(2, dim=-1)
+        s = torch.tanh(adj @ self.net(a)) * t[:, None] * mask[..., None]
+        return torch.cat([a, b * s.exp()], dim=-1), self.counted * s.sum((1, 2))
+
+
+def test_several_contexts_are_of_the_sizes_that_words_give_them() -> None:
+    report = ldjcheck.check(OfPaddedNodes())
+    assert report.status == "pass", report
+    nodes = report.checks[0].shape[0]
+    told = report.result.inferred
+    assert told["adj"].startswith(f"({nodes}, {nodes}): as it is written in words")
+    assert (told["mask"][:4], told["t"][:4]) == (f"({nodes},)", "(1,)")
+    assert ldjcheck.check(OfPaddedNodes(counted=2.0)).findings[0].code == "LDJ114"

@@ -150,7 +150,8 @@ def of_other_way(site: Site) -> Iterator[Change]:
             continue
         if names_in(other) <= {*site.names, *site.modules.values()}:
             bare = other.operand if is_minus(other) else other
-            for index, text in enumerate((f"-{site.as_factor(bare)}", site.text(bare))):
+            turned = f"-{site.as_factor(bare)}".removeprefix("--")
+            for index, text in enumerate((turned, site.text(bare))):
                 yield site.put(value, text, 0.4 + index / 50)
 
 

@@ -18,6 +18,7 @@ from ldjcheck.calling.parameter_names import is_time, speaks_of_context
 from ldjcheck.object_graph import attributes, looked_up, reachable
 from ldjcheck.records import Calls, Context, Shape
 from ldjcheck.settling.guesses.shapes import LENGTH, Shapes
+from ldjcheck.settling.guesses.stated_shapes import written_by_name
 
 Named = tuple[tuple[str, Shape], ...]
 Choices = Iterable[tuple[str, ...]]
@@ -67,6 +68,7 @@ def guess_contexts(
         for names in _names(calls, known)
         if names and not known.issuperset(names)
     )
+    yield from islice(_written(layer, choices, shapes), _TRIES)
     of_sizes = islice(_guesses(layer, choices, shapes), _TRIES)
     of_numbers = islice(_numbers(choices, shapes), _SCALAR_TRIES)
     yield from _times(choices, shapes)
@@ -251,6 +253,35 @@ def _looked_at(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[Context
                 why_shape=why_shape,
                 contexts=tuple((name, image) for name in names),
                 why=why,
+            )
+
+
+def _written(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
+    """Yield contexts as words give them: an axis that is called as one of x is as long.
+
+    Of any other name it is as wide as a net of the layer's takes it, or has one entry.
+    """
+    said = written_by_name(layer)
+    for names in (names for names in choices if names and said.keys() >= {*names}):
+        of_x = next((axes for name, axes in said.items() if name not in names), ())
+        for (shape, why_shape), width in product(shapes, [*_widths(layer), 1]):
+            if len(shape) != len(of_x) or not of_x:
+                continue
+            sizes = dict(zip(of_x, shape, strict=True))
+            if any(sizes[axis] != size for axis, size in zip(of_x, shape, strict=True)):
+                continue
+            held = {
+                name: tuple(
+                    int(axis) if axis.isdigit() else sizes.get(axis, width)
+                    for axis in said[name]
+                )
+                for name in names
+            }
+            yield ContextGuess(
+                shape=shape,
+                why_shape=why_shape,
+                contexts=tuple(held.items()),
+                why="as it is written in words",
             )
 
 

@@ -6,19 +6,24 @@ They order what is tried, and prove nothing: words are nothing that Python enfor
 asks for 4. Each try tells of one axis, so that several may have to follow each other.
 """
 
+import itertools
 import linecache
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ldjcheck.object_graph import functions_of, is_of_the_user, looked_up
+from ldjcheck.object_graph import functions_of, is_of_the_user, looked_up, module_of
 from ldjcheck.records import Shape
 
 Pattern = tuple[int | None, ...]
 """The sizes of an event's axes, None where they are open."""
 
 _TUPLE = re.compile(r"[(\[]([^()\[\]\n]{3,60})[)\]]")
+_NAMED = re.compile(
+    r"\b([A-Za-z_]\w*)\W{0,4}(?:of shape |is |shape )?[(\[]([^()\[\]\n]+)[)\]]"
+)
 _ENTRY = re.compile(r"[A-Za-z0-9_' */+-]+")
 _CLASS = re.compile(r"\s*class\s")
 _BATCH = frozenset({"b", "n", "bs", "bsz", "batch", "batch_size", "n_batch"})
@@ -43,6 +48,21 @@ def written_patterns(layer: Any, sizes: Mapping[str, int]) -> tuple[Pattern, ...
     return tuple(pattern for pattern in found if {*pattern} != {1})
 
 
+def written_by_name(layer: Any) -> dict[str, tuple[str, ...]]:
+    """Return the axes behind the batch, as they are called, of each name that has them.
+
+    `x: (B, N, F), adj: (B, N, N), mask (B, N)`: what is first said of a name holds.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name, held in (
+        m.groups() for text in _words(layer) for m in _NAMED.finditer(text)
+    ):
+        batch, *entries = (entry.strip() for entry in held.split(","))
+        if batch.lower() in _BATCH and all(map(_ENTRY.fullmatch, entries)):
+            found.setdefault(name, tuple(entries))
+    return found
+
+
 def fits(shape: Shape, pattern: Pattern) -> bool:
     """Return whether an event's shape is one that a pattern allows."""
     if len(shape) != len(pattern):
@@ -61,7 +81,10 @@ def _size_of(sizes: Mapping[str, int]) -> Callable[[str], int | None]:
 
 
 def _words(layer: Any) -> Iterator[str]:
-    """Yield docstrings, and comments above a definition or at the end of its line."""
+    """Yield docstrings, and comments above a definition, in its line, or right below.
+
+    That of the module comes last, as it may be of other layers.
+    """
     bound = looked_up(layer, "__func__")
     own = layer if bound is None else bound
     classes = filter(is_of_the_user, type(own).__mro__)
@@ -77,14 +100,17 @@ def _words(layer: Any) -> Iterator[str]:
         if above and above[-1][:1].isspace():  # it stands in a class
             heads = (i for i in reversed(range(start)) if _CLASS.match(above[i]))
             yield from _comments(above[: next(heads, 0)])
+        yield from itertools.takewhile(_is_comment, lines[start:])
+    yield looked_up(sys.modules.get(module_of(type(own))), "__doc__") or ""
 
 
 def _comments(above: list[str]) -> Iterator[str]:
     """Yield the comments right above a line, the nearest first."""
-    for line in reversed(above):
-        if not line.lstrip().startswith("#"):
-            return
-        yield line
+    yield from itertools.takewhile(_is_comment, reversed(above))
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip().startswith("#")
 
 
 # --- what failed tries ask for --------------------------------------------------------
