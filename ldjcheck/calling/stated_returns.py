@@ -21,7 +21,6 @@ from ldjcheck.calling.results import (
 from ldjcheck.calling.signature import Signature, call_signature, inverse_method
 from ldjcheck.object_graph import looked_up
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
-from ldjcheck.revision import call_name
 
 Says = Callable[[Any, Any], Returned]
 """From an input, and all that came back, to what a call says of its ldj."""
@@ -159,7 +158,8 @@ def _is_density(name: str, part: ast.expr, made: set[str]) -> bool:
     if isinstance(part, ast.Name):
         told = part.id in made or is_density(part.id) or bool(_OF_Q.match(part.id))
         return told and not _NO_DENSITY.search(part.id)
-    return is_density(call_name(part)) or asks_base(part)
+    called = getattr(part, "func", None)  # a method of a density's name, as `self._logp`
+    return is_density(getattr(called, "attr", "")) or asks_base(part)
 
 
 def _bare(part: ast.expr) -> ast.expr:

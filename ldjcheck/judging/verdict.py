@@ -26,6 +26,7 @@ from ldjcheck.numerics.tolerance import (
     hides_mistakes,
     says_nothing,
 )
+from ldjcheck.object_graph import reachable
 from ldjcheck.oracle.way_back.round_trip import tells
 from ldjcheck.records import Check, Direction, Measurement, Probe, Side, Verdict
 from ldjcheck.records.words import CheckStatus
@@ -225,6 +226,10 @@ def _judged(
     # Of samples that tell something, if any does.
     _, worst, within = max(numbers, default=(False, 0.0, 0.0))
     nothing = None if mismatched or singular else vacuous(usable)
+    if nothing == "zero" and not _holds_numbers(measurement.layer.obj):
+        nothing = (
+            None  # it is one linear map for good: 0 is its ldj, whatever may be fed
+        )
     status: CheckStatus = "pass"
     if mismatched or first.said.form is not None:
         status = "fail"
@@ -438,6 +443,11 @@ def vacuous(
     if not known or any(_varies(j) for j in known) or _differ(known):
         return None
     return "zero"
+
+
+def _holds_numbers(layer: object) -> bool:
+    """Return whether a layer holds what may change: tensors, or fractions."""
+    return any(isinstance(item, (Tensor, float)) for item in reachable(layer))
 
 
 def _is_identity(side: Side) -> bool:
