@@ -1,5 +1,6 @@
 """What to say of layers that cannot be called, and what of them could be checked instead."""
 
+import re
 from shlex import quote
 from typing import Any
 
@@ -9,6 +10,8 @@ from ldjcheck.conventions import densities, recognise_conventions
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.object_graph import module_of, paths, reachable
 from ldjcheck.records import Layer, Options
+
+_ONE_EACH = re.compile(r"shape \(\d+,\) and no ldj")
 
 
 def with_parts(
@@ -34,6 +37,8 @@ def with_parts(
         typed = f"ldjcheck derive {quote(layer.target)}"
         by = typed if ":" in layer.target else "ldjcheck.derive(layer)"
         hints.insert(0, f"To have the ldj written of what it does: {by}")
+        if density is None and any(map(_ONE_EACH.search, error.evidence)):
+            hints.append("If it is a log-density, or minus one, say so: --kind model")
     if parts:
         hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
     if options.kind != "model" and density is not None:

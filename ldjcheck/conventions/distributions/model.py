@@ -166,7 +166,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         "-nats": "-log p(x), in nats", "bits/dim": "-log p(x), in bits/dim",
         "nats/dim": "log p(x), in nats/dim", "-nats/dim": "-log p(x), in nats/dim",
     }  # fmt: skip
-    for name, unit, method in densities(layer):
+    for name, unit, method in [*densities(layer)] or _of_the_call(layer):
         signature = signature_of(method)
         if signature is None or not signature.names:
             continue
@@ -184,6 +184,17 @@ def _recognise(layer: Any) -> Iterator[Calls]:
                     "is the ldj of x to z"
                 ),
             )
+
+
+def _of_the_call(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
+    """Yield the call of a layer that is said to be a model and names no density of its own.
+
+    A base fits one of the units, or none.
+    """
+    call = looked_up(layer, "forward")
+    if inspect.ismethod(call) and returns_one_thing(call):
+        for unit in _FROM_NATS:
+            yield "forward", unit, call
 
 
 def _support(layer: Any) -> Domain | None:

@@ -244,3 +244,27 @@ def test_the_parts_of_z_may_come_back_in_a_list_beside_the_density() -> None:
     assert (right.status, right.result.convention) == ("pass", "density"), str(right)
     wrong = ldjcheck.check(Levels(sign=-1.0), shape=(8,))
     assert (wrong.status, wrong.result.convention) == ("fail", "density")
+
+
+class OfTheCall(nn.Module):
+    """Minus a log-density of each sample, written out, and no name for it."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__()
+        self.s, self.times = nn.Parameter(torch.zeros(3)), times
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = x * self.s.exp()
+        normal = 0.5 * (z**2).sum(1) + 0.5 * z.shape[1] * math.log(2 * math.pi)
+        return normal - self.times * self.s.sum()
+
+
+def test_a_call_is_a_density_where_the_layer_is_said_to_be_a_model() -> None:
+    error = ldjcheck.check(OfTheCall()).findings[0]
+    assert error.code == "LDJ004"
+    assert error.evidence[-1] == (
+        "If it is a log-density, or minus one, say so: kind='model'"
+    )
+    assert ldjcheck.check(OfTheCall(), kind="model").status == "pass"
+    wrong = ldjcheck.check(OfTheCall(times=-1.0), kind="model")
+    assert wrong.findings[0].code == "LDJ104"
