@@ -104,8 +104,14 @@ def _with_density(
     normal = next(iter(densities_of(noise)), None)
     if normal is None or right or not is_written(noise, call.runner, side):
         return None
-    missed = {t: float((gap + normal.sum(1)).abs().sum()) for t, gap in gaps.items()}
+    missed = {turned: _miss(gap + normal.sum(1)) for turned, gap in gaps.items()}
     return _less(value, normal, min(missed, key=missed.__getitem__))
+
+
+def _miss(off: Tensor) -> tuple[bool, float]:
+    """Return how far a report is from a reading: one that lacks a constant is nearest."""
+    spread = (off - off.mean()).abs()
+    return bool((spread > COUNTED).any()), float(off.abs().sum())
 
 
 def _less(value: Value, density: Tensor, turned: int) -> tuple[Value, Tensor | None]:

@@ -155,10 +155,6 @@ TODAY = {
     "variational_dequantization:ImageFlow(): log q of the noise has the wrong sign": Said(
         "fail", "LDJ104", "return torch.sigmoid(u), log_q - ldj", "verified, right"
     ),
-    # should be: LDJ101, at line 63, with an edit
-    "variational_dequantization:ImageFlow(): the quants count once, not per dim": Said(
-        "fail", "LDJ104", "z, ldj = layer(z, ldj)"
-    ),
     # should be: at line 57, with an edit
     "variational_dequantization:ImageFlow(): log q adds the ldj of the noise's flow": Said(
         "fail", "LDJ104", "ldj = ldj - log_q"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -75,13 +76,16 @@ class Dequantized(nn.Module):
         super().__init__()
         self.shift, self.log_s = (nn.Parameter(0.3 * torch.randn(3)) for _ in "ab")
 
-    def forward(self, x: Tensor) -> Pair:
+    def noise(self, x: Tensor) -> Pair:
         eps = torch.randn_like(x)
         u = eps * self.log_s.exp() + self.shift
         log_q = Normal(0.0, 1.0).log_prob(eps).sum(dim=1) - self.log_s.sum()
         log_q = log_q + (2 * nn.functional.softplus(u) - u).sum(dim=1)
-        z = (x + torch.sigmoid(u)) / 256
-        return z, -log_q - math.log(256) * x.shape[1]
+        return torch.sigmoid(u), log_q
+
+    def forward(self, x: Tensor) -> Pair:
+        u, log_q = self.noise(x)
+        return (x + u) / 256, -log_q - math.log(256) * x.shape[1]
 
     def bits_per_dim(self, x: Tensor) -> Tensor:
         z, ldj = self(x)
@@ -93,3 +97,33 @@ def test_what_noise_is_asked_is_no_base_of_z() -> None:
     report = ldjcheck.check(Dequantized(), shape=(3,), domain="int:0:255")
     assert report.status == "pass", report
     assert not report.result.unasked
+
+
+class Stretched(Dequantized):
+    def forward(self, x: Tensor) -> Pair:
+        u, log_q = self.noise(x)
+        ldj = math.log(20) * x.shape[1] - log_q
+        ldj = ldj - math.log(256) * x.shape[1]
+        return 20 * (x + u) / 256, ldj
+
+
+class CountsLevelsOnce(Dequantized):
+    def forward(self, x: Tensor) -> Pair:
+        u, log_q = self.noise(x)
+        ldj = math.log(20) * x.shape[1] - log_q
+        ldj = ldj - math.log(256)
+        return 20 * (x + u) / 256, ldj
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_is_off_by_a_constant_is_read_as_it_is_meant(seed: int) -> None:
+    """Taken for log q it is off by less, but by as much for no two samples."""
+    torch.manual_seed(seed)
+    asked: Any = {"shape": (3,), "domain": "int:0:255", "seed": seed}
+    assert ldjcheck.check(Stretched(), **asked).status == "pass"
+    finding = ldjcheck.check(CountsLevelsOnce(), **asked).findings[0]
+    assert finding.code == "LDJ101", finding
+    assert finding.location is not None
+    assert finding.location.text == "ldj = ldj - math.log(256)"
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
