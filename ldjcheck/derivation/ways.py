@@ -139,7 +139,7 @@ def _way(
     observer = Observer()
     why = "what the call computes cannot be followed"
     try:
-        trace = record(runner, probe, side, observer)
+        trace = record(runner, probe, side, observer, drawn=False)
     except UntraceableError:
         trace, why = None, "an operation of the map cannot be run again by itself"
     if trace is None:

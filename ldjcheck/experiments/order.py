@@ -16,6 +16,7 @@ from ldjcheck.experiments import (
 from ldjcheck.experiments.behaviour import call_effects, uninitialised_memory
 from ldjcheck.experiments.perturbation import Borne, as_far_as_borne, is_wrong
 from ldjcheck.oracle.direction import approximated, are_all_apart, left_open
+from ldjcheck.oracle.noise import read_alike
 from ldjcheck.oracle.oracles.other_dims import with_stand_ins
 from ldjcheck.records import Approximated, Evidence, Probe, Sides, TimeIsUpError
 from ldjcheck.records.asked import OBSERVING
@@ -76,7 +77,7 @@ def examined(
     `first` is what was measured there, if it was.
     """
     borne = as_far_as_borne(bench, probes, first)
-    sides, wrong = borne.sides, any(is_wrong(each) for each in borne.sides)
+    sides, wrong = read_alike(borne.sides), any(map(is_wrong, borne.sides))
     bench = replace(borne.bench, options=bench.options).during(OBSERVING, wrong=wrong)
     evidence = Evidence(probes=borne.probes[: len(sides)], sides=sides)
     evidence, undone = _observed(bench, evidence, OF_VALUES)

@@ -24,7 +24,7 @@ def said_of_runs(measurement: Measurement) -> dict[str, str]:
     for side in (measurement.measured[0].forward, measurement.measured[0].inverse):
         if side.exact.wrt == "noise":
             said["wrt"] = "noise: a random draw made in the call enters the output"
-        if side.exact.density_counted:
+        if side.exact.density is not None:
             said["wrt"] += ", whose own density the ldj counts"
         if calls := side.said.estimated:
             how = "worked out by" if side.said.expected else "over"

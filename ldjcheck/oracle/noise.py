@@ -13,12 +13,12 @@ from torch import Tensor
 
 from ldjcheck.densities.drawn_and_dropped import Draws
 from ldjcheck.numerics.tolerance import round_trip_allowed
-from ldjcheck.records import Direction, Side
+from ldjcheck.records import Direction, Side, Sides
 from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Outcome, Runner
-from ldjcheck.tape import Node, ancestors
+from ldjcheck.tape import Node, ancestors, dependents, in_order, rerun
 from ldjcheck.tape.recorder import Recorder
 
 
@@ -44,6 +44,7 @@ def flattest(jacobians: Tensor) -> float:
 _RARELY = 0.25  # the share of entries at which learned noise may be off by one cell
 _BEYOND = 0.25  # learned noise that is stretched a little leaves by less
 _LINEAR = 1e-6  # how well u = c * draw + b must fit
+_CUBES = (1.0, -3.0, 3.0, -1.0)  # what makes 0 of a quadratic function at 0, 1, 2, 3
 COUNTED = 1e-4  # how well its own density must explain the ldj; the rest is judged
 
 
@@ -132,39 +133,91 @@ def densities_of(noise: Tensor) -> list[Tensor]:
     return [normal]
 
 
-@on_failure(False)
-def is_written(noise: Tensor, runner: Runner, side: Side) -> bool:
-    """Return whether a report is made of the log-density of its noise, right or wrong.
+@on_failure(None, RuntimeError, TypeError, ValueError)  # what cannot be run again
+def sign_of(noise: Tensor, runner: Runner, side: Side) -> int | None:
+    """Return with which sign a report, right or wrong, counts a log-density of its noise.
 
-    Or of that of what was made of the noise by a scale and a shift: of another draw, such a
-    value changes by as much as the noise's own log-density does.
+    That of a normal distribution is quadratic in what is drawn, and concave: so is one whose
+    mean, scale or constant are wrong. It is 1 in log q, and -1 in an ldj; None where no
+    value that a report is made of is one.
     """
     drawn = Frozen(list(side.said.given))
     runner.run(side.direction, side.x, drawn)
-    generator = torch.Generator().manual_seed(runner.seed)
-    again = torch.randn(noise.shape, generator=generator, dtype=noise.dtype)
-    others = [again.to(d) if _is(d, noise) else d for d in drawn.draws]
-    (first, total), (second, _) = (
-        _heard(runner, side, draws) for draws in (drawn.draws, others)
-    )
-    if total is None or len(first.nodes) != len(second.nodes):
-        return False
-    known = [densities_of(each)[0].sum(1) for each in (noise, again)]
+    generator = torch.Generator().manual_seed(runner.seed + 1)  # no draw of the call
+    along = torch.randn(noise.shape, generator=generator, dtype=noise.dtype)
+    heard = []
+    for steps in range(len(_CUBES)):
+        moved = noise + steps * along
+        draws = [moved.view_as(d).to(d) if _is(d, noise) else d for d in drawn.draws]
+        heard.append(_heard(runner, side, draws))
+    (first, total), *others = heard
+    if total is None or any(len(o.nodes) != len(first.nodes) for o, _ in others):
+        return None
     batch = len(side.x)
-    for node in ancestors(total):
-        if node.value.shape[:1] == (batch,):
-            values = node.value, second.nodes[node.index].value
-            left = [
-                v.double().cpu().reshape(batch, -1).sum(1) - density
-                for v, density in zip(values, known, strict=True)
-            ]
-            if bool(((left[0] - left[1]).abs() <= COUNTED).all()):
-                return True
-    return False
+    for node in reversed(in_order(ancestors(total))):
+        if node.value.shape[:1] != (batch,):
+            continue
+        along_it = [tape.nodes[node.index].value for tape, _ in heard]
+        bend = _bend([v.double().cpu().reshape(batch, -1).sum(1) for v in along_it])
+        if bend:
+            slope = runner.calls.sign * _slope(total, node)
+            return int(math.copysign(1, -bend * slope)) if slope else None
+    return None
+
+
+def _bend(values: Sequence[Tensor]) -> int:
+    """Return 1 where values, `(batch,)` each, are a parabola in every sample, -1 of a hill.
+
+    0 is what is neither.
+    """
+    bend = values[0] - 2 * values[1] + values[2]
+    bent = torch.stack([c * v for c, v in zip(_CUBES, values, strict=True)]).sum(0)
+    if not bool((bent.abs() < COUNTED * bend.abs()).all()):
+        return 0
+    signs = {int(each) for each in bend.sign()}
+    return signs.pop() if len(signs) == 1 else 0
+
+
+def _slope(total: Node, node: Node) -> float:
+    """Return by how much a total grows, all of it, with a value of one for each sample."""
+    order = in_order(ancestors(total))
+    more = node.value + len(node.value) / node.value.numel()
+    after = rerun(order, dependents(order, node), node, more, total)
+    return float((after - total.value).sum())
+
+
+def read_alike(sides: Sequence[Sides], like: Sequence[Sides] = ()) -> tuple[Sides, ...]:
+    """Return sides whose reports of the density of noise are all log q, or all an ldj.
+
+    Those that are right tell, of these or of others that they are to be `like`, or else the
+    most: a wrong one is by chance nearer to what it does not mean.
+    """
+    known = like or sides
+    return tuple(
+        replace(
+            each,
+            forward=_read(each.forward, known),
+            inverse=_read(each.inverse, known),
+        )
+        for each in sides
+    )
+
+
+def _read(side: Side, like: Sequence[Sides]) -> Side:
+    others = [each.of(side.direction) for each in like]
+    known = [other for other in others if other.exact.density is not None]
+    known = [other for other in known if other.agrees] or known
+    exact, most = side.exact, sum(other.exact.turned for other in known)
+    if exact.density is None or exact.ldj is None or most * exact.turned >= 0:
+        return side
+    shares = None if exact.shares is None else -exact.shares
+    turned = replace(exact, ldj=-exact.ldj, shares=shares, turned=-exact.turned)
+    return replace(side, exact=turned)
 
 
 def _is(draw: Tensor, noise: Tensor) -> bool:
-    return draw.shape == noise.shape and torch.equal(draw.to(noise), noise)
+    size = draw.numel() == noise.numel()
+    return size and torch.equal(draw.reshape(noise.shape).to(noise), noise)
 
 
 def _heard(
@@ -202,7 +255,6 @@ _SHARP = 24.0  # standard errors that the largest value should be worth
 
 
 _MOST_ENTRIES = 48  # of a sample's noise, of which each takes two calls
-_CUBES = (1.0, -3.0, 3.0, -1.0)  # what makes 0 of a quadratic function at 0, 1, 2, 3
 _QUADRATIC = 1e-9  # relative
 
 

@@ -17,7 +17,7 @@ from ldjcheck.oracle.noise import (
     densities_of,
     density_of,
     estimate_of,
-    is_written,
+    sign_of,
 )
 from ldjcheck.records import Options, Probe, Side, Structure
 from ldjcheck.running.bench import Bench
@@ -56,10 +56,14 @@ def with_value(
     shares = value.parts
     of_noise = call.runner.calls.of_noise  # then it is counted already
     if value.map.noise is not None and reported is not None and not of_noise:
-        counted = _with_density(call, side, value, reported)
+        counted = _density_counted(call, side, value, reported)
         if counted is not None:
-            value, shares = counted
-            side = replace(side, exact=replace(side.exact, density_counted=True))
+            each, turned = counted
+            density = each.sum(1)
+            shares = None if shares is None else turned * (shares - each)
+            value = replace(value, ldj=turned * (value.ldj - density))
+            exact = replace(side.exact, density=density, turned=turned)
+            side = replace(side, exact=exact)
     known = replace(
         side.exact,
         ldj=value.ldj,
@@ -86,32 +90,41 @@ def with_value(
     )
 
 
-def _with_density(
+def _density_counted(
     call: Call, side: Side, value: Value, reported: Tensor
-) -> tuple[Value, Tensor | None] | None:
-    """Return the value less the log-density of its noise, where that is reported.
+) -> tuple[Tensor, int] | None:
+    """Return the log-density of the noise, `(batch, dims)`, where that is reported, or None.
 
     It is where that makes it right; or where a report that is wrong is made of it. A report
-    may be an ldj, -log q, or log q itself; what is left of a density of x is an ldj.
+    may be an ldj, -log q, or log q itself: then it is turned, -1. What is left of a density
+    of x is an ldj.
     """
     noise = value.map.origin
     turns = (1, -1) if call.base.taken is None else (1,)
     gaps = {turned: turned * reported - value.ldj for turned in turns}
     for turned, gap in gaps.items():
         if (density := density_of(noise, gap)) is not None:
-            return _less(value, density, turned)
+            return density, turned
     right = any(bool((gap.abs() <= COUNTED).all()) for gap in gaps.values())
     normal = next(iter(densities_of(noise)), None)
-    if normal is None or right or not is_written(noise, call.runner, side):
+    if normal is None or right:
         return None
-    missed = {t: float((gap + normal.sum(1)).abs().sum()) for t, gap in gaps.items()}
-    return _less(value, normal, min(missed, key=missed.__getitem__))
+    sign = sign_of(noise, call.runner, side)
+    if sign is None:
+        return None
+    missed = {turned: _miss(gap + normal.sum(1)) for turned, gap in gaps.items()}
+    if -sign in missed:  # it is that, unless it is far from it and near to the other
+        missed[-sign] /= _FAR
+    return normal, min(missed, key=missed.__getitem__)
 
 
-def _less(value: Value, density: Tensor, turned: int) -> tuple[Value, Tensor | None]:
-    """Return a value, and its dims' parts, less a density; all of it turned for log q."""
-    parts = None if value.parts is None else turned * (value.parts - density)
-    return replace(value, ldj=turned * (value.ldj - density.sum(1))), parts
+_FAR = 4.0  # times: then the sign of the density is what is wrong
+
+
+def _miss(off: Tensor) -> float:
+    """Return how far a report is from a reading, in nats: what lacks a constant is near."""
+    spread = (off - off.mean()).abs()
+    return float(off.abs().sum()) if bool((spread > COUNTED).any()) else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ def record(
     doubled: bool = True,
     steps: bool = True,
     by_traces: bool = False,
+    drawn: bool = True,
 ) -> Trace | None:
     """Return the trace of a call that was measured; None when its output is untraceable.
 
@@ -58,7 +59,8 @@ def record(
     unless they are not `doubled`: not every operation of float32 takes both. Without
     `steps`, and of what was added up over parts, none are told: they are not what is asked.
     Steps that one statement takes again and again may count `by_traces`, as an integrator
-    of first order does: tr(J - 1) stands for log|det J|.
+    of first order does: tr(J - 1) stands for log|det J|. Where the density of noise is
+    counted, to have `drawn` it is a step too; else the steps are those of the map alone.
 
     Raises:
         UntraceableError: a step of the map cannot be run again by itself.
@@ -84,6 +86,9 @@ def record(
     steps = steps and side.exact.method != "composition"
     points = _points(order, depending, source, output, side)
     traced = by_traces or side.exact.by_traces is not None
+    taken = _steps(order, points, side, doubled=doubled, traced=traced) if steps else ()
+    if drawn and taken and side.exact.density is not None:
+        taken = _from_draw(source, order, taken, side)
     of_map = set(order)
     own = [
         node
@@ -99,9 +104,7 @@ def record(
         order=tuple(order),
         depending=frozenset(depending),
         points=points,
-        steps=_steps(order, points, side, doubled=doubled, traced=traced)
-        if steps
-        else (),
+        steps=taken,
         own=tuple(own),
     )
 
@@ -263,6 +266,23 @@ def _steps(
             logdet = log_abs_det(jacobian)[1]
         steps.append(Step(end, logdet, idle, blur))
     return tuple(steps)
+
+
+def _from_draw(
+    source: Node, order: list[Node], steps: tuple[Step, ...], side: Side
+) -> tuple[Step, ...]:
+    """Return the steps of noise whose density is reported: to draw it is the first of them.
+
+    It is worth minus the log-density of what was drawn, and stands where that is used
+    first. Of log q, each step counts the other way.
+    """
+    density, none = side.exact.density, torch.zeros(len(side.x), dtype=torch.float64)
+    assert density is not None
+    used = next((node for node in order if source in node.parents), source)
+    draw = Node("draw", source.value, source.index, places=used.places, random=True)
+    drawn = Step(draw, -density, torch.ones(side.dims, dtype=torch.bool), none)
+    turned = side.exact.turned
+    return tuple(replace(s, logdet=turned * s.logdet) for s in (drawn, *steps))
 
 
 def _step_by_structure(

@@ -110,7 +110,8 @@ class Exact:
     detach_seen: bool = False  # and so were `detach` and `no_grad`
     slack: float = 0.0  # nats by which constants made in float32 leave the numbers open
     instead: Instead | None = None  # what `ldj` is where the Jacobian is not square
-    density_counted: bool = False  # `ldj` is less the log-density of the noise
+    density: Tensor | None = None  # of the noise, its log, `(batch,)`: `ldj` is less it
+    turned: int = 1  # -1 where all of that is log q, and no ldj
     approximate: bool = False  # finer steps make the difference vanish
     # What a right report comes to where each step counts the trace of its Jacobian alone.
     by_traces: Tensor | None = None

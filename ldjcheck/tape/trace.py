@@ -72,6 +72,11 @@ class Trace:
         """Those of `own` that use a value, by the value."""
         return users_among(self.own)
 
+    @property
+    def is_density(self) -> bool:
+        """Whether the ldj counts the density of a draw: that is then the first step."""
+        return bool(self.steps) and self.steps[0].end.random
+
     def step_sum(self, first: int = 0, last: int | None = None) -> Tensor:
         """Return the sum of steps' log|det|, `(batch,)`: the exact ldj if all is seen."""
         total = torch.zeros(self.batch, dtype=torch.float64)

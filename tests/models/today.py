@@ -145,23 +145,15 @@ TODAY = {
         "log_pz = -0.5 * (z.square() / var + math.log(2 * math.pi))",
         "verified, right",
     ),
-    # should be: LDJ120, at line 33, with an edit
-    "vae_flow:FlowVAE(): psi has tanh, not its square": Said("fail", "LDJ199"),
-    # should be: LDJ110, at line 54, with an edit
-    "vae_flow:FlowVAE(): the flows are not counted": Said("fail", "LDJ199"),
+    # should be: at line 54
+    "vae_flow:FlowVAE(): the flows are not counted": Said(
+        "fail", "LDJ110", "z, log_det = flow(z)", "verified, right"
+    ),
     # should be: LDJ104, at line 65, with an edit
     "vae_flow:FlowVAE(): the ELBO adds log q": Said("pass"),
     # should be: at line 64
     "variational_dequantization:ImageFlow(): log q of the noise has the wrong sign": Said(
         "fail", "LDJ104", "return torch.sigmoid(u), log_q - ldj", "verified, right"
-    ),
-    # should be: LDJ101, at line 63, with an edit
-    "variational_dequantization:ImageFlow(): the quants count once, not per dim": Said(
-        "fail", "LDJ104", "z, ldj = layer(z, ldj)"
-    ),
-    # should be: at line 57, with an edit
-    "variational_dequantization:ImageFlow(): log q adds the ldj of the noise's flow": Said(
-        "fail", "LDJ104", "ldj = ldj - log_q"
     ),
     # should be: at line 75
     "variational_dequantization:ImageFlow(): the logit's scale is forgotten": Said(
@@ -294,9 +286,9 @@ TODAY = {
     ),
     # should be: LDJ107 or LDJ114, at line 92, with an edit
     "lit_flow:LitFlow(): bits per dim of the validation without log 2": Said("pass"),
-    # should be: at line 62, with an edit
+    # should be: at line 62
     "sampler:Guide(): the support's Jacobian is forgotten": Said(
-        "fail", "LDJ110", "log_q = log_q - ldj"
+        "fail", "LDJ110", "log_q = log_q - ldj", "verified, right"
     ),
     # should be: at line 56
     "sampler:Guide(): the scale of the base is forgotten": Said(

@@ -15,7 +15,12 @@ from ldjcheck.mistakes.diagnosis.explain import LAWS, explain, found_again
 from ldjcheck.mistakes.engine.case import Case, make_case, terms_add_up
 from ldjcheck.mistakes.engine.closeness import ADDS_UP, fits, is_constant, same
 from ldjcheck.mistakes.engine.edits import whole_multiple
-from ldjcheck.mistakes.engine.kinds import CLEAR, PART_UNACCOUNTED, PLAIN
+from ldjcheck.mistakes.engine.kinds import (
+    CLEAR,
+    PART_UNACCOUNTED,
+    PLAIN,
+    STEP_UNACCOUNTED,
+)
 from ldjcheck.mistakes.engine.laws import whole_laws, with_law
 from ldjcheck.mistakes.engine.ledger import (
     ledger_fault,
@@ -262,7 +267,10 @@ def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
             and (not whole or parts[0][0].cost < whole[0].cost)
         ):
             return parts
-    if not case.finite or (whole and whole[0].cost < PART_UNACCOUNTED.cost):
+    clear = whole and whole[0].cost < PART_UNACCOUNTED.cost
+    # A density of what was made of a draw counts a step within its own line.
+    counts = clear and STEP_UNACCOUNTED.holds(whole[0]) and case.traces[0].is_density
+    if not case.finite or (clear and not counts):
         return [whole]
     # What is solved for, or holds of some inputs alone, tells no edit as a repair does.
     within = repaired_within(case)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from ldjcheck.oracle.direction import are_all_apart
+from ldjcheck.oracle.noise import read_alike
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.recording import UntraceableError, numbers_alone, record
 from ldjcheck.oracle.way_back.preimage import only_solves
@@ -45,7 +46,8 @@ def record_directions(
         apart=are_all_apart(measured),
         solves=only_solves(measured),
     )
-    everywhere = [*measured, *(measure_sides(quicker, c) for c in more)]
+    further = [measure_sides(quicker, probe) for probe in more]
+    everywhere = [*measured, *read_alike(further, measured)]
     # What leaves the numbers open at some configurations does so at all others.
     open_ = {d: max(i.of(d).exact.slack for i in everywhere) for d in directions}
     recorded = [(item, _recorded(bench, item, directions)) for item in everywhere]

@@ -160,12 +160,13 @@ def _sum(group: Sequence[Part]) -> Amounts:
 def _steps(case: Case) -> list[Part] | None:
     """Return the steps that do something."""
     first = case.traces[0]
+    ends = [first.source, *(step.end for step in first.steps)]
 
     def step(i: int) -> Part:
         return Part(
             amounts=[t.steps[i].logdet for t in case.traces],
-            place=place_of(first, first.steps[i].end),
-            nodes=(first.points[i].index, first.steps[i].end.index),
+            place=place_of(first, ends[i + 1]),
+            nodes=(ends[i].index, ends[i + 1].index),
         )
 
     return _telling({len(trace.steps) for trace in case.traces}, step)

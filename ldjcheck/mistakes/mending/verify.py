@@ -556,7 +556,7 @@ class Verification:
 def _with_density(comparison: Comparison) -> set[Direction]:
     """Return the directions whose report counts the log-density of their noise."""
     first = comparison.measurement.measured[0]
-    return {side.direction for side in first.both if side.exact.density_counted}
+    return {side.direction for side in first.both if side.exact.density is not None}
 
 
 def _is_mended(now: Verdict, before: Verdict) -> bool:

@@ -274,14 +274,16 @@ def _oriented(parts: Iterable[Part], side: Side) -> tuple[Part, ...]:
     """Return the parts as the flow runs through them.
 
     A library may derive an inverse's ldj from the forward map, whose sublayers are then
-    called forward on the way back: their numbers count the other way around.
+    called forward on the way back: their numbers count the other way around. They do in
+    log q, too.
     """
     parts = tuple(parts)
     outermost = [part.exact for part in parts if part.outer is None]
     if side.exact.ldj is None or not outermost:
         return parts
     total = torch.stack(outermost).sum(0)
-    if same(total, side.exact.ldj) or not same(-total, side.exact.ldj):
+    backwards = not same(total, side.exact.ldj) and same(-total, side.exact.ldj)
+    if side.exact.turned == 1 and not backwards:
         return parts
     return tuple(
         replace(part, exact=-part.exact, claimed=-part.claimed) for part in parts
