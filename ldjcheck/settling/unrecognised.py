@@ -33,11 +33,12 @@ def with_parts(
     density = next((name for name, _, _ in densities(layer.obj)), None)
     if method not in (None, density) and not known and options.kind != "model":
         hints.append(f"If a method of it does so, name that: {layer.name}.{method}")
-    if any(line.startswith("got ") and "no ldj" in line for line in error.evidence):
+    got = [line for line in error.evidence if line.startswith("got ")]
+    if any("no ldj" in line for line in got):
         typed = f"ldjcheck derive {quote(layer.target)}"
         by = typed if ":" in layer.target else "ldjcheck.derive(layer)"
         hints.insert(0, f"To have the ldj written of what it does: {by}")
-        if density is None and any(map(_ONE_EACH.search, error.evidence)):
+        if density is None and all(map(_ONE_EACH.search, got)):
             hints.append("If it is a log-density, or minus one, say so: --kind model")
     if parts:
         hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
