@@ -38,7 +38,7 @@ def with_parts(
         typed = f"ldjcheck derive {quote(layer.target)}"
         by = typed if ":" in layer.target else "ldjcheck.derive(layer)"
         hints.insert(0, f"To have the ldj written of what it does: {by}")
-        if density is None and all(map(_ONE_EACH.search, got)):
+        if density is None and any(map(_ONE_EACH.search, got[:1])):
             hints.append("If it is a log-density, or minus one, say so: --kind model")
     if parts:
         hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
