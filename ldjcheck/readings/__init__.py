@@ -39,6 +39,7 @@ from ldjcheck.readings.sizes import (
     no_broadcast_shapes,
     other_axes,
     singleton_axes,
+    unread_entries,
     user_shape,
     written_sizes,
 )
@@ -47,6 +48,7 @@ __all__ = ["BY_NUMBERS", "BY_RESULT"]
 
 BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     several_tensors.propose,
+    unread_entries.propose,
     another_number.propose,
     unnamed_density.propose,
     broadcast_ldj.propose,
