@@ -45,8 +45,13 @@ SAMPLERS = (
 )  # fmt: skip
 """Method names, met in the wild, of what draws samples, with their density or without."""
 
+NO_CALL = "_forward_unimplemented"
+"""What torch calls the forward of a module that has none."""
+
 METHODS_OF_WAYS = {
     "encode": ("decode",),
+    "call": ("inverse", "inverse_call", "invert"),
+    "_forward": ("_inverse",),
     "transform": ("inverse_transform", "inverse", "untransform", "invert"),
     "forward_transform": ("inverse_transform", "backward_transform", "reverse"),
     "forward_pass": ("inverse_pass", "reverse_pass", "backward_pass"),

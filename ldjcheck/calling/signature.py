@@ -13,6 +13,7 @@ from typing import Any
 from ldjcheck.calling.parameter_names import (
     FORWARD_FLAGS,
     METHODS_OF_WAYS,
+    NO_CALL,
     REVERSE_FLAGS,
     SIGNS,
     is_about_context,
@@ -151,7 +152,7 @@ def call_signature(layer: Any) -> Signature | None:
     """
     forward = looked_up(layer, "forward")
     call = inspect.getattr_static(type(layer), "__call__", None)
-    absent = getattr(forward, "__name__", "") == "_forward_unimplemented"
+    absent = getattr(forward, "__name__", "") == NO_CALL
     says_itself = absent and not module_of(call).startswith("torch.nn")
     function = forward if callable(forward) and not says_itself else layer
     return signature_of(function) if callable(function) else None

@@ -14,6 +14,7 @@ from torch import Tensor
 from ldjcheck.calling.convention import Convention, answer_of, taken
 from ldjcheck.calling.parameter_names import (
     METHODS_OF_WAYS,
+    NO_CALL,
     is_about_context,
     is_total,
 )
@@ -36,14 +37,16 @@ _OUTPUTS = ("y", "z", "out", "output", "outputs", "yi")
 def _recognise(layer: Any) -> Iterator[Calls]:
     signature, own = call_signature(layer), method_names(layer)
     way = None
-    if signature is None:  # then a method is the way there, as `transform` is
+    if signature is None or signature.function.__name__ == NO_CALL:
+        # Then a method is the way there, as `transform` is.
         way = next((there for there in METHODS_OF_WAYS if there in own), None)
         signature = signature_of(getattr(layer, way)) if way else None
     if signature is None or not signature.names:
         return
     names = [name for name in own if is_total(name)]
     back_names = [name for name in names if name.startswith(_BACK)]
-    there = [name for name in names if not name.startswith((*_BACK, "_"))]
+    hidden = (*_BACK, *(() if way else ("_",)), *(f"_{back}" for back in _BACK))
+    there = [name for name in names if not name.startswith(hidden)]
     if not there:
         return
     # The fullest name is the one that is meant for others: `log_abs_det_jacobian`.

@@ -17,6 +17,7 @@ from ldjcheck.calling.convention import (
     method_call,
     only_call,
 )
+from ldjcheck.calling.parameter_names import NO_CALL
 from ldjcheck.calling.results import unnamed_total, written_in
 from ldjcheck.calling.signature import (
     Signature,
@@ -155,7 +156,7 @@ def _others(method: str, signature: Signature) -> Iterator[tuple[str, CallFuncti
 def _hands_on(signature: Signature) -> bool:
     """Return whether the call is a wrapper's, `f(*args)`, and not a module without one."""
     name = getattr(signature.function, "__name__", "")
-    return signature.takes_any_position and name != "_forward_unimplemented"
+    return signature.takes_any_position and name != NO_CALL
 
 
 CONVENTION = Convention(

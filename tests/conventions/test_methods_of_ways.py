@@ -132,3 +132,23 @@ def test_what_has_no_call_may_have_a_method_of_the_way_and_one_for_its_ldj() -> 
     report = ldjcheck.check(Standardised())
     assert (report.status, report.result.convention) == ("pass", "log-det-method")
     assert ldjcheck.check(Standardised(counted=-1.0)).findings[0].code == "LDJ104"
+
+
+class AsInKeras(nn.Module):
+    """No forward: `call`, and what the base class would ask for the log-det."""
+
+    def __init__(self, counted: float = 1.0) -> None:
+        super().__init__()
+        self.a, self.counted = nn.Parameter(torch.zeros(3)), counted
+
+    def call(self, x: Tensor) -> Tensor:
+        return torch.sinh(x) * self.a.exp()
+
+    def _forward_log_det_jacobian(self, x: Tensor) -> Tensor:
+        return (torch.cosh(x).log() + self.counted * self.a).sum(1)
+
+
+def test_what_has_no_forward_may_have_a_call_and_a_hidden_method_for_its_ldj() -> None:
+    report = ldjcheck.check(AsInKeras())
+    assert (report.status, report.result.convention) == ("pass", "log-det-method")
+    assert ldjcheck.check(AsInKeras(counted=-1.0)).findings[0].code == "LDJ104"

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ldjcheck.calling.convention import Convention, run
 from ldjcheck.calling.parameter_names import (
+    NO_CALL,
     SAMPLERS,
     asks_for_density,
     is_count,
@@ -35,7 +36,6 @@ from ldjcheck.errors import NoBaseError, NoOneNoiseError
 from ldjcheck.object_graph import looked_up
 from ldjcheck.records import Calls, Domain, Returned, Way
 
-_NO_CALL = "_forward_unimplemented"
 _ANY = Domain(kind="real")  # it is not looked at
 _PAIR = 2
 
@@ -103,7 +103,7 @@ def _conclusions(times: int) -> tuple[tuple[str, str], ...]:
 def _calls(layer: Any) -> Iterator[tuple[str | None, Signature]]:
     """Yield what may be called to draw: the call itself, or methods where there is none."""
     own = call_signature(layer)
-    if own is not None and getattr(own.function, "__name__", "") != _NO_CALL:
+    if own is not None and getattr(own.function, "__name__", "") != NO_CALL:
         yield None, own
         return
     for name in SAMPLERS:
