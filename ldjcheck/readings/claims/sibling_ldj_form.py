@@ -224,12 +224,12 @@ def _built(layer: Any, shape: Shape) -> Iterator[tuple[str, Iterable[Any]]]:
 
 
 def _parts(layer: Any) -> dict[str, list[Any]]:
-    """Return the layer's parts of other classes of its source, by the class."""
+    """Return the layer's parts of other classes of its source, one of each, by the class."""
     homes, found = _modules_beside(type(layer).__module__), dict[str, list[Any]]()
     for item in reachable(layer):
         kind = type(item)
         if kind is not type(layer) and module_of(kind) in homes:
-            found.setdefault(kind.__name__, []).append(item)
+            found.setdefault(kind.__name__, [item])
     return found
 
 
