@@ -158,9 +158,7 @@ def _is_density(name: str, part: ast.expr, made: set[str]) -> bool:
     if isinstance(part, ast.Name):
         told = part.id in made or is_density(part.id) or bool(_OF_Q.match(part.id))
         return told and not _NO_DENSITY.search(part.id)
-    called = getattr(
-        part, "func", None
-    )  # a method of a density's name, as `self._logp`
+    called = getattr(part, "func", None)  # a method, as `self._logp`
     return is_density(getattr(called, "attr", "")) or asks_base(part)
 
 

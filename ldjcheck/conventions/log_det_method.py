@@ -37,7 +37,8 @@ _OUTPUTS = ("y", "z", "out", "output", "outputs", "yi")
 def _recognise(layer: Any) -> Iterator[Calls]:
     signature, own = call_signature(layer), method_names(layer)
     way = None
-    if signature is None or signature.function.__name__ == NO_CALL:
+    called = None if signature is None else signature.function
+    if getattr(called, "__name__", "" if called else NO_CALL) == NO_CALL:
         # Then a method is the way there, as `transform` is.
         way = next((there for there in METHODS_OF_WAYS if there in own), None)
         signature = signature_of(getattr(layer, way)) if way else None

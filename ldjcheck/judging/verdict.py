@@ -227,9 +227,7 @@ def _judged(
     _, worst, within = max(numbers, default=(False, 0.0, 0.0))
     nothing = None if mismatched or singular else vacuous(usable)
     if nothing == "zero" and not _holds_numbers(measurement.layer.obj):
-        nothing = (
-            None  # it is one linear map for good: 0 is its ldj, whatever may be fed
-        )
+        nothing = None  # it is one linear map for good, and 0 its ldj
     status: CheckStatus = "pass"
     if mismatched or first.said.form is not None:
         status = "fail"
