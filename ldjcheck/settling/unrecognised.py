@@ -31,6 +31,8 @@ def with_parts(
     method = _own_method(layer.obj, "\n".join(tried))
     known = any("If a method of it" in line for line in error.evidence)
     density = next((name for name, _, _ in densities(layer.obj)), None)
+    if density is None and options.kind == "model":
+        return uncallable(layer, options)  # its call was tried, and has no base either
     if method not in (None, density) and not known and options.kind != "model":
         hints.append(f"If a method of it does so, name that: {layer.name}.{method}")
     got = [line for line in error.evidence if line.startswith("got ")]

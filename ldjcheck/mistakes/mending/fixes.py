@@ -142,9 +142,18 @@ def _where(
     if any(kinds.OVERWRITTEN.holds(e) for e in best):
         return (changed_at(live, None, edits) or there) if alone else place
     # What a library does wrong is told where it is called.
-    is_elsewhere = not _homes(live, place) & _homes(live, there)
-    is_within = any(e.within and not e.spans for e in best)
-    return place if is_within and is_elsewhere else there
+    told = (e.within for e in best if e.within and not e.spans)
+    is_called = any(not _is_of_class(live, place, within) for within in told)
+    return place if is_called else there
+
+
+def _is_of_class(live: Live, place: Location, within: str) -> bool:
+    """Return whether a line is of the class of a sublayer: `net[0]` (Coupling)."""
+    return any(
+        isinstance(node, ast.ClassDef) and within.endswith(f"({node.name})")
+        for source, statement in live.statements(real_file(place), place.line)
+        for node in source.around(statement)
+    )
 
 
 def changed_at(
