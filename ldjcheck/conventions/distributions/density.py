@@ -10,8 +10,11 @@ is seen when the model runs.
 """
 
 import ast
+import contextlib
+import inspect
 import itertools
 import math
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -35,6 +38,7 @@ from ldjcheck.calling.signature import Signature, call_signature, caller, total_
 from ldjcheck.conventions.distributions.model import less_base
 from ldjcheck.densities.drawn_and_dropped import Draws
 from ldjcheck.densities.written import Memory
+from ldjcheck.object_graph import is_of_the_user
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 from ldjcheck.revision import call_name
 
@@ -80,18 +84,51 @@ def as_density(layer: Any, place: int) -> Iterator[Calls]:
 def _less_uniform(
     place: int, layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs
 ) -> Returned:
-    """Return z, and what is said less the density of what is uniform where z lies."""
+    """Return z, and what is said less the density of what is uniform where z lies.
+
+    Its volume must be written: an ldj that lacks its scale is off by as much.
+    """
     said = list(held_in(run(caller(layer), x, kwargs)))
     density = said.pop(place)
     z = next((each for each in said if _is_output(each, x)), None)
     if z is None or z.numel() != x.numel():
         raise TypeError("no z is returned beside the density")
     low, high = next((box for box in _BOXES if _is_inside(z, box)), (0.0, 1.0))
+    if not _writes_log_of(high - low, type(layer)):
+        raise TypeError("no volume is taken off: what lacks one may be an ldj")
     volume = z[0].numel() * math.log(high - low)
     taken = torch.full((len(x),), -volume)
     returned = Returned(y=z, ldj=density + volume, taken=taken)
     _demand_base(returned)
     return returned
+
+
+def _writes_log_of(width: float, kind: type) -> bool:
+    """Return whether a class takes the logarithm of a number: as `math.log(2 * math.pi)`."""
+    for each in filter(is_of_the_user, kind.__mro__):
+        with contextlib.suppress(OSError, TypeError, SyntaxError):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(each)))
+            calls = (n for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args)
+            logs = [_number(n.args[0]) for n in calls if call_name(n) == "log"]
+            logs += [math.exp(n) for n in map(_number, _fractions(tree)) if n < width]
+            if any(math.isclose(number, width) for number in logs):
+                return True
+    return False
+
+
+def _fractions(tree: ast.AST) -> Iterator[ast.Constant]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, float):
+            yield node
+
+
+def _number(node: ast.expr) -> float:
+    """Return a product of numbers and pi; NaN of anything else."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+        return float(node.value)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return _number(node.left) * _number(node.right)
+    return math.pi if getattr(node, "attr", "") == "pi" else math.nan
 
 
 def _is_inside(z: Tensor, box: tuple[float, float]) -> bool:

@@ -226,3 +226,21 @@ def test_how_probable_a_draw_is_needs_no_name(make: type[Squashed]) -> None:
 def test_what_is_computed_by_a_method_of_a_densitys_name_is_one() -> None:
     assert ldjcheck.check(SquashedByName()).status == "pass"
     assert ldjcheck.check(SquashedByName(0.0)).findings[0].code == "LDJ110"
+
+
+class WithoutItsScale(nn.Module):
+    """Called a density, and an ldj that lacks the logarithm of 2 for each dim."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.tensor([0.1, -0.2, 0.3]))
+
+    def forward(self, x: Tensor) -> Pair:
+        u = x * self.s.exp()
+        slope = nn.functional.logsigmoid(u) + nn.functional.logsigmoid(-u)
+        log_p = (self.s + slope).sum(1)
+        return 2 * torch.sigmoid(u) - 1, log_p
+
+
+def test_a_name_does_not_make_a_uniform_base_of_a_scale_that_lacks() -> None:
+    assert ldjcheck.check(WithoutItsScale()).status == "fail"
