@@ -20,6 +20,7 @@ from ldjcheck.readings.claims import (
 from ldjcheck.readings.densities import (
     compensating_density,
     density,
+    named_density,
     own_density,
     unnamed_density,
 )
@@ -51,6 +52,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     unread_entries.propose,
     another_number.propose,
     unnamed_density.propose,
+    named_density.propose,
     broadcast_ldj.propose,
     returned_split.propose,
     bit_depth.propose,

@@ -38,6 +38,7 @@ from ldjcheck.calling.signature import Signature, call_signature, caller, total_
 from ldjcheck.conventions.distributions.model import less_base
 from ldjcheck.densities.drawn_and_dropped import Draws
 from ldjcheck.densities.written import Memory
+from ldjcheck.errors import NoBaseError
 from ldjcheck.object_graph import is_of_the_user
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 from ldjcheck.revision import call_name
@@ -92,10 +93,10 @@ def _less_uniform(
     density = said.pop(place)
     z = next((each for each in said if _is_output(each, x)), None)
     if z is None or z.numel() != x.numel():
-        raise TypeError("no z is returned beside the density")
+        raise NoBaseError("no z is returned beside the density")
     low, high = next((box for box in _BOXES if _is_inside(z, box)), (0.0, 1.0))
     if not _writes_log_of(high - low, type(layer)):
-        raise TypeError("no volume is taken off: what lacks one may be an ldj")
+        raise NoBaseError("no volume is taken off: what lacks one may be an ldj")
     volume = z[0].numel() * math.log(high - low)
     taken = torch.full((len(x),), -volume)
     returned = Returned(y=z, ldj=density + volume, taken=taken)
@@ -145,7 +146,7 @@ def _less_some_base(
 
 def _demand_base(returned: Returned) -> None:
     if not bool(torch.as_tensor(returned.taken).any()):
-        raise TypeError("no density of z is in what is returned")
+        raise NoBaseError("no density of z is in what is returned")
 
 
 def _beside(signature: Signature, call: CallFunction, unit: Unit) -> Calls:
@@ -194,7 +195,7 @@ def _call(
         returned = less_base(layer, density, x, unit, memory, results)
     drawn = any(each.value.numel() == returned.y.numel() for each in draws.heard)
     if drawn and not bool(torch.as_tensor(returned.ldj).any()):
-        raise TypeError("the density is that of what is drawn, and of no x")
+        raise NoBaseError("the density is that of what is drawn, and of no x")
     beside = results
     parts = [each for each in beside if _is_part(returned.y, each)]
     if _is_same(returned.y, x) and any(_is_same(each, x) for each in results):
@@ -204,10 +205,12 @@ def _call(
     elif is_named and returned.y.shape == x.shape:
         parts = [each for each in beside if _is_output(each, x)]  # scaled, for the base
     elif not parts:
-        raise TypeError("the density that is asked for is not that of what is returned")
+        raise NoBaseError(
+            "the density that is asked for is not that of what is returned"
+        )
     others = [each for each in beside if not any(each is part for part in parts)]
     if any(_is_less_than(x, each) for each in others):
-        raise TypeError("what is returned beside the density may be an ldj")
+        raise NoBaseError("what is returned beside the density may be an ldj")
     return returned
 
 
@@ -220,7 +223,9 @@ def _pushed(returned: Returned, results: list[Any], x: Tensor) -> Returned:
     """Return what the input is made into, and the ldj by which its density is reduced."""
     made = [r for r in results if isinstance(r, torch.Tensor) and r.shape == x.shape]
     if len(made) != 1:
-        raise TypeError("the density that is asked for is not that of what is returned")
+        raise NoBaseError(
+            "the density that is asked for is not that of what is returned"
+        )
     return replace(returned, y=made[0], ldj=-returned.ldj)
 
 
