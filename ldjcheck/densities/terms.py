@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import Any
@@ -82,9 +83,11 @@ class DensityTerms:
         self.fixed = [end for end in terms if end not in self.depending]
         self.free = list(self.through)
         self.of_map = set[Node]()  # what the parts of z that are known are made of
-        self.masses: dict[tuple[Node, tuple[Node, ...]], tuple[Tensor, float] | None]
-        self.masses = {}  # of terms, as functions of z
+        self.masses = dict[
+            tuple[Node, tuple[Node, ...], bool], tuple[Tensor, float] | None
+        ]()  # of terms, as functions of z
         self._ways: dict[tuple[Node, ...], list[Node]] = {}
+        self._held: dict[Node, Tensor] = {}
         self.results: list[Node] = []  # what the model returns beside the density
         self.handed: dict[Node, Node] = {}  # z that flows returned, with their ldj
 
@@ -216,29 +219,45 @@ class DensityTerms:
 
         return [component(index) for index in range(count)]
 
-    def log_mass(self, z: Node, terms: tuple[Node, ...]) -> tuple[Tensor, float] | None:
+    def log_mass(
+        self, z: Node, terms: tuple[Node, ...], *, padded: bool = False
+    ) -> tuple[Tensor, float] | None:
         """Return log of the integral of exp of terms over z, `(batch,)`, and its error.
 
-        None where it is not known: of what is neither quadratic in z nor a sum over its
-        entries, nor a mixture of such.
+        Over what x moves of z, or over what is `padded` as well. None where it is not
+        known: of what is neither quadratic in z nor a sum over its entries, nor a mixture
+        of such.
         """
-        if (z, terms) not in self.masses:
-            self.masses[z, terms] = self._integrated(z, terms)
-        return self.masses[z, terms]
+        key = z, terms, padded
+        if key not in self.masses:
+            self.masses[key] = self._integrated(*key)
+        return self.masses[key]
 
     def _integrated(
-        self, z: Node, terms: tuple[Node, ...]
+        self, z: Node, terms: tuple[Node, ...], padded: bool
     ) -> tuple[Tensor, float] | None:
-        at = near(z.value.reshape(self.batch, -1).double())
-        components = self.components(terms, z)
-        if not components:
-            return log_mass(self.of_z(terms, z), at)
-        found = [log_mass(component, at) for component in components]
+        at, held = near(z.value.reshape(self.batch, -1).double()), self.held(z)
+        functions = self.components(terms, z) or [self.of_z(terms, z)]
+        if bool(held.any()) and not padded:
+            functions = [_where_free(function, at, held) for function in functions]
+        found = [log_mass(function, at) for function in functions]
         known = [each for each in found if each is not None]
         if len(known) < len(found):
             return None
+        if len(known) == 1:
+            return known[0]
         logs = torch.stack([log for log, _ in known])
         return torch.logsumexp(logs, dim=0), max(2e-4, *(error for _, error in known))
+
+    def held(self, z: Node) -> Tensor:
+        """Return which entries of z no x moves, `(batch, dims)`: those that are padded."""
+        if z not in self._held:
+            x = self.source.value
+            noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+            between = self.between([z], self.source)
+            moved = _rerun(between, self.source, x + noise.to(x)).get(z, z.value)
+            self._held[z] = (moved == z.value).reshape(self.batch, -1)
+        return self._held[z]
 
     def without(self, taken: Collection[Node], parts: Sequence[Node]) -> DensityTerms:
         """Return it with terms taken out, so that none is counted twice.
@@ -296,6 +315,19 @@ def _rerun(between: Sequence[Node], z: Node, value: Tensor) -> dict[Node, Tensor
         else:
             values[node] = evaluate(node, lambda n: values.get(n, n.value))
     return values
+
+
+def _where_free(
+    function: Callable[[Tensor], Tensor], at: Tensor, held: Tensor
+) -> Callable[[Tensor], Tensor]:
+    """Return a function of z whose held entries stay, and have a density of mass 1."""
+
+    def free(points: Tensor) -> Tensor:
+        beside = torch.where(held, points, 0.0)
+        normal = -(beside**2) / 2 - math.log(2 * math.pi) / 2 * held
+        return function(torch.where(held, at, points)) + normal.sum(-1)
+
+    return free
 
 
 def _in_chunks(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:

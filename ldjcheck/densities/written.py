@@ -103,7 +103,7 @@ def written_out(
     for base in bases:
         terms = sum_.of(set(base.terms), lambda end: live.get(end, end.value))
         total = total + (terms if base.times == 1.0 else terms / base.times)
-        if base.excess is not None and base.reading is _handed_back:
+        if base.excess is not None and base.reading in (_handed_back, _padded):
             held.append(_without_mass(base, base.excess))
             continue
         may_lack = base.times == 1.0 or base.lacks
@@ -245,7 +245,7 @@ def _rank(bases: Sequence[Base]) -> int:
 
 def _readings() -> tuple[Reading, ...]:
     """Return the ways of reading a density, the plainest first."""
-    first = _handed_back, _normalised, _scaled, _up_to_constant
+    first = _handed_back, _normalised, _padded, _scaled, _up_to_constant
     return *first, _partly, _handed_on, _told_by_others
 
 
@@ -390,6 +390,20 @@ def _of_terms(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> Base | No
     log, error = mass
     beside = _constants(sum_, z, log, error, sum_.fixed)
     return None if beside is None else Base(z, (*terms, *beside))
+
+
+def _padded(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return z with terms of mass 1 over what is padded as well, which no sample moves."""
+    terms = sum_.terms_through(z)
+    if not bool(sum_.held(z).any()):
+        return None
+    whole, kept = (sum_.log_mass(z, terms, padded=each) for each in (True, False))
+    if whole is None or kept is None:
+        return None
+    beside = _constants(sum_, z, *whole, sum_.fixed)
+    if beside is None:
+        return None
+    return Base(z, (*terms, *beside), kept[0] + sum_.of(beside, lambda end: end.value))
 
 
 def _up_to_constant(sum_: DensityTerms, z: Node) -> Base | None:

@@ -28,6 +28,7 @@ class Padded:
     numbers: tuple[tuple[float, float], ...]
     counted: bool  # what is reported is what it is without padding
     left: bool  # what the mask leaves out comes out as it went in, not as zero
+    of_base: bool  # it is the density of z that counts what is left out
 
     @property
     def finite(self) -> bool:
@@ -45,13 +46,13 @@ def measure_padding(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
     if bench.calls.forward is None or len(masks) != 1 or bench.masks == "mixed":
         return None
     found: list[tuple[float, float]] = []
-    counted, left = True, False
+    counted, left, of_base = True, False, False
     for probe in probes:
         told = _measure_padded(bench, probe, masks[0])
         if told is None:
             return None
-        reported, exact, whole, padded, stays = told
-        left |= stays
+        reported, exact, whole, padded, stays, based = told
+        left, of_base = left | stays, of_base | based
         least = 10.0 * hides_mistakes(exact.numel())
         off = ~((reported - exact).abs() <= least)  # what is no number is off
         if not bool(padded.any()) or not torch.equal(off, padded):
@@ -59,16 +60,17 @@ def measure_padding(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
         counted &= same(reported, whole)
         pairs = zip(reported[padded].tolist(), exact[padded].tolist(), strict=True)
         found += pairs
-    return Padded(numbers=tuple(found), counted=counted, left=left)
+    return Padded(numbers=tuple(found), counted=counted, left=left, of_base=of_base)
 
 
 @on_failure(None, NoJacobianError)
 def _measure_padded(
     bench: Bench, probe: Probe, mask: str
-) -> tuple[Tensor, Tensor, Tensor, Tensor, bool] | None:
+) -> tuple[Tensor, Tensor, Tensor, Tensor, bool, bool] | None:
     """Return reported, exact, reported without padding, and where it is, `(batch,)`.
 
-    Behind them stands whether what is left out comes out as it went in.
+    Behind them stands whether what is left out comes out as it went in, and whether the
+    density of z counts it.
     """
     runner, x, _ = replace(bench, masks="padded").ready(probe)
     kept = _spread(runner.kwargs[mask] != 0, x)
@@ -96,8 +98,10 @@ def _measure_padded(
             return None
         stays |= same_as_before and not bool(keep.all())
         exact.append(log_abs_det(matrix[keep][:, keep][None])[1][0])
+    for base in outcome.bases:  # of what is left out as well
+        reported = whole = reported if base.log is None else reported + base.log
     numbers = reported.detach().double(), torch.stack(exact), whole.detach().double()
-    return *numbers, ~kept.all(dim=1), stays
+    return *numbers, ~kept.all(dim=1), stays, bool(outcome.bases)
 
 
 def _spread(mask: Tensor, x: Tensor) -> Tensor | None:

@@ -53,7 +53,7 @@ def with_padding(told: Padded) -> Finding:
     elif told.counted:
         rule, what = masked_dims_counted.RULE, "also counts what the mask leaves out"
     return rule.finding(
-        f"The log-determinant {what}.",
+        f"The {'density of z' if told.of_base else 'log-determinant'} {what}.",
         direction="forward",
         evidence=(
             "right where the mask keeps all; where it leaves out the end of a sample:",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -133,3 +134,30 @@ def test_no_edit_is_verified_that_loses_the_numbers_of_padded_samples() -> None:
     (finding,) = ldjcheck.check(Averaged(), shape=(3, 5)).findings
     after = [e.after for e in finding.fix.edits] if finding.fix else []
     assert "mask.sum(1, keepdim=True)" not in "".join(after)
+
+
+class FramesDensity(nn.Module):
+    """A density of frames with its base written out; padding becomes zero."""
+
+    def __init__(self, counted: str = "neither") -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor([0.3, -0.2, 0.5]))
+        self.counted = counted
+
+    def log_prob(self, x: Tensor, mask: Tensor) -> Tensor:
+        m = mask.unsqueeze(-1)
+        every = torch.ones_like(m)
+        z = x * self.log_s.exp() * m
+        of_base, of_map = (every if self.counted == w else m for w in ("base", "map"))
+        log_p = (-0.5 * z**2 - 0.5 * math.log(2 * math.pi)) * of_base
+        return log_p.sum((1, 2)) + (self.log_s * of_map).sum((1, 2))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_density_counts_what_is_kept_in_its_base_and_in_its_ldj(seed: int) -> None:
+    assert ldjcheck.check(FramesDensity(), seed=seed).status == "pass"
+    for counted, whose in (("base", "density of z"), ("map", "log-determinant")):
+        report = ldjcheck.check(FramesDensity(counted), seed=seed)
+        (finding,) = report.findings
+        told = f"The {whose} also counts what the mask leaves out."
+        assert (finding.code, finding.message) == ("LDJ113", told)
