@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,8 @@ def is_of_the_user(cls: type) -> bool:
 def numbers_of_code(root: object) -> set[float]:
     """Return the numbers that a layer's own code is written with, its defaults included.
 
-    The functions of its modules that the code names are followed.
+    Of pi, twice that as well. What its modules have under names that the code has counts,
+    and functions among that are followed.
     """
     waiting = [function for item in reachable(root) for function in functions_of(item)]
     seen: set[types.CodeType] = set()
@@ -106,8 +108,11 @@ def numbers_of_code(root: object) -> set[float]:
         seen.add(code)
         by_word = function.__kwdefaults__ or {}
         written = (*code.co_consts, *(function.__defaults__ or ()), *by_word.values())
-        found |= {float(n) for n in written if type(n) in (int, float)}
-        others = (function.__globals__.get(name) for name in _names(code))
+        names = {*_names(code)}
+        others = [function.__globals__.get(name) for name in names]
+        numbers = (n for n in (*written, *others) if type(n) in (int, float))
+        found |= {float(n) for n in numbers}
+        found |= {math.pi, math.tau} if "pi" in names else set()
         waiting += [
             other
             for other in others

@@ -8,6 +8,8 @@ meant for anything.
 from collections.abc import Iterator
 from dataclasses import replace
 
+import torch
+
 from ldjcheck.calling.domains import describe
 from ldjcheck.numerics.numerical_rank import has_both_signs
 from ldjcheck.readings.reading import Measured, Reading
@@ -41,7 +43,9 @@ def propose(seen: Measured) -> Iterator[Reading]:
 
 
 def _is_no_map(side: Side) -> bool:
-    """Return whether the map folds, or is flat, at some of the inputs."""
+    """Return whether the map folds, is flat, or is no number at some of the inputs."""
+    if side.answered and not bool(torch.isfinite(side.y).all()):
+        return True
     known, lost = side.finite_jacobians, side.exact.lost
     if lost is not None and bool(lost.any()):
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -238,3 +239,34 @@ def test_a_way_back_that_is_wrong_between_the_ends_is_wrong(
     layer: type[Rational], code: str
 ) -> None:
     assert code in {f.code for f in ldjcheck.check(layer(), shape=(3,)).findings}
+
+
+TURN = 2 * math.pi
+
+
+class Turning(nn.Module):
+    """Moves what lies between 0 and a turn, whose ends are written as a name or with pi."""
+
+    factor = 2.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.raw = nn.Parameter(torch.tensor(0.4))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a = 1 + F.softplus(self.raw)
+        u = x / TURN
+        y = TURN * u**a / (u**a + (1 - u) ** a)
+        ldj = a.log() + (a - 1) * (u.log() + (1 - u).log())
+        return y, (ldj - self.factor * (u**a + (1 - u) ** a).log()).sum(1)
+
+
+class TurningOnce(Turning):
+    factor = 1.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_end_may_be_a_number_of_the_module(seed: int) -> None:
+    report = ldjcheck.check(Turning(), shape=(3,), seed=seed)
+    assert report.status == "pass", report
+    assert ldjcheck.check(TurningOnce(), shape=(3,), seed=seed).status == "fail"
