@@ -225,9 +225,9 @@ def total_name(signature: Signature) -> tuple[str, bool] | None:
 
 
 def method_names(layer: Any) -> tuple[str, ...]:
-    """Return the names of the methods that the layer's classes define, torch's excluded."""
+    """Return the methods that the classes of a layer, or of a class, define: not torch's."""
     found: dict[str, None] = {}
-    for cls in type(layer).__mro__:
+    for cls in (layer if isinstance(layer, type) else type(layer)).__mro__:
         if not module_of(cls).startswith(("torch.nn", "builtins")):
             members = vars(cls).items()
             found |= {name: None for name, value in members if inspect.isroutine(value)}

@@ -18,7 +18,12 @@ from ldjcheck.calling.results import (
     returned_expressions,
     returned_names,
 )
-from ldjcheck.calling.signature import Signature, call_signature, inverse_method
+from ldjcheck.calling.signature import (
+    Signature,
+    call_signature,
+    inverse_method,
+    method_names,
+)
 from ldjcheck.object_graph import looked_up
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
@@ -74,6 +79,8 @@ _NO_DENSITY = re.compile(
 _SAMPLE = re.compile(
     r"^(z|x|y|samples?|latents?|theta|actions?)(s?$|_?[0-9kts]+$)", re.IGNORECASE
 )
+_DRAWN = {"randn", "randn_like", "rsample", "sample", "normal", "normal_"}
+_NO_CODE = compile("", "", "exec")
 _PAIR = 2
 _KEEPS = {"sum", "squeeze", "view", "reshape", "flatten", "unsqueeze", "squeeze_"}
 """Methods that leave a density one, or sum it up."""
@@ -140,10 +147,19 @@ def item_of(results: Any, key: Key) -> Any:
 
 
 def samplers(layer: Any) -> Iterator[str]:
-    """Yield the methods of a layer, or of a class, that return samples with their density."""
-    for name in SAMPLERS:
+    """Yield the methods of a layer, or of a class, that return samples with their density.
+
+    Those of usual names first, then others that draw.
+    """
+    kind = layer if isinstance(layer, type) else type(layer)
+    for name in dict.fromkeys((*SAMPLERS, *method_names(kind))):
         method = looked_up(layer, name)
-        if inspect.isroutine(method) and places_of_sample(method, layer, counts=False):
+        if not inspect.isroutine(method) or name == "forward":
+            continue
+        draws = _DRAWN.intersection(getattr(method, "__code__", _NO_CODE).co_names)
+        if (name in SAMPLERS or draws) and places_of_sample(
+            method, layer, counts=False
+        ):
             yield name
 
 

@@ -410,3 +410,30 @@ def test_of_a_call_that_draws_nothing_is_derived() -> None:
     report = ldjcheck.derive(Encoder())
     assert report.status == "error"
     assert "it has a log q, and no ldj" in report.findings[0].message
+
+
+class Actor(nn.Module):
+    """Its call returns two heads; what draws has a name of its own."""
+
+    def __init__(self, *, counted: bool = True) -> None:
+        super().__init__()
+        self.head = nn.Linear(5, 4)
+        self.counted = counted
+
+    def forward(self, observed: Tensor) -> Pair:
+        mean, log_std = self.head(observed).chunk(2, -1)
+        return mean, torch.tanh(log_std)
+
+    def act(self, observed: Tensor) -> Pair:
+        mean, log_std = self(observed)
+        noise = torch.randn_like(mean)
+        action = torch.tanh(mean + log_std.exp() * noise)
+        log_prob = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
+        if self.counted:
+            log_prob = log_prob - torch.log(1 - action**2)
+        return action, log_prob.sum(-1)
+
+
+def test_what_draws_is_found_by_what_it_does() -> None:
+    assert ldjcheck.check(Actor()).status == "pass"
+    assert ldjcheck.check(Actor(counted=False)).status == "fail"
