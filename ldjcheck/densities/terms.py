@@ -74,11 +74,13 @@ class DensityTerms:
         self.order = in_order(ancestors(node))
         self._atoms = atoms
         self.depending = dependents(self.order, source)
-        above = dominators(self.order, self.depending, source)
+        self._above = dominators(self.order, self.depending, source)
         self.inside, self.ends = self._linear()
         terms = [end for end in self.ends if end not in atoms]
         self.through = {
-            end: tuple(chain(end, above)) for end in terms if end in self.depending
+            end: tuple(chain(end, self._above))
+            for end in terms
+            if end in self.depending
         }
         self.fixed = [end for end in terms if end not in self.depending]
         self.free = list(self.through)
@@ -248,6 +250,11 @@ class DensityTerms:
             return known[0]
         logs = torch.stack([log for log, _ in known])
         return torch.logsumexp(logs, dim=0), max(2e-4, *(error for _, error in known))
+
+    def narrowest(self, z: Node, other: Node) -> int:
+        """Return how many entries of a sample both are made of at least."""
+        common = {*chain(z, self._above)} & {*chain(other, self._above)}
+        return min(node.value[0].numel() for node in {*common, self.source})
 
     def held(self, z: Node) -> Tensor:
         """Return which entries of z no x moves, `(batch, dims)`: those that are padded."""

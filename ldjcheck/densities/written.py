@@ -100,6 +100,11 @@ def written_out(
         return None
     total, held = torch.zeros(len(x), dtype=torch.float64), list[BaseMass]()
     made_up = False
+    for base, later in itertools.combinations(
+        sorted(bases, key=lambda b: b.z.index), 2
+    ):
+        if sum_.narrowest(base.z, later.z) < base.dims + later.dims:
+            held.append(_without_mass(base, torch.full_like(total, math.inf)))
     for base in bases:
         terms = sum_.of(set(base.terms), lambda end: live.get(end, end.value))
         total = total + (terms if base.times == 1.0 else terms / base.times)

@@ -2,14 +2,18 @@
 
 import inspect
 from collections.abc import Iterator
+from contextlib import suppress
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes.attribution.precedence import follows_a_law
 from ldjcheck.object_graph import looked_up
-from ldjcheck.readings.reading import Outcome, Reading
-from ldjcheck.records import Layer, Result
+from ldjcheck.readings.reading import Outcome, Reading, look_at, read_anew
+from ldjcheck.records import Layer, Options, Result
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.settling.subject import Subject, holds_flow
+from ldjcheck.settling.unrecognised import made_by_users
 
+_ASKED = 4  # classes inside that are asked, one of each
 _NOT_UNDONE = {"LDJ301", "LDJ304"}
 
 
@@ -36,7 +40,9 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
         return None
     if inspect.ismethod(layer.obj) or asked.adapter is not None:
         return None
-    if result.beside_right or follows_a_law(result) or holds_flow(layer):
+    if result.beside_right or follows_a_law(result):
+        return None
+    if holds_flow(layer) or _holds_right_layer(layer, asked):
         return None
     name = next(name for name, *_ in densities(layer.obj))
     return CannotCheckError(
@@ -47,6 +53,20 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
             f"To check its {name}, say that it is a model: --kind model",
         ),
     )
+
+
+def _holds_right_layer(layer: Layer, asked: Options) -> bool:
+    """Return whether something inside of it is a flow layer by its numbers."""
+    kinds = {type(item): item for item in made_by_users(layer)}
+    plain = Options(seed=asked.seed, timeout=asked.timeout)
+    for name, item in [(k.__name__, each) for k, each in kinds.items()][:_ASKED]:
+        inner = Layer(target=name, name=name, obj=item)
+        for there in read_anew(inner, plain):
+            with suppress(FailedCallError):
+                found = look_at(there)
+                if found.is_right and not found.comparison.forward.vacuous:
+                    return True
+    return False
 
 
 def _no_bijection(layer: Layer, result: Result) -> CannotCheckError | None:

@@ -51,7 +51,7 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         return
     learns = comparison.measurement.has_parameters
     for verdict in comparison.verdicts:
-        if verdict.flat:
+        if verdict.flat and not comparison.measurement.measured[0].forward.said.bases:
             yield _lost(verdict, comparison.measurement)
             return  # the other direction could only repeat it
         if verdict.folds:

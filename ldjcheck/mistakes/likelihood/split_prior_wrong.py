@@ -110,6 +110,16 @@ def _of_a_base(base: BaseMass) -> Finding:
         )
         return replace(finding, severity="unproven")
     logs = base.log.tolist()
+    if math.isinf(logs[0]):
+        whose = "The density" if base.at is None else f"`{base.name}`"
+        return RULE.finding(
+            f"{whose} counts what the flow goes on with, and nothing what it drops.",
+            direction="forward",
+            evidence=(
+                "what it is asked about is made into the rest of z, which is counted again:",
+                "so the density stays the same however far the dropped dims are moved",
+            ),
+        )
     evidence = [f"exp of it integrates to exp({logs[0]:.4g}), and not to 1"]
     if all(abs(log - logs[0]) < max(1e-3, 2 * base.error) for log in logs):
         evidence += _per_dim(logs[0], base.dims, "dim")
