@@ -40,6 +40,7 @@ from ldjcheck.readings.sizes import (
     no_broadcast_shapes,
     other_axes,
     singleton_axes,
+    typed_sizes,
     unread_entries,
     user_shape,
     written_sizes,
@@ -67,6 +68,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     leading_axes.propose,
     other_axes.propose,
     written_sizes.propose,
+    typed_sizes.propose,
     user_shape.propose,
     further_sizes.propose,
 )

@@ -132,6 +132,8 @@ class Layer:
     sizes: tuple[Shape, ...] = ()  # events of these shapes are known to reach it
     known_right: tuple[CodeType, ...] = ()  # code that it runs and that was checked
     written: str = "layer"  # as an argument of `check`: a name, or a target in quotes
+    # sizes that it was typed with, and how it is built with others in their place
+    typed: tuple[tuple[Shape, Callable[[Shape], Any]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

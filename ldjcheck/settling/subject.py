@@ -487,7 +487,11 @@ def _guessed(
     """Return the shapes to try and why: the small ones, or those of `over` to `limit` dims."""
     there = candidates[0].forward
     event_dim = None if there is None else there.event_dim
-    return guess_shapes(layer.obj, event_dim, around, over=over, limit=limit)
+    found = guess_shapes(layer.obj, event_dim, around, over=over, limit=limit)
+    known = {guess.shape for guess in found}
+    typed = (shape for shape, _ in layer.typed if over < prod(shape) <= limit)
+    more = dict.fromkeys(shape for shape in typed if shape not in known)
+    return *found, *(_given(shape, "it was typed with this size") for shape in more)
 
 
 def _given(shape: Shape, why: str) -> ShapeGuess:

@@ -6,6 +6,7 @@ import itertools
 import linecache
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from inspect import Parameter, Signature
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -23,6 +24,7 @@ from ldjcheck.targets.sources.file import Absent
 from ldjcheck.targets.user_errors import shown_path, users_fault
 from ldjcheck.tracebacks import split_cell
 
+_AXES = 4  # of an event, at most
 _LACKS = re.compile(r"missing \d+ required (positional|keyword-only) argument")
 
 
@@ -173,6 +175,40 @@ def _listed(names: list[str]) -> str:
     """Return the names as a sentence has them: `a, b and c`."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+# --- sizes ---------------------------------------------------------------------------
+
+
+def typed_sizes(expr: str) -> Iterator[tuple[tuple[int, ...], Callable[..., str]]]:
+    """Yield sizes that an expression has, and how it reads with others in their place.
+
+    They are what a tuple or a list begins with, or what a call is given first.
+    """
+    for index, numbers in enumerate(_whole_numbers(ast.parse(expr, mode="eval"))):
+        yield tuple(n.value for n in numbers), partial(_with_sizes, expr, index)  # type: ignore[misc]  # whole numbers
+
+
+def _with_sizes(expr: str, index: int, sizes: tuple[int, ...]) -> str:
+    tree = ast.parse(expr, mode="eval")
+    for node, size in zip(_whole_numbers(tree)[index], sizes, strict=True):
+        node.value = size
+    return ast.unparse(tree)
+
+
+def _whole_numbers(tree: ast.AST) -> list[list[ast.Constant]]:
+    """Return numbers that stand side by side, two of them at least."""
+    found: list[list[ast.Constant]] = []
+    for node in ast.walk(tree):
+        given = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
+        numbers = list[ast.Constant]()
+        for each in given:
+            if not (isinstance(each, ast.Constant) and type(each.value) is int):
+                break
+            numbers.append(each)
+        if 1 < len(numbers) <= _AXES:
+            found.append(numbers)
+    return found
 
 
 # --- evaluating -----------------------------------------------------------------------

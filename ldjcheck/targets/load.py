@@ -2,16 +2,17 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Layer
+from ldjcheck.records import Layer, Shape
 from ldjcheck.records.asked import Target
 from ldjcheck.targets.build import build
 from ldjcheck.targets.discovery import Survey, survey
-from ldjcheck.targets.expression import evaluate
+from ldjcheck.targets.expression import evaluate, typed_sizes
 from ldjcheck.targets.sources import (
     Source,
     SourceKind,
@@ -56,9 +57,12 @@ def load_layer(target: Target, source: Source | None = None) -> Layer:
         raise _which(source)
     expr = target.expr
 
-    def built() -> tuple[Any, str]:
+    def built(expr: str = expr) -> tuple[Any, str]:
         with _without_arguments(source.name):
             return build(evaluate(expr, source), expr, source)
+
+    def resized(reads: Callable[..., str], others: Shape) -> Any:
+        return built(reads(others))[0]
 
     try:
         obj, name = built()
@@ -72,6 +76,9 @@ def load_layer(target: Target, source: Source | None = None) -> Layer:
         rebuild=lambda: built()[0],
         inferred=(("source", " ".join(source.notes)),) if source.notes else (),
         written=repr(target.text),
+        typed=tuple(
+            (sizes, partial(resized, reads)) for sizes, reads in typed_sizes(expr)
+        ),
     )
 
 

@@ -1,0 +1,59 @@
+"""Layers that are made for the sizes they were typed with, as `Squeeze((2, 4, 4))` is.
+
+What such a layer counts with was worked out when it was built. Built for others, it is
+right at those.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
+from ldjcheck.readings.sizes.further_sizes import is_open
+from ldjcheck.records import Layer, Options, Shape
+from ldjcheck.settling.guesses.shapes import SMALL
+
+_TRIED = 2  # sizes that stand in what was typed
+_WHY = "it was typed with this size, and built with another it is right at that"
+
+
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the reading at the sizes that were typed, where it is right for these alone.
+
+    It is right at others where it is built for them: that of one size alone shows nothing.
+    """
+    subject = seen.subject
+    if not seen.is_wrong or not is_open(subject):
+        return
+    for shape, build in subject.layer.typed[:_TRIED]:
+        there = _right_at(subject.layer, shape, subject.asked)
+        if there is None or not _is_right_elsewhere(subject.layer, build, shape, there):
+            continue
+        subject = replace(there.subject, others=())
+        told = f"{shape}: {_WHY}"
+        yield there.of(subject).assuming("shape", shape, "declared", told)
+        return
+
+
+def _right_at(layer: Layer, shape: Shape, asked: Options) -> Reading | None:
+    """Return how a layer is read at a shape, if it takes it; None where it is wrong."""
+    if prod(shape) > SMALL:
+        return None
+    given = replace(asked, shape=((None, shape),))
+    for there in read_anew(layer, given):
+        if look_at(there).is_right:
+            return there
+    return None
+
+
+def _is_right_elsewhere(
+    layer: Layer, build: Callable[[Shape], Any], shape: Shape, there: Reading
+) -> bool:
+    *others, last = shape
+    for other in ((*others, 2 * last), (shape[0], *(2 * size for size in shape[1:]))):
+        with suppress(Exception):  # a user's own constructor may raise anything
+            built = replace(layer, obj=build(other), rebuild=None)
+            return _right_at(built, other, there.subject.asked) is not None
+    return False

@@ -1,0 +1,68 @@
+"""What a layer counts with is worked out for the sizes that it was typed with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import ldjcheck
+
+SOURCE = """
+import math
+import torch
+from torch import nn
+
+class Haar(nn.Module):
+    def __init__(self, shape, per_block=4):
+        super().__init__()
+        c, h, w = shape
+        self.blocks = nn.Parameter(torch.tensor(0.3))
+        self.total = per_block * (c * h * w // 4) * 0.5
+
+    def forward(self, x):
+        return x * (0.5 * self.blocks).exp(), (self.total * self.blocks).expand(len(x))
+
+class Squared(Haar):
+    '''Right as long as images are as high as they are wide.'''
+
+    def __init__(self, shape):
+        super().__init__((shape[0], shape[2], shape[2]))
+
+class OfArguments(nn.Module):
+    '''Takes no other size, and holds it as a word.'''
+
+    def __init__(self, c, h, w):
+        super().__init__()
+        self.log_s = nn.Parameter(0.3 * torch.randn(c * h * w))
+        self.size = f"{c}x{h}x{w}"
+
+    def forward(self, x):
+        assert "x".join(map(str, x.shape[1:])) == self.size
+        y = x.flatten(1) * self.log_s.exp()
+        return y.view_as(x), self.log_s.sum().expand(len(x))
+"""
+
+
+@pytest.fixture
+def status(tmp_path: Path) -> object:
+    (tmp_path / "typed.py").write_text(SOURCE)
+    return lambda what: ldjcheck.check(f"{tmp_path / 'typed.py'}:{what}").status
+
+
+def test_it_is_judged_at_these_where_built_for_others_it_is_right_at_others(
+    status: object,
+) -> None:
+    assert callable(status)
+    assert status("Haar((3, 4, 6))") == "pass"
+    assert status("Haar((3, 4, 6), per_block=1)") == "fail"
+
+
+def test_one_size_alone_shows_nothing(status: object) -> None:
+    assert callable(status)
+    assert status("Squared((3, 4, 4))") == "fail"
+
+
+def test_what_takes_no_other_size_is_fed_with_these(status: object) -> None:
+    assert callable(status)
+    assert status("OfArguments(3, 5, 7)") == "pass"
