@@ -75,13 +75,14 @@ def record(
     source: Node | None = recorder.nodes[0]
     if side.exact.wrt == "noise":
         source = _noise(recorder, frozen, side)
-    if output is None or source is None:
-        return None
     ldj = recorder.find(outcome.raw)
+    if source is None or (output is None and ldj is None):
+        return None
     if ldj is None and isinstance(outcome.raw, Tensor):
         ldj = recorder.source(outcome.raw, "source")
     recorder.forget()
-    order = in_order(ancestors(output))
+    # What a map is made of may be hidden, as by `vmap`, and what its ldj is may not be.
+    order = [] if output is None else in_order(ancestors(output))
     depending = dependents(order, source)
     steps = steps and side.exact.method != "composition"
     points = _points(order, depending, source, output, side)
@@ -208,14 +209,18 @@ def _noise(recorder: Recorder, frozen: Frozen, side: Side) -> Node | None:
 
 
 def _points(
-    order: list[Node], depending: set[Node], source: Node, output: Node, side: Side
+    order: list[Node],
+    depending: set[Node],
+    source: Node,
+    output: Node | None,
+    side: Side,
 ) -> tuple[Node, ...]:
     """Return the values that every path from source to output goes through.
 
     They are the dominators of the output in the graph of differentiable dependence that
     have one entry per dim.
     """
-    if output not in depending:
+    if output is None or output not in depending:
         return ()
     batch, entries = len(side.x), len(side.x) * side.dims
     found = [

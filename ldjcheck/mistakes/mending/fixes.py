@@ -106,7 +106,12 @@ def _named(live: Live, question: Question, found: Found) -> Finding:
         map(claims_on, question.explanations)
     )  # of a base: by what it integrates to, and by no term
     is_named = finding.code not in _UNNAMED and not (is_regional or is_of_mass)
-    if is_named or more or not (change.meant or change.lacked):
+    if is_named or more:
+        return finding
+    if not (change.meant or change.lacked):
+        lines = {(each.file, each.line, each.end_line) for each in change.replacements}
+        if finding.code == unexplained_mismatch.RULE.code and len(lines) == 1:
+            return _renamed(finding, wrong_derivative.RULE, kinds.VALUE.explanation())
         return finding
     if change.lacked is not None:
         told = kinds.PART_UNACCOUNTED.explanation(operand=change.lacked)

@@ -36,12 +36,15 @@ ANYTHING: tuple[Way, ...] = (
     points.other_conditions,
     points.other_parts,
     calls.log_moved,
+    calls.twins,
     points.other_names,
     points.swapped,
     points.other_order,
     points.masked,
     terms.of_other_way,
     terms.held_numbers,
+    terms.overwritten,
+    terms.last_of_all,
 )
 """What is tried where the diagnosis cannot say more, or what it said did not help."""
 
@@ -66,7 +69,10 @@ _EXPLANATIONS = 5  # ways to explain that are looked at
 _ALIKE = 3
 _SITES = 30
 _COUNTS = ("dims", "spatial", "active", "shape")
-_EACH = 80  # edits that are tried for each of two mistakes
+_EACH = (
+    80  # edits that are tried for each of two mistakes, however long the layer takes
+)
+_MOST_EACH = 240
 _PAIRS = 12  # pairs of edits that are run together
 _HALVED = 2  # numbers up to it are factors; larger ones count something
 _NEAR = 1e-6  # relative to the largest part: two changes that cancel the difference
@@ -313,7 +319,8 @@ def _moves(
     live: Live, question: Question, base: Sequence[Replacement], start: Tensor
 ) -> Iterator[tuple[Change, Tensor]]:
     """Yield edits that change the ldj, with by how much at the first input, `(batch,)`."""
-    for change in itertools.islice(candidates(live, question), _EACH):
+    tries = max(_EACH, min(_MOST_EACH, WORK // question.rehearsal.work))
+    for change in itertools.islice(candidates(live, question), tries):
         together = (*base, *change.replacements)
         if not is_disjoint(together):
             continue

@@ -11,6 +11,12 @@ from ldjcheck.torch_ops import BOUNDED
 
 _LOGS = ("log", "log1p", "log2", "log10")
 _ABSOLUTES = ("abs", "absolute", "fabs")
+_PAIRS = (
+    ("rfft", "fft"), ("rfft2", "fft2"), ("rfftn", "fftn"), ("sinh", "cosh"),
+    ("sin", "cos"), ("tril", "triu"), ("log", "log1p"), ("max", "min"),
+    ("cumsum", "cumprod"), ("trace", "logdet"), ("lgamma", "digamma"),
+)  # fmt: skip
+_TWINS = {**dict(_PAIRS), **{other: one for one, other in _PAIRS}}
 _CUTTING = ("detach", "detach_", "item")
 
 
@@ -38,7 +44,7 @@ def without_abs(site: Site) -> Iterator[Change]:
 
 def without_exp(site: Site) -> Iterator[Change]:
     """Yield edits that drop an exponential."""
-    yield from unwrapped(site, "exp")
+    yield from unwrapped(site, "exp", "matrix_exp")
 
 
 def without_bound(site: Site) -> Iterator[Change]:
@@ -119,6 +125,13 @@ def as_sliced_elsewhere(site: Site) -> Iterator[Change]:
         same = (p for p in taken if ast.unparse(p.value) == ast.unparse(node))
         for index, text in enumerate(dict.fromkeys(map(ast.unparse, same))):
             yield site.put(node, text, 0.1 + index / 50)
+
+
+def twins(site: Site) -> Iterator[Change]:
+    """Yield edits that call the other one of two functions that are taken for each other."""
+    for node in site.expressions:
+        if isinstance(node, ast.Call) and call_name(node) in _TWINS:
+            yield site.renamed(node, _TWINS[call_name(node)], 0.15)
 
 
 def summed(site: Site) -> Iterator[Change]:

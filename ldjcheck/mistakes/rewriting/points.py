@@ -78,8 +78,9 @@ def swapped(site: Site) -> Iterator[Change]:
 
 
 def other_parts(site: Site) -> Iterator[Change]:
-    """Yield the other part of what `slogdet` returns, and the size of another axis."""
+    """Yield the other part of what `slogdet` returns, or end, and the size of another axis."""
     for node in site.expressions:
+        yield from _other_end(site, node)
         if isinstance(node, ast.Attribute) and node.attr in _OTHER:
             yield site.put(node, f"{site.text(node.value)}.{_OTHER[node.attr]}", 0.1)
         yield from _other_axes(site, node)
@@ -87,6 +88,15 @@ def other_parts(site: Site) -> Iterator[Change]:
             part = node.slice
             if isinstance(part, ast.Constant) and part.value in (0, 1):
                 yield site.put(part, str(1 - part.value), 0.1)
+
+
+def _other_end(site: Site, node: ast.expr) -> Iterator[Change]:
+    """Yield the last entries for the first: `w[i, i, -1, -1]` for `w[i, i, 0, 0]`."""
+    parts = getattr(getattr(node, "slice", None), "elts", [])
+    for old, new in (("0", "-1"), ("-1", "0")):
+        ends = [part for part in parts if site.text(part) == old]
+        if ends:
+            yield Change(0.15, tuple(site.source.put(part, new) for part in ends))
 
 
 def other_axes(site: Site) -> Iterator[Change]:

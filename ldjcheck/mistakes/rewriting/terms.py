@@ -81,6 +81,29 @@ def added_to_total(site: Site) -> Iterator[Change]:
                 yield site.put(node, _plus(site, name, node), 0.2 + index / 20)
 
 
+def overwritten(site: Site) -> Iterator[Change]:
+    """Yield edits that add to what the function has given the same name before."""
+    statement = site.statement
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        return
+    name = site.text(statement.targets[0])
+    stored = (n for n in site.inside if isinstance(n, ast.Assign))
+    before = (n for n in stored if n.lineno < statement.lineno)
+    if any(site.text(target) == name for each in before for target in each.targets):
+        yield site.put(statement.value, _plus(site, name, statement.value), 0.0)
+
+
+def last_of_all(site: Site) -> Iterator[Change]:
+    """Yield the last of what is summed, as of running totals; and the sum for the last."""
+    for node in site.expressions:
+        inner = site.argument_of(node)
+        if isinstance(node, ast.Call) and call_name(node) == "sum":
+            if isinstance(inner, ast.Name) and inner in node.args:
+                yield site.put(node, f"{inner.id}[-1]", 0.2)
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.slice) == "-1":
+            yield site.put(node, f"sum({site.text(node.value)})", 0.2)
+
+
 def _kept_apart(site: Site, target: ast.Tuple) -> Iterator[Change]:
     """Yield what gives a call's ldj a name of its own, and adds it to the total."""
     before = {

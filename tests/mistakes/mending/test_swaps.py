@@ -44,9 +44,101 @@ class OfAMixture(nn.Module):
         return y, log_slope.sum(-1)
 
 
+class InFrequencies(nn.Module):
+    """Convolves around; the ldj looks at half of the frequencies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        kernel = 0.2 * torch.randn(2, 6)
+        kernel[:, 0] += 1
+        self.kernel = nn.Parameter(kernel)
+
+    def forward(self, x: Tensor) -> Pair:
+        y = torch.fft.irfft(torch.fft.rfft(x) * torch.fft.rfft(self.kernel), n=6)
+        gains = torch.fft.rfft(self.kernel)
+        return y, gains.abs().log().sum().expand(len(x))
+
+
+class AtTheWrongEnd(nn.Module):
+    """A convolution that looks back: its last tap is the present."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taps = nn.Parameter(0.5 + torch.rand(3, 1, 3))
+
+    def forward(self, x: Tensor) -> Pair:
+        y = nn.functional.conv1d(nn.functional.pad(x, (2, 0)), self.taps, groups=3)
+        gain = self.taps[:, 0, 0]
+        return y, x.shape[2] * gain.abs().log().sum().expand(len(x))
+
+
+class OfMappedRows(nn.Module):
+    """Takes its Jacobian row by row: what the map is made of is hidden, its sign is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Pair:
+        def of_row(row: Tensor) -> Tensor:
+            return row + 0.5 * torch.tanh(self.net(row))
+
+        jacobian = torch.func.vmap(torch.func.jacrev(of_row))(x)
+        ldj = torch.linalg.slogdet(jacobian)[0]
+        return torch.func.vmap(of_row)(x), ldj
+
+
+class Stretch(nn.Module):
+    """Adds to a running total."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(0.3 * torch.randn(4))
+
+    def forward(self, x: Tensor, total: Tensor) -> Pair:
+        ldj = (x.cosh().log() + self.scale).sum(1)
+        return torch.sinh(x) * self.scale.exp(), total + ldj
+
+
+class AllTotals(nn.Module):
+    """Keeps the running totals, and adds them up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = nn.ModuleList(Stretch() for _ in range(3))
+
+    def forward(self, x: Tensor) -> Pair:
+        total, totals = x.new_zeros(len(x)), []
+        for step in self.steps:
+            x, total = step(x, total)
+            totals.append(total)
+        ldj = sum(totals)
+        return x, ldj
+
+
+class ForgetsItsFirst(nn.Module):
+    """Sets what it has set before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(0.5 * torch.randn(4))
+
+    def forward(self, x: Tensor) -> Pair:
+        x = x * self.gain.exp()
+        self.told = self.gain.sum().expand(len(x))
+        y = torch.sinh(x)
+        self.told = x.cosh().log().sum(1)
+        return y, self.told
+
+
 @pytest.mark.parametrize(
     ("make", "after"),
     [
+        (InFrequencies, "gains = torch.fft.fft(self.kernel)"),
+        (AtTheWrongEnd, "gain = self.taps[:, -1, -1]"),
+        (OfMappedRows, "ldj = torch.linalg.slogdet(jacobian)[1]"),
+        (AllTotals, "ldj = totals[-1]"),
+        (ForgetsItsFirst, "self.told = self.told + x.cosh().log().sum(1)"),
         (OfTwoSides, "ldj = self.rows * of_b + self.columns * of_a"),
         (OfAMixture, "log_slope = (w * slope).sum(-1).log()"),
     ],

@@ -96,6 +96,7 @@ RULE = Rule(
         Claim(
             kinds.STEP_UNACCOUNTED,
             mend=(
+                terms.overwritten,
                 terms.added,
                 terms.added_to_total,
                 calls.with_log,
@@ -105,7 +106,8 @@ RULE = Rule(
         ),
         Claim(kinds.OVERWRITTEN, mend=(terms.added, terms.added_to_total)),
         Claim(
-            kinds.PART_UNACCOUNTED, mend=(terms.added, points.masked, calls.with_log)
+            kinds.PART_UNACCOUNTED,
+            mend=(terms.overwritten, terms.added, points.masked, calls.with_log),
         ),
         Claim(kinds.NORMALISER, mend=(terms.added,)),
         Claim(kinds.DIMS_LEFT_OUT, mend=(calls.without_slice,)),
