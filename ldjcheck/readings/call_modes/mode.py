@@ -2,12 +2,13 @@
 
 What is right in evaluation is asked in training. A batch norm takes the moments of its batch
 there, so that its samples meet and nothing is proved, and its running averages after: that
-is asked in evaluation.
+is asked in evaluation. Gradients are those of training.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ldjcheck.mistakes.contract import gradient_cut
 from ldjcheck.readings.reading import Outcome, Reading, fails_by_value, read_anew
 from ldjcheck.records import Result
 from ldjcheck.settling.subject import settle_layer
@@ -16,23 +17,29 @@ _WRONG_IN_TRAINING = "train: right in evaluation, wrong in training"
 _WRONG = (
     "eval: in training samples meet and nothing is proved; in evaluation it is wrong"
 )
+_TAUGHT = "train: gradients pass there, and are cut in evaluation"
 _RIGHT = "train: in evaluation, --mode eval, all numbers agree"
 
 
 def propose(outcome: Outcome) -> Iterator[Reading]:
     """Yield the layer in training, where the map is the same there and the ldj is not.
 
-    Or in evaluation, if all that is unproven is that samples meet in training.
+    Or in evaluation, if all that is unproven is that samples meet in training. Or in
+    training, if all that is wrong in evaluation is that no gradient passes.
     """
     from ldjcheck.settling.domains import reported_otherwise
 
     subject, result = outcome.subject, outcome.result
     asked, layer = subject.asked, subject.layer
+    grave = {f.code for f in result.findings if f.severity == "error"}
     met = any(f.code == "LDJ207" and f.severity == "warning" for f in result.findings)
     if asked.mode == "train":
         if result.status == "unproven" and met:
             for there in read_anew(layer, replace(asked, mode="eval")):
                 yield replace(there, adopt=_evaluated)
+    elif grave == {gradient_cut.RULE.code}:
+        for there in read_anew(layer, replace(asked, mode="train")):
+            yield replace(there, adopt=_taught)
     elif (
         result.status == "pass"
         and reported_otherwise(subject.bench, "training") is not None
@@ -53,3 +60,23 @@ def _evaluated(before: Result, again: Result | None) -> Result:
     if again is not None and again.status == "pass":
         return replace(before, inferred={"mode": _RIGHT, **before.inferred})
     return before
+
+
+def _taught(before: Result, again: Result | None) -> Result:
+    """Return the layer as it is in evaluation, its gradients as they are in training."""
+    trained = {(c.name, c.direction): c for c in again.checks} if again else {}
+    checks = tuple(
+        trained.get((c.name, c.direction), c) if c.name == "gradient" else c
+        for c in before.checks
+    )
+    if any(c.status == "fail" for c in checks if c.name == "gradient"):
+        return before
+    cut = gradient_cut.RULE.code
+    return replace(
+        before,
+        status="pass",
+        checks=checks,
+        findings=tuple(f for f in before.findings if f.code != cut),
+        readings=tuple(replace(each, status="pass") for each in before.readings),
+        inferred={"mode": _TAUGHT, **before.inferred},
+    )

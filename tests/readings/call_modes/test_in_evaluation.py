@@ -49,3 +49,28 @@ def test_what_is_wrong_in_evaluation_is_found_from_training() -> None:
     assert report.status == "fail", report
     assert report.findings[0].code == "LDJ114"
     assert "evaluation" in report.to_dict()["results"][0]["inferred"]["mode"]
+
+
+class Curved(nn.Module):
+    """Takes its slopes by autograd, which is itself differentiated where it is trained."""
+
+    def __init__(self, *, always: bool | None = None) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor([0.3, 0.5, -0.2]))
+        self.always = always
+
+    def forward(self, x: Tensor) -> Pair:
+        graph = self.training if self.always is None else self.always
+        with torch.enable_grad():
+            x = x if x.requires_grad else x.detach().requires_grad_()
+            y = torch.sinh(x * self.a.exp())
+            (slopes,) = torch.autograd.grad(
+                y.sum(), x, create_graph=graph, retain_graph=True
+            )
+        return y, slopes.log().sum(1)
+
+
+def test_a_gradient_that_is_cut_in_evaluation_alone_is_no_mistake() -> None:
+    assert ldjcheck.check(Curved()).status == "pass"
+    report = ldjcheck.check(Curved(always=False))
+    assert [finding.code for finding in report.findings] == ["LDJ210"]
