@@ -20,6 +20,7 @@ from ldjcheck.calling.parameter_names import (
     is_density,
     is_time,
     is_total,
+    speaks_of_context,
 )
 from ldjcheck.object_graph import looked_up, module_of, reachable
 from ldjcheck.records import Calls
@@ -61,6 +62,9 @@ class WayFlag:
         return f"{self.name}={self.back}"
 
 
+_INPUTS = {"x", "z", "y", "u", "v", "input", "inputs"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """The parameters of a call that matter here, `self` excluded."""
@@ -82,9 +86,12 @@ class Signature:
     def input(self) -> str | None:
         """The parameter that takes the input: the first that is no context, and no time.
 
-        Nor is it a running total, where something else is wanted behind it.
+        Nor is it a running total, where something else is wanted behind it. One letter is
+        a context's where an input's stands behind: hidden states come first as well.
         """
-        free = [n for n in self.required if not (is_about_context(n) or is_time(n))]
+        is_told = not _INPUTS.isdisjoint(self.required)
+        named = is_about_context if is_told else speaks_of_context
+        free = [n for n in self.required if not (named(n) or is_time(n))]
         inputs = (name for name in free if not (is_total(name) or is_density(name)))
         return next(inputs, next(iter((*free, *self.names)), None))
 

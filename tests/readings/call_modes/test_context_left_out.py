@@ -239,3 +239,21 @@ def test_noise_that_may_be_given_is_a_draw_and_no_context(
 ) -> None:
     report = ldjcheck.check(Dequantized(share), shape=(4,))
     assert report.status == status
+
+
+class OfHiddenStates(nn.Module):
+    """Takes hidden states, which come first; what is called `h` is no context then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 3)
+
+    def forward(self, h: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
+        """Moves states h (B, 5) by a strength (B, 1)."""
+        a, b = h[:, :2], h[:, 2:]
+        s = torch.tanh(self.net(a)) * strength
+        return torch.cat([a, b * s.exp()], 1), s.sum(1)
+
+
+def test_a_letter_is_a_context_where_an_input_stands_behind_it() -> None:
+    assert ldjcheck.check(OfHiddenStates()).status == "pass"
