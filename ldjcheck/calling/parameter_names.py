@@ -82,7 +82,7 @@ _SIZE = re.compile(r"^((batch|sample)_)?shape$|^size$", re.IGNORECASE)
 
 _TOTAL = re.compile(
     r"^_?(s?ldj|.*ldj.*|.*log_?_?abs_?det.*|.*log_?det.*|.*ladj.*|.*log_?(abs_?)?jac.*|.*jacobian.*"
-    r"|log_?d[fxyz]_?d[xyz]?|d_?log_?[pq]|log_?j|obj|objective|jac|ld|logd)$",
+    r"|log_?vol(ume)?|log_?d[fxyz]_?d[xyz]?|d_?log_?[pq]|log_?j|obj|objective|jac|ld|logd)$",
     re.IGNORECASE,
 )
 _DENSITY = re.compile(

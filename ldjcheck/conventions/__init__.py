@@ -30,7 +30,7 @@ from ldjcheck.conventions import (
     volume_preserving,
 )
 from ldjcheck.conventions.distributions import density, model, sampler
-from ldjcheck.conventions.distributions.model import densities
+from ldjcheck.conventions.distributions.model import densities, densities_of_call
 from ldjcheck.conventions.transforms import (
     conditional_transform,
     lazy_transform,
@@ -65,7 +65,7 @@ CONVENTIONS: tuple[Convention, ...] = (
 
 __all__ = [
     "CONVENTIONS", "Convention", "adapted_calls", "convention_called",
-    "declared_domain", "densities", "not_taken", "parse_description",
+    "declared_domain", "densities", "densities_of_call", "not_taken", "parse_description",
     "recognise_conventions", "untaken",
 ]  # fmt: skip
 

@@ -191,8 +191,12 @@ def _invertible(
     learns, fed = measurement.has_parameters, bool(measurement.fed)
     if not changes_orientation(sides, learns=learns, fed=fed):
         return verdict
-    status: CheckStatus = "fail" if verdict.mismatched else "unproven"
-    return replace(verdict, check=replace(verdict.check, status=status), folds=True)
+    # The density of what several inputs lead to is a sum over these, and no determinant.
+    is_sum = measurement.calls.convention in ("model", "density")
+    mismatched = verdict.mismatched and not is_sum
+    status: CheckStatus = "fail" if mismatched else "unproven"
+    check = replace(verdict.check, status=status)
+    return replace(verdict, check=check, mismatched=mismatched, folds=True)
 
 
 def _judged(

@@ -26,6 +26,7 @@ from ldjcheck.readings.densities import (
 )
 from ldjcheck.readings.inputs import (
     beyond_pole,
+    given_noise,
     interval_self_map,
     masks,
     several_tensors,
@@ -50,6 +51,7 @@ __all__ = ["BY_NUMBERS", "BY_RESULT"]
 
 BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     several_tensors.propose,
+    given_noise.propose,
     unread_entries.propose,
     another_number.propose,
     unnamed_density.propose,

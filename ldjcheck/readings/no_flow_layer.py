@@ -29,7 +29,7 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
     """Return that a density, which nobody said is a flow's, would be wrong as one.
 
     An encoder of as many numbers as it is given has one as well. Where a law says how it
-    is off, or a flow is inside, that is no chance.
+    is off, or a flow is inside, that is no chance; of a call that nothing names it may be.
     """
     from ldjcheck.conventions import densities
 
@@ -40,11 +40,12 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
         return None
     if inspect.ismethod(layer.obj) or asked.adapter is not None:
         return None
-    if result.beside_right or follows_a_law(result):
+    named = [name for name, *_ in densities(layer.obj)]
+    if result.beside_right or (named and follows_a_law(result)):
         return None
     if holds_flow(layer) or _holds_right_layer(layer, asked):
         return None
-    name = next(name for name, *_ in densities(layer.obj))
+    name = next(iter(named), "call")
     return CannotCheckError(
         "LDJ004",
         f"I cannot tell whether {layer.name} is a flow: as one, its {name} is wrong.",

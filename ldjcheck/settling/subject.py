@@ -10,7 +10,9 @@ import contextlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import prod
+from operator import attrgetter
 from typing import Any
 
 from ldjcheck.calling.domains import describe
@@ -21,6 +23,7 @@ from ldjcheck.calling.stated_returns import samplers
 from ldjcheck.conventions import (
     adapted_calls,
     densities,
+    densities_of_call,
     recognise_conventions,
     untaken,
 )
@@ -58,9 +61,15 @@ from ldjcheck.settling.settle import (
     runs,
     with_telling_masks,
 )
-from ldjcheck.settling.unrecognised import made_by_users, uncallable, with_parts
+from ldjcheck.settling.unrecognised import (
+    made_by_users,
+    methods_with_ldj,
+    uncallable,
+    with_parts,
+)
 
 _BEYOND = 2  # shapes beyond the limit that are tried, to say that they are
+_METHODS = 6  # of an object without a call, that are tried as one
 _LARGEST = 2**22  # dims of these
 _CORRECTIONS = 3  # one after another: each is of one axis
 _CORRECTED = 24  # shapes that are tried at once
@@ -140,7 +149,9 @@ def settle_layer(typed: Layer, options: Options) -> Subject:
     try:
         subject = _at(layer, options)
     except CannotCheckError as error:
-        found = _inside(layer, options, given) or _after_a_start(layer, options, error)
+        found = _inside(layer, options, given, error) or _after_a_start(
+            layer, options, error
+        )
         whole = as_whole_numbers(options) if found is None else None
         if whole is not None:
             return settle_layer(typed, replace(options, inputs=whole))
@@ -148,7 +159,9 @@ def settle_layer(typed: Layer, options: Options) -> Subject:
             raise with_parts(error, layer, options) from None
         subject = found
     if subject.layer is not typed and "start" not in subject.inferred:
-        inside = type(subject.layer.obj).__name__
+        inside = getattr(
+            subject.layer.obj, "__name__", type(subject.layer.obj).__name__
+        )
         said = f"{inside}, inside {type(typed.obj).__name__}"
         subject.inferred["unwrapped"] = said
     if subject.asked.shape != asked.shape:  # of samples that what it holds takes
@@ -179,8 +192,12 @@ def called_as(subject: Subject, calls: Calls) -> Subject:
     return replace(subject, bench=bench, others=_others(bench, free))
 
 
-def _inside(layer: Layer, options: Options, given: Options) -> Subject | None:
+def _inside(
+    layer: Layer, options: Options, given: Options, error: CannotCheckError
+) -> Subject | None:
     """Return how what the layer holds is called, or how its density is; or None.
+
+    What a call returns may be a density that nothing names, where one number is all.
 
     What that takes of the user's samples may be more than the layer's own call does.
     """
@@ -189,7 +206,13 @@ def _inside(layer: Layer, options: Options, given: Options) -> Subject | None:
         with contextlib.suppress(CannotCheckError):
             return _at(inner, _sized(inner, given), around=layer)
     asked = options.kind == "auto" and options.convention == "auto"
-    if asked and options.adapter is None and any(densities(layer.obj)):
+    if asked and not recognise_conventions(layer.obj):
+        for name in islice(methods_with_ldj(layer.obj), _METHODS):
+            method = _taken_out(layer, getattr(layer.obj, name), attrgetter(name))
+            with contextlib.suppress(CannotCheckError):
+                return _at(method, options, around=layer)
+    is_one = error.code == "LDJ004" and any(densities_of_call(layer.obj))
+    if asked and options.adapter is None and (is_one or any(densities(layer.obj))):
         with contextlib.suppress(CannotCheckError):
             subject = _at(layer, replace(options, kind="model"))
             if holds_flow(layer) or asks_elsewhere(subject.bench, subject.probes()[-1]):

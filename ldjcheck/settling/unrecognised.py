@@ -1,15 +1,19 @@
 """What to say of layers that cannot be called, and what of them could be checked instead."""
 
+import ast
 import re
+from collections.abc import Iterator
 from shlex import quote
 from typing import Any
 
-from ldjcheck.calling.parameter_names import DENSITIES
+from ldjcheck.calling.parameter_names import DENSITIES, is_total
+from ldjcheck.calling.results import returned_expressions, returned_names
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions import densities, recognise_conventions
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.object_graph import module_of, paths, reachable
 from ldjcheck.records import Layer, Options
+from ldjcheck.revision import call_name
 
 _ONE_EACH = re.compile(r"shape \(\d+,\) and no ldj")
 
@@ -96,11 +100,29 @@ def uncallable(layer: Layer, options: Options) -> CannotCheckError:
 
 def _own_method(obj: Any, tried: str = "") -> str | None:
     """Return the first public method of an object that takes an input, and was not tried."""
+    return next((n for n in own_methods(obj) if f"{n}(" not in tried), None)
+
+
+def methods_with_ldj(obj: Any) -> Iterator[str]:
+    """Yield the methods of an object whose source says that they return an ldj.
+
+    By a name for one, or by a logarithm that is returned.
+    """
+    for name in own_methods(obj):
+        parts = returned_expressions(getattr(obj, name))
+        nodes = [node for part in parts for node in ast.walk(part)]
+        if any(map(is_total, returned_names(getattr(obj, name)))) or any(
+            call_name(node).startswith("log") for node in nodes
+        ):
+            yield name
+
+
+def own_methods(obj: Any) -> Iterator[str]:
+    """Yield the public methods of an object that take an input, in their order."""
     for name in () if isinstance(obj, type) else method_names(obj):
         method = getattr(obj, name, None)
         signature = signature_of(method) if callable(method) else None
-        if name == "forward" or name.startswith("_") or f"{name}(" in tried:
+        if name == "forward" or name.startswith("_"):
             continue
         if signature is not None and signature.names:
-            return name
-    return None
+            yield name

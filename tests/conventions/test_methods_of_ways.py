@@ -152,3 +152,30 @@ def test_what_has_no_forward_may_have_a_call_and_a_hidden_method_for_its_ldj() -
     report = ldjcheck.check(AsInKeras())
     assert (report.status, report.result.convention) == ("pass", "log-det-method")
     assert ldjcheck.check(AsInKeras(counted=-1.0)).findings[0].code == "LDJ104"
+
+
+class Warped:
+    """Is never called; what its method returns first has no name, and is a logarithm."""
+
+    def __init__(self, power: float = 1.0) -> None:
+        self.gain = torch.tensor([0.5, 1.2, 0.8])
+        self.power = power
+
+    def push(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        slope = self.gain * torch.cosh(z) ** self.power
+        return torch.log(slope).sum(-1), self.gain * torch.sinh(z)
+
+    def moments(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        return z.mean(-1), z.std(-1)
+
+
+class Moments(Warped):
+    push = None  # type: ignore[assignment]
+
+
+def test_a_method_that_returns_a_logarithm_is_called_where_nothing_else_is() -> None:
+    assert ldjcheck.check(Warped()).status == "pass"
+    wrong = ldjcheck.check(Warped(2.0))
+    assert wrong.status == "fail"
+    assert wrong.findings[0].code == "LDJ114"
+    assert ldjcheck.check(Moments()).status == "error"

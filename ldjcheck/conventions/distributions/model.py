@@ -166,7 +166,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         "-nats": "-log p(x), in nats", "bits/dim": "-log p(x), in bits/dim",
         "nats/dim": "log p(x), in nats/dim", "-nats/dim": "-log p(x), in nats/dim",
     }  # fmt: skip
-    for name, unit, method in [*densities(layer)] or _of_the_call(layer):
+    for name, unit, method in [*densities(layer)] or densities_of_call(layer):
         signature = signature_of(method)
         if signature is None or not signature.names:
             continue
@@ -186,7 +186,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
             )
 
 
-def _of_the_call(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
+def densities_of_call(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
     """Yield the call of a layer that is said to be a model and names no density of its own.
 
     A base fits one of the units, or none.

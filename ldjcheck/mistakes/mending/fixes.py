@@ -110,7 +110,8 @@ def _named(live: Live, question: Question, found: Found) -> Finding:
         return finding
     if not (change.meant or change.lacked):
         lines = {(each.file, each.line, each.end_line) for each in change.replacements}
-        if finding.code == unexplained_mismatch.RULE.code and len(lines) == 1:
+        is_unexplained = finding.code == unexplained_mismatch.RULE.code
+        if is_unexplained and not question.is_of_contract and len(lines) == 1:
             return _renamed(finding, wrong_derivative.RULE, kinds.VALUE.explanation())
         return finding
     if change.lacked is not None:
@@ -232,6 +233,7 @@ def _questions(
 ) -> list[Question]:
     """Return what has to be mended; nothing when a part of it is out of reach."""
     known = {diagnosis.direction: diagnosis for diagnosis in diagnoses}
+    broken = {v.direction for v in comparison.verdicts if v.faults}
     found = []
     for direction in BOTH_WAYS:
         # About the ldj's own code.
@@ -256,6 +258,7 @@ def _questions(
                 diagnosis=diagnosis,
                 rehearsal=rehearsal,
                 known_right=(*bench.layer.known_right, *diagnosis.known_right),
+                is_of_contract=direction in broken,
             )
             for finding, explanations in zip(here, mistakes, strict=True)
         ]

@@ -109,6 +109,7 @@ class Question:
     diagnosis: Diagnosis
     rehearsal: Rehearsal
     known_right: tuple[CodeType, ...] = ()  # code that nothing is edited in
+    is_of_contract: bool = False  # what is returned has not the promised form
     at_other_sizes: bool = False  # also where the layer is built for another one
 
     def may_edit(self, change: Change) -> bool:

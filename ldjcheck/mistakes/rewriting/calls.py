@@ -130,7 +130,8 @@ def as_sliced_elsewhere(site: Site) -> Iterator[Change]:
 def twins(site: Site) -> Iterator[Change]:
     """Yield edits that call the other one of two functions that are taken for each other."""
     for node in site.expressions:
-        if isinstance(node, ast.Call) and call_name(node) in _TWINS:
+        plain = isinstance(site.argument_of(node), ast.Constant)
+        if isinstance(node, ast.Call) and call_name(node) in _TWINS and not plain:
             yield site.renamed(node, _TWINS[call_name(node)], 0.15)
 
 

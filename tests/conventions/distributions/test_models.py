@@ -497,3 +497,44 @@ def test_what_a_call_returns_of_a_density_is_read_as_it_is_written(
 ) -> None:
     assert ldjcheck.check(kind(), shape=(3,)).status == "pass"
     assert ldjcheck.check(kind(times=-1.0), shape=(3,)).findings[0].code == "LDJ104"
+
+
+class Folded(nn.Module):
+    """|x| under a half-normal base, its sign a fair coin: right, and no bijection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor([0.3, -0.2, 0.4]))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z = x.abs()
+        base = Normal(0.0, self.log_s.exp()).log_prob(z) + math.log(2)
+        return (base - math.log(2)).sum(1)
+
+
+def test_the_density_of_a_map_that_folds_is_not_judged_by_a_determinant() -> None:
+    report = ldjcheck.check(Folded(), shape=(3,))
+    assert report.status in ("pass", "unproven"), report
+
+
+class Unnamed(nn.Module):
+    """Its call returns one number, and nothing says that it is a density."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.4]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = torch.sinh(x) * self.scale.exp()
+        of_map = torch.log(torch.cosh(x)) + self.scale
+        return (-(z + 2 * torch.nn.functional.softplus(-z)) + of_map).sum(1)
+
+
+class Regression(Unnamed):
+    def forward(self, x: Tensor) -> Tensor:
+        return (-((torch.sinh(x) * self.scale) ** 2)).sum(1)
+
+
+def test_one_number_is_a_density_where_it_is_right_as_that() -> None:
+    assert ldjcheck.check(Unnamed(), shape=(3,)).status == "pass"
+    assert ldjcheck.check(Regression(), shape=(3,)).status == "error"
