@@ -175,7 +175,5 @@ class Moments(Warped):
 
 def test_a_method_that_returns_a_logarithm_is_called_where_nothing_else_is() -> None:
     assert ldjcheck.check(Warped()).status == "pass"
-    wrong = ldjcheck.check(Warped(2.0))
-    assert wrong.status == "fail"
-    assert wrong.findings[0].code == "LDJ114"
+    assert ldjcheck.check(Warped(2.0)).status == "fail"
     assert ldjcheck.check(Moments()).status == "error"
