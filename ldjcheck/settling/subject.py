@@ -197,9 +197,11 @@ def _inside(
 ) -> Subject | None:
     """Return how what the layer holds is called, or how its density is; or None.
 
-    What a call returns may be a density that nothing names, where one number is all.
+    What a call returns may be a density that nothing names, where one number is all. What
+    that takes of the user's samples may be more than the layer's own call does.
 
-    What that takes of the user's samples may be more than the layer's own call does.
+    Raises:
+        CannotCheckError: the one method that returns an ldj cannot be called.
     """
     inner = _opened(layer)
     if inner is not None:
@@ -207,10 +209,18 @@ def _inside(
             return _at(inner, _sized(inner, given), around=layer)
     asked = options.kind == "auto" and options.convention == "auto"
     if asked and not recognise_conventions(layer.obj):
-        for name in islice(methods_with_ldj(layer.obj), _METHODS):
+        names = [*islice(methods_with_ldj(layer.obj), _METHODS)]
+        for name in names:
             method = _taken_out(layer, getattr(layer.obj, name), attrgetter(name))
-            with contextlib.suppress(CannotCheckError):
+            try:
                 return _at(method, options, around=layer)
+            except CannotCheckError as failed:
+                if len(names) == 1:
+                    failed.evidence = (
+                        f"I called {layer.name}.{name}.",
+                        *failed.evidence,
+                    )
+                    raise
     is_one = error.code == "LDJ004" and any(densities_of_call(layer.obj))
     if asked and options.adapter is None and (is_one or any(densities(layer.obj))):
         with contextlib.suppress(CannotCheckError):

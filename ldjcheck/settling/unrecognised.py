@@ -106,12 +106,14 @@ def _own_method(obj: Any, tried: str = "") -> str | None:
 def methods_with_ldj(obj: Any) -> Iterator[str]:
     """Yield the methods of an object whose source says that they return an ldj.
 
-    By a name for one, or by a logarithm that is returned.
+    By a name for one in it, or by a logarithm that is returned.
     """
     for name in own_methods(obj):
         parts = returned_expressions(getattr(obj, name))
         nodes = [node for part in parts for node in ast.walk(part)]
-        if any(map(is_total, returned_names(getattr(obj, name)))) or any(
+        names = [*returned_names(getattr(obj, name))]
+        names += [node.id for node in nodes if isinstance(node, ast.Name)]
+        if any(map(is_total, names)) or any(
             call_name(node).startswith("log") for node in nodes
         ):
             yield name

@@ -183,12 +183,7 @@ def changed_at(
         return lines[0]
     if _start(live, place) in [_start(live, _spot(edit)) for edit in near]:
         return place
-    file, begin = _start(live, lines[0])
-    source = live.sources.get(file)
-    if source is None:  # a cell of a notebook is told by its number
-        return lines[0]
-    text = source.lines[begin - 1].decode().strip()
-    return replace(lines[0], line=begin, text=text)
+    return lines[0]
 
 
 def in_function(live: Live, place: Location | None) -> Location | None:

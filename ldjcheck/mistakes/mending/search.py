@@ -37,6 +37,8 @@ ANYTHING: tuple[Way, ...] = (
     points.other_parts,
     calls.log_moved,
     calls.twins,
+    calls.power_moved,
+    points.other_functions,
     points.other_names,
     points.swapped,
     points.other_order,
@@ -59,6 +61,7 @@ MEANT: dict[Way, str] = {
 
 
 MOST = 480  # candidates that are run, most of them at one input
+FURTHER = 240  # those wherever they are
 MOST_OF_ONE = 160  # candidates for one explanation; what is left is for anything else
 RIVALS = 40
 VERIFIED = 4  # candidates that are measured anew
@@ -189,12 +192,16 @@ def _rounds(live: Live, question: Question) -> Iterator[tuple[list[Change], int]
         sites = sites_for(live, place, explanation, touched, lacking=near)[:_SITES]
         yield _drafted(sites, ways_for(explanation)), MOST_OF_ONE
     yield _drafted(anywhere, ANYTHING), MOST
+    # A line that is blamed may be innocent: then what is plainest at any other goes first.
+    yield _drafted(anywhere, ANYTHING, nearness=0.0), FURTHER
 
 
-def _drafted(sites: Sequence[Site], ways: Sequence[Way]) -> list[Change]:
+def _drafted(
+    sites: Sequence[Site], ways: Sequence[Way], nearness: float = 1.0
+) -> list[Change]:
     """Return what every way makes of each statement; those further off cost more."""
     return [
-        replace(change, cost=change.cost + site.rank, meant=MEANT.get(way))
+        replace(change, cost=change.cost + nearness * site.rank, meant=MEANT.get(way))
         for site in sites
         for way in ways
         for change in way(site)
@@ -225,7 +232,7 @@ def working(
     seed must find the same on a busy machine.
     """
     found = 0
-    tries = max(LEAST, min(MOST, WORK // question.rehearsal.work))
+    tries = max(LEAST, min(MOST + FURTHER, WORK // question.rehearsal.work))
     most = max(1, min(VERIFIED, tries // _TRIES_EACH))
     for change in itertools.islice(candidates(live, question), tries):
         if found >= most:

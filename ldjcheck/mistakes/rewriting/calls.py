@@ -93,6 +93,20 @@ def log_moved(site: Site) -> Iterator[Change]:
                 yield site.put(log, text, 0.1)
 
 
+def power_moved(site: Site) -> Iterator[Change]:
+    """Yield the power of a sum for a sum of powers, and the other way round."""
+    for whole, inner in site.calls("sum"):
+        outer = site.parent(whole)
+        if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Pow):
+            power = site.text(inner.right)
+            for text in _within(site, whole, inner, site.text(inner.left)):
+                yield site.put(whole, f"{text} ** {power}", 0.15)
+        elif isinstance(outer, ast.BinOp) and isinstance(outer.op, ast.Pow):
+            body = f"({site.as_atom(inner)} ** {site.text(outer.right)})"
+            for text in _within(site, whole, inner, body):
+                yield site.put(outer, text, 0.15)
+
+
 def _within(site: Site, whole: ast.expr, part: ast.expr, text: str) -> Iterator[str]:
     """Yield the code of the whole with a text in the place of a part that is there once."""
     before, after = site.text(whole), site.text(part)

@@ -62,6 +62,21 @@ def other_names(site: Site) -> Iterator[Change]:
                     yield Change(0.25 + 0.02 * index, some)
 
 
+def other_functions(site: Site) -> Iterator[Change]:
+    """Yield what the class calls, or has for a method, in the place of another such."""
+    nodes = [n for n in ast.walk(site.home) if isinstance(n, ast.Call)]
+    called = {ast.unparse(node.func) for node in nodes}
+    methods = (n for n in ast.walk(site.home) if isinstance(n, ast.FunctionDef))
+    called |= {f"self.{m.name}" for m in methods if m is not site.function}
+    known = sorted(n for n in called if n.startswith("self.") and n.count(".") == 1)
+    known = [name for name in known if not name.startswith("self.__")]
+    for node in site.expressions:
+        if isinstance(node, ast.Attribute) and site.text(node) in known:
+            others = [name for name in known if name != site.text(node)]
+            for index, name in enumerate(others[:_NAMES]):
+                yield site.put(node, name, 0.2 + index / 50)
+
+
 def swapped(site: Site) -> Iterator[Change]:
     """Yield the statement with two names in each other's place, or a range turned round."""
     uses: dict[str, list[ast.expr]] = {}
@@ -91,7 +106,12 @@ def other_parts(site: Site) -> Iterator[Change]:
 
 
 def _other_end(site: Site, node: ast.expr) -> Iterator[Change]:
-    """Yield the last entries for the first: `w[i, i, -1, -1]` for `w[i, i, 0, 0]`."""
+    """Yield the last entries for the first, `w[i, i, -1]` for `w[i, i, 0]`, and neighbours."""
+    at = getattr(node, "slice", None)
+    count = getattr(at.right, "value", None) if isinstance(at, ast.BinOp) else None
+    if isinstance(at, ast.BinOp) and isinstance(count, int):
+        yield site.put(at.right, str(count - 1), 0.15)
+        yield site.put(at.right, str(count + 1), 0.16)
     parts = getattr(getattr(node, "slice", None), "elts", [])
     for old, new in (("0", "-1"), ("-1", "0")):
         ends = [part for part in parts if site.text(part) == old]

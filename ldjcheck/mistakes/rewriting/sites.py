@@ -475,10 +475,14 @@ def sites_for(
             note(source, statement, 0.2 + index / 50)
             functions.append(source.function_of(statement))
     on_tape = {(span.file, span.line) for span in touched}
-    for statement, (rank, source) in [*ranks.items()]:
-        for made, is_counted in _made_for(source, statement):
-            if is_counted or (source.file, made.lineno) not in on_tape:
-                note(source, made, rank + (0.6 if is_counted else 0.3))
+
+    def note_made() -> None:
+        for statement, (rank, source) in [*ranks.items()]:
+            for made, is_counted in _made_for(source, statement):
+                if is_counted or (source.file, made.lineno) not in on_tape:
+                    note(source, made, rank + (0.6 if is_counted else 0.3))
+
+    note_made()
     if here is not None and blamed is not None and (lacking or not touched):
         for function in functions:
             for line in range(*_lines(function)):
@@ -492,6 +496,8 @@ def sites_for(
             note(source, statement, (1 if near else 2) + min(distance, 99) / 100)
             for node in _returns(source, function):
                 note(source, node, 3 + (not near))
+    if blamed is None:
+        note_made()
     if here is not None:
         for node in (node for f in functions for node in _returns(here, f)):
             note(here, node, 3)

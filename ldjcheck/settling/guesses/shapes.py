@@ -328,7 +328,8 @@ def _matrices(items: list[Any]) -> Iterator[tuple[Shape, str]]:
     named = (tensor for item in items for _, tensor in _named_tensors(item))
     square = [len(t) for t in named if t.dim() == 2 and t.shape[0] == t.shape[1] > 1]
     for sides in itertools.permutations(square[:_FACTORS], 2):
-        yield sides, f"square matrices are {sides[0]} and {sides[1]} wide"
+        why = f"square matrices are {sides[0]} and {sides[1]} wide"
+        yield from ((sides, why), ((_Free(2), *sides), why))
     for nodes in sorted(set(square)):
         why = f"a matrix joins {nodes} nodes"
         for size in (n * times for n in features[:1] for times in (1, 2)):

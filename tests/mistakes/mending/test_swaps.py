@@ -131,9 +131,71 @@ class ForgetsItsFirst(nn.Module):
         return y, self.told
 
 
+class SquareOfSums(nn.Module):
+    """The slope of a primitive of squares that are added up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.randn(3, 2))
+
+    def forward(self, x: Tensor) -> Pair:
+        y = (self.a**2 * x[..., None] + x[..., None] ** 3 / 3).sum(-1)
+        parts = torch.stack(
+            [self.a.expand(len(x), 3, 2), x[..., None].expand(-1, 3, 2)]
+        )
+        slope = parts.sum((0, -1)) ** 2
+        return y, slope.log().sum(1)
+
+
+def leading(a: Tensor, b: Tensor, c: Tensor, n: int) -> Tensor:
+    """Work out the determinant of three diagonals."""
+    if n < 2:
+        return a[0] if n else torch.ones(())
+    first = a[n - 1] * leading(a, b, c, n - 1)
+    return first - b[n - 2] * c[n - 3] * leading(a, b, c, n - 2)
+
+
+class OfThreeDiagonals(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(1.2 + 0.2 * torch.randn(5))
+        self.below = nn.Parameter(0.7 * torch.randn(4))
+        self.above = nn.Parameter(0.7 * torch.randn(4))
+
+    def forward(self, x: Tensor) -> Pair:
+        matrix = self.a.diag() + self.below.diag(-1) + self.above.diag(1)
+        ldj = leading(self.a, self.below, self.above, 5).abs().log()
+        return x @ matrix.T, ldj.expand(len(x))
+
+
+class OfAPart(nn.Module):
+    """Is the gradient of a potential; the ldj takes a part of it for the whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(6, 3))
+
+    def part(self, x: Tensor) -> Tensor:
+        return nn.functional.softplus(self.w @ x).sum()
+
+    def whole(self, x: Tensor) -> Tensor:
+        return self.part(x) + 0.5 * x @ x
+
+    def forward(self, x: Tensor) -> Pair:
+        y = torch.func.vmap(torch.func.grad(self.whole))(x)
+        bent = torch.func.vmap(torch.func.hessian(self.part))(x)
+        return y, torch.linalg.slogdet(bent)[1]
+
+
 @pytest.mark.parametrize(
     ("make", "after"),
     [
+        (SquareOfSums, "slope = (parts ** 2).sum((0, -1))"),
+        (
+            OfThreeDiagonals,
+            "return first - b[n - 2] * c[n - 2] * leading(a, b, c, n - 2)",
+        ),
+        (OfAPart, "bent = torch.func.vmap(torch.func.hessian(self.whole))(x)"),
         (InFrequencies, "gains = torch.fft.fft(self.kernel)"),
         (AtTheWrongEnd, "gain = self.taps[:, -1, -1]"),
         (OfMappedRows, "ldj = torch.linalg.slogdet(jacobian)[1]"),
