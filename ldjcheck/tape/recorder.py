@@ -23,6 +23,11 @@ _SOURCE_FREE = ("grad", "_grad", "_base", "grad_fn")
 _SUMS = ADD | SUBTRACT
 
 
+def _is_mapped() -> bool:
+    """Return whether a transform of `torch.func` runs: its tensors do not outlive it."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
 class Recorder(Operations):
     """Records every operation of one call as `Node`s.
 
@@ -68,7 +73,7 @@ class Recorder(Operations):
         """Run the operation and record it."""
         if name == "__get__":
             return self._attribute(func, args, named)
-        if name in UNRECORDED:
+        if name in UNRECORDED or _is_mapped():
             return func(*args, **named)
         in_place = writes(name)
         nodes = tuple(self._wrapped(a) for a in args)
