@@ -157,7 +157,7 @@ def _with_contexts(subject: Subject, density: Layer) -> Options:
     signature = signature_of(density.obj)
     if subject.asked.context or signature is None:
         return subject.asked
-    found = subject.bench.options.context
+    found = subject.bench.fed
     return replace(
         subject.asked,
         context=tuple(each for each in found if each.name in signature.names),
