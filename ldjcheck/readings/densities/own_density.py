@@ -117,14 +117,11 @@ def own_densities(
 ) -> Iterator[tuple[str, Layer]]:
     """Yield each density of a flow that was not asked, by its name.
 
-    None where it was said how to call the layer, and as what, nor where the centre of mass
-    of particles is taken away. Of what runs on the way, the
+    None where it was said how to call the layer, and as what. Of what runs on the way, the
     densities that are `right` are not to blame.
     """
     asked, layer = subject.asked, subject.whole
     if (asked.kind, asked.convention) != ("auto", "auto") or asked.adapter is not None:
-        return
-    if "centred" in result.inferred:  # the mass of a base is that over fewer directions
         return
     for name in (*result.unasked, *_unnamed(subject, result)):
         if not is_bound(name) and callable(looked_up(layer.obj, name)):
