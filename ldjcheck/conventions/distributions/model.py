@@ -455,6 +455,8 @@ def less_base(
         rest = left_behind(tape, x, parts, left, memory) if left > 0 else None
         if left > 0 and sum(_entries(a.z) for a in lost) == left:
             rest = LeftBehind([a.z for a in lost], location_of(lost[0].asked_at))
+        elif rest is None:
+            rest = _unsaid(results, left, said, x, tape)
         if rest is None:
             raise NoBaseError(_UNSEEN)
         parts, place = [*parts, *rest.parts], rest.place
@@ -565,6 +567,21 @@ def _heeded(
     counts = [(n := tape.find(a.answer)) is None or n in made_of for a in asked]
     heeded = [a for a, c in zip(asked, counts, strict=True) if c]
     return heeded, [a for a, c in zip(asked, counts, strict=True) if not c]
+
+
+def _unsaid(
+    results: Sequence[Any], left: int, said: Tensor, x: Tensor, tape: Heard
+) -> LeftBehind | None:
+    """Return the parts of z beside a density that nothing in it is made of, if all it lacks."""
+    end, source = tape.find(said), tape.find(x)
+    nodes = {n: z for z in results if (n := tape.find(z)) is not None}
+    if end is None or source is None:
+        return None
+    kept, moved = ancestors(end), dependents(tape.nodes, source)
+    unsaid = {n: z for n, z in nodes.items() if n in moved and n not in kept}
+    if not unsaid or left != sum(map(_entries, unsaid.values())):
+        return None
+    return LeftBehind([*unsaid.values()], location_of(next(iter(unsaid)).place))
 
 
 def _of_all_dims(
