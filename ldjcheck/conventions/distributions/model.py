@@ -456,7 +456,7 @@ def less_base(
         if left > 0 and sum(_entries(a.z) for a in lost) == left:
             rest = LeftBehind([a.z for a in lost], location_of(lost[0].asked_at))
         elif rest is None:
-            rest = _unsaid(results, left, said, x, tape)
+            rest = _unsaid(results, parts, left, said, x, tape)
         if rest is None:
             raise NoBaseError(_UNSEEN)
         parts, place = [*parts, *rest.parts], rest.place
@@ -570,15 +570,28 @@ def _heeded(
 
 
 def _unsaid(
-    results: Sequence[Any], left: int, said: Tensor, x: Tensor, tape: Heard
+    results: Sequence[Any],
+    parts: Sequence[Tensor],
+    left: int,
+    said: Tensor,
+    x: Tensor,
+    tape: Heard,
 ) -> LeftBehind | None:
-    """Return the parts of z beside a density that nothing in it is made of, if all it lacks."""
+    """Return the parts of z beside a density that nothing in it is made of, if all it lacks.
+
+    What is made of the other parts, as an action is of its draw, is none.
+    """
     end, source = tape.find(said), tape.find(x)
+    known = {tape.find(part) for part in parts}
     nodes = {n: z for z in results if (n := tape.find(z)) is not None}
     if end is None or source is None:
         return None
     kept, moved = ancestors(end), dependents(tape.nodes, source)
-    unsaid = {n: z for n, z in nodes.items() if n in moved and n not in kept}
+    unsaid = {
+        n: z
+        for n, z in nodes.items()
+        if n in moved and n not in kept and not known & ancestors(n)
+    }
     if not unsaid or left != sum(map(_entries, unsaid.values())):
         return None
     return LeftBehind([*unsaid.values()], location_of(next(iter(unsaid)).place))

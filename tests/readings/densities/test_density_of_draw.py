@@ -17,7 +17,7 @@ class Actor(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = nn.Linear(3, 4)
+        self.net = nn.Linear(4, 4)  # half of what it sees is as many as it does
 
     def about(self, obs: Tensor) -> Normal:
         mean, log_std = self.net(obs).chunk(2, dim=-1)
