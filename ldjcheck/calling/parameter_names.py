@@ -94,7 +94,9 @@ _CONTEXT = re.compile(
 )
 _DENSITY_OF_X = re.compile(r"_?log_?(p|prob|q)(?!z)(?![a-z]{2})")
 _TIMES = ("t", "time")
-_BOUND = re.compile(_ASKED_FOR + r"((neg_?)?elbo|free_energy|training_step)$")
+_BOUND = re.compile(
+    _ASKED_FOR + r"((neg_?)?elbo|free_energy|(training|validation|test)_step)$"
+)
 
 
 def is_total(name: str) -> bool:
