@@ -30,7 +30,7 @@ DENSITIES: dict[Unit, tuple[str, ...]] = {
 
 _ASKED_FOR = r"^((compute|get|calc|calculate|eval|evaluate)_)?"
 _NAMED: dict[Unit, str] = {
-    "nats": r"log_?(prob(ability)?|likelihood|lik|density|pdf|px|p_x)",
+    "nats": r"log_?(probs?|probability|likelihood|lik|density|pdf|px|p_x)",
     "-nats": r"(nll|neg(ative)?_?log_?(prob|likelihood|lik)|(nll_|flow_|ml_)?loss)",
     "bits/dim": r"(bpd|bits_?per_?dim(ension)?s?)(_loss)?",
     "nats/dim": r"log_?(prob|likelihood)_per_dim(ension)?",
@@ -94,7 +94,9 @@ _CONTEXT = re.compile(
 )
 _DENSITY_OF_X = re.compile(r"_?log_?(p|prob|q)(?!z)(?![a-z]{2})")
 _TIMES = ("t", "time")
-_BOUND = re.compile(_ASKED_FOR + r"((neg_?)?elbo|free_energy|training_step)$")
+_BOUND = re.compile(
+    _ASKED_FOR + r"((neg_?)?elbo|free_energy|(training|validation|test)_step)$"
+)
 
 
 def is_total(name: str) -> bool:

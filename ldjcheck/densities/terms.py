@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.densities.mass import log_mass, near
+from ldjcheck.numerics.centre_of_mass import beside_the_whole
 from ldjcheck.tape import (
     Node,
     Place,
@@ -28,6 +29,7 @@ from ldjcheck.torch_ops import CASTS
 
 _LOOKS = 40  # values that z may be, the last ones first
 _MIXED = 64  # components of a mixture
+_CENTRED = 1e-9  # relative: by rounding alone a centre is off the origin
 _CHUNK = 1 << 20  # entries that are worked out at once
 
 
@@ -239,6 +241,9 @@ class DensityTerms:
         self, z: Node, terms: tuple[Node, ...], padded: bool
     ) -> tuple[Tensor, float] | None:
         at, held = near(z.value.reshape(self.batch, -1).double()), self.held(z)
+        if _is_centred(z.value):
+            basis, f = beside_the_whole(z.value.shape[1:]), self.of_z(terms, z)
+            return log_mass(lambda u: f(u @ basis.mT), at @ basis)
         functions = self.components(terms, z) or [self.of_z(terms, z)]
         if bool(held.any()) and not padded:
             functions = [_where_free(function, at, held) for function in functions]
@@ -303,6 +308,17 @@ class DensityTerms:
     def terms_through(self, z: Node) -> tuple[Node, ...]:
         """Return the terms that depend on x through z alone."""
         return tuple(end for end, way in self.through.items() if z in way)
+
+
+def _is_centred(z: Tensor) -> bool:
+    """Return whether it is particles, `(batch, N, D)`, whose centre of mass is the origin.
+
+    A density of these has its mass over the directions that leave the centre there.
+    """
+    if z.dim() != 3 or z.shape[1] < 2:
+        return False
+    centre = z.mean(dim=1).abs().amax()
+    return bool(centre <= _CENTRED * z.abs().amax())
 
 
 def _is_linear_in(user: Node, node: Node) -> bool:

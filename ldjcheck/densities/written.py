@@ -353,14 +353,33 @@ def _handed_back(sum_: DensityTerms, z: Node) -> Base | None:
     if not terms or any(others & ancestors(term) for term in terms):
         return None
     if _is_conditional(sum_, z, terms):  # its mass is another at each sample
-        return None
+        return _told_by_others(sum_, z) or _added_up(sum_, z, terms)
     mass = sum_.log_mass(z, terms)
     if mass is None:
         return None
     beside = [end for end in sum_.free if end not in terms] + sum_.fixed
     nearest = sorted(beside, key=lambda term: abs(term.index - z.index))
     chosen = _constants(sum_, z, *mass, nearest)
-    return Base(z, terms, mass[0]) if chosen is None else Base(z, (*terms, *chosen))
+    if chosen is None:
+        return _added_up(sum_, z, terms) or Base(z, terms, mass[0])
+    return Base(z, (*terms, *chosen))
+
+
+def _added_up(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> Base | None:
+    """Return z with all that is added up with its terms to one number for each sample.
+
+    None where the terms meet in no such sum, or are no normal density of z by themselves.
+    """
+    mass = sum_.log_mass(z, terms)
+    above = set.intersection(*(sum_.adding([term]) for term in terms))
+    sums = [node for node in in_order(above) if node.value.numel() == sum_.batch]
+    if mass is None or not sums or not _is_exact(*mass):
+        return None
+    added = tuple(end for end in sum_.ends if sums[0] in sum_.adding([end]))
+    beside = set(added) - {*terms}
+    excess = mass[0] + sum_.of(beside, lambda end: end.value)
+    is_one = bool((excess.abs() <= max(mass[1], 1e-6)).all())
+    return Base(z, added, None if is_one else excess)
 
 
 def _is_conditional(sum_: DensityTerms, z: Node, terms: Sequence[Node]) -> bool:

@@ -61,6 +61,8 @@ _HARDLY = 0.01  # of the first difference
 _SINGLE = 1e-7  # and what points and weights that were made in float32 leave
 _OF_THE_ORDER = 16.0  # times what finer steps change: a right one is off by less than 8
 _DIGITS = 1e-3  # of an ldj: where steps leave it fewer, they let too much explain it
+_HIGHER = 3.0  # times as much is left by steps of order one: order two gives 4
+_FEW_DIGITS = 1e-2  # the same where steps of a higher order leave so much
 _LEFT = 0.1  # of what the finest steps take away: what may remain in the limit
 
 
@@ -155,8 +157,12 @@ def _converging(
     if slack <= _DIGITS * float(first.exact.ldj.abs().max()):
         return Stepped(direction=direction, slack=slack)
     finest = _of_finer_steps(bench, grain, stepped, first_probe, first, 4)
-    if not _shrink([changes, _changes(finer, finest)], _SHRINKS):
+    rest = _changes(finer, finest)
+    if not _shrink([changes, rest], _SHRINKS):
         return None  # more of the same, and no finer steps
+    is_higher = _shrink([changes, rest], _HIGHER)  # no traces of its steps are meant
+    if is_higher and slack <= _FEW_DIGITS * float(first.exact.ldj.abs().max()):
+        return Stepped(direction=direction, slack=slack)
     traces = [
         _by_traces(bench, probe, each.of(direction))
         for probe, each in zip(probes, measured, strict=True)

@@ -73,6 +73,7 @@ def measure_direction(
             given=given,
             left=base.left,
             left_at=base.left_at,
+            taken=base.taken,
             bases=base.bases,
         ),
     )

@@ -78,6 +78,7 @@ class CallResult:
     made_at: Location | None = None  # where the ldj was made, where dims are dropped
     left: int = 0  # dims, on the way to y
     left_at: Location | None = None  # where dims left that nothing gives a density
+    taken: Tensor | None = None  # the log-density of y that was taken off, (batch,)
     bases: tuple[BaseMass, ...] = ()  # that a model asks, and that are no density
     why_absent: str | None = None  # the direction is not there, or raised this
     raised: tuple[str, ...] = ()  # the user's traceback, when that is a fault

@@ -18,7 +18,7 @@ from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.errors import LAYERS_OWN
 from ldjcheck.object_graph import attributes, reachable, tensors
 from ldjcheck.records import Calls, Domain, Layer, Options, Probe, Shape
-from ldjcheck.records.asked import Given, Stage
+from ldjcheck.records.asked import Context, Given, Stage
 from ldjcheck.records.side import Turned
 from ldjcheck.records.words import Region
 from ldjcheck.running.failed_calls import (
@@ -392,6 +392,17 @@ class Bench:
                 break
         set_mode(runner.layer, self.options.mode)
         return refused
+
+    @property
+    def fed(self) -> tuple[Context, ...]:
+        """The contexts as whoever asks for the same again states them: labels are whole."""
+        stated = []
+        for each in self.options.context:
+            if each.name in self.labels:
+                low, end = self._classes(each.domain or REAL)
+                each = each._replace(domain=Domain(kind="int", low=low, high=end - 1))
+            stated.append(each)
+        return tuple(stated)
 
     def _kwargs(self, seed: int) -> Mapping[str, Any]:
         generator = torch.Generator().manual_seed(seed + 1)

@@ -47,8 +47,10 @@ TODAY = {
     "maf:MAF(): the way back of batch norm is not negated": Said(
         "fail", "LDJ302", "log_det = (self.log_gamma - 0.5 * torch.log(var)).sum()"
     ),
-    # should be: LDJ501, at line 95, with an edit
-    "maf:MAF(): the base has no constant": Said("pass"),
+    # should be: LDJ501, at line 95
+    "maf:MAF(): the base has no constant": Said(
+        "fail", "LDJ110", "return log_probs + log_jacob", "verified, right"
+    ),
     # should be: LDJ110, at line 62, with an edit
     "residual:ResidualFlow(): the series begins at the second power": Said(
         "fail", "LDJ120", "logdet = logdet + (-1) ** (k + 1) * batch_trace(power) / k"
@@ -176,67 +178,33 @@ TODAY = {
         "logp -= (2 * (math.log(2) - u - F.softplus(-2 * u))).sum(dim=-1)",
         "verified, right",
     ),
-    # should be: LDJ114, at line 43, with an edit
-    "policy:SquashedGaussianActor(): log_prob takes the root": Said("pass"),
-    # should be: LDJ112 or LDJ120, at line 43, with an edit
-    "policy:SquashedGaussianActor(): log_prob corrects at the scaled action": Said(
-        "pass"
-    ),
-    # should be: LDJ104, at line 43, with an edit
-    "policy:SquashedGaussianActor(): log_prob adds the correction": Said("pass"),
-    # should be: LDJ110, at line 44, with an edit
-    "policy:SquashedGaussianActor(): log_prob forgets the limit": Said("pass"),
     # should be: with an edit
-    "particles:ParticleFlow(): the scale counts for all dims, the radius too": Said(
-        "fail", "LDJ103", "log_det = torch.log(df) + self.dof * torch.log(scale)"
+    "policy:SquashedGaussianActor(): log_prob forgets the limit": Said(
+        "fail", "LDJ110", "return logp.sum(dim=-1)"
     ),
-    # should be: at line 34, with an edit
-    "particles:ParticleFlow(): the inner derivative is forgotten": Said(
-        "fail", "LDJ120", "log_det = torch.log(df) + (self.dof - 1) * torch.log(scale)"
-    ),
-    # should be: LDJ108, at line 37, with an edit
-    "particles:ParticleFlow(): the slope is not logged": Said("fail", "LDJ199"),
-    # should be: LDJ104, at line 61, with an edit
-    "particles:ParticleFlow(): log_prob subtracts the ldj": Said("fail", "LDJ199"),
     # should be: LDJ103, at line 37, with an edit
     "particles:CentredParticleFlow(): the layers count N D dims, not (N - 1) D": Said(
         "fail", "LDJ199"
     ),
-    # should be: LDJ501 or LDJ103, at line 58, with an edit
-    "particles:CentredParticleFlow(): the constant of the base is that of N D dims": Said(
-        "pass"
-    ),
-    # should be: LDJ104, at line 61, with an edit
-    "particles:CentredParticleFlow(): log_prob subtracts the ldj": Said("pass"),
-    # should be: LDJ108, at line 37, with an edit
-    "particles:CentredParticleFlow(): the slope is not logged": Said("fail", "LDJ199"),
     # should be: with an edit
+    "particles:CentredParticleFlow(): the constant of the base is that of N D dims": Said(
+        "fail",
+        "LDJ103",
+        "log_pz = -0.5 * z.square().sum(dim=(1, 2)) - 0.5 * self.dof * math.log(",
+    ),
+    # should be: LDJ101 or LDJ103 or LDJ120, with an edit
     "particles:EquivariantCNF(): the divergence lacks the dims' factor": Said(
         "fail",
-        "LDJ120",
+        "LDJ102",
         "divergence = ((phi + d * dphi) * off_diagonal).sum(dim=(1, 2))",
     ),
     # should be: with an edit
     "particles:EquivariantCNF(): the divergence lacks the derivative of phi": Said(
         "fail", "LDJ120", "divergence = ((dims * phi) * off_diagonal).sum(dim=(1, 2))"
     ),
-    # should be: LDJ114, at line 116, with an edit
-    "particles:EquivariantCNF(): the last stage counts twice": Said(
-        "fail",
-        "LDJ120",
-        "divergence = ((dims * phi + d * dphi) * off_diagonal).sum(dim=(1, 2))",
-    ),
-    # should be: LDJ104, at line 98, with an edit
-    "particles:EquivariantCNF(): minus the divergence": Said(
-        "fail",
-        "LDJ120",
-        "divergence = ((dims * phi + d * dphi) * off_diagonal).sum(dim=(1, 2))",
-    ),
-    # should be: LDJ114, at line 116, with an edit
+    # should be: with an edit
     "particles:EquivariantCNF(): dt is forgotten": Said(
-        "fail",
-        "LDJ120",
-        "divergence = ((dims * phi + d * dphi) * off_diagonal).sum(dim=(1, 2))",
+        "fail", "LDJ114", "log_det = log_det + (d1 + 2 * d2 + 2 * d3 + d4) / 6"
     ),
     # should be: with an edit
     "learned_bases:MixtureFlow(): the mixture's weights are added as they are": Said(
@@ -302,28 +270,24 @@ TODAY = {
     "sampler:Guide(): half of the sigmoid's derivative": Said(
         "fail", "LDJ110", "log_jac = log_jac + F.logsigmoid(unit).sum(1)"
     ),
-    # should be: pass
-    "class_glow:ClassGlow(): right": Said("unproven"),
-    # should be: LDJ102 or LDJ103, at line 56, with an edit
-    "class_glow:ClassGlow(): the 1x1 convolution counts the width alone": Said(
-        "unproven"
-    ),
-    # should be: LDJ112 or LDJ120, at line 56, with an edit
-    "class_glow:ClassGlow(): the diagonal's log is taken twice": Said("unproven"),
     # should be: LDJ501, at line 103, with an edit
     "class_glow:ClassGlow(): the prior of what is kept, not of what is dropped": Said(
-        "unproven"
+        "fail", "LDJ304"
     ),
-    # should be: LDJ501 or LDJ110, at line 127, with an edit
-    "class_glow:ClassGlow(): the density of the dropped half is lost": Said("unproven"),
-    # should be: LDJ501 or LDJ104, at line 19, with an edit
-    "class_glow:ClassGlow(): the normal's scale has the wrong sign": Said("unproven"),
-    # should be: LDJ105, at line 73, with an edit
-    "class_glow:ClassGlow(): the coupling is averaged": Said("unproven"),
+    # should be: at line 127, with an edit
+    "class_glow:ClassGlow(): the density of the dropped half is lost": Said(
+        "fail", "LDJ501", "kept, dropped = x.chunk(2, 1)"
+    ),
+    # should be: with an edit
+    "class_glow:ClassGlow(): the normal's scale has the wrong sign": Said(
+        "fail",
+        "LDJ501",
+        "-0.5 * (LOG_2PI - 2 * logs + (x - mean) ** 2 * torch.exp(-2 * logs))",
+    ),
     # should be: LDJ107 or LDJ114, at line 136, with an edit
-    "class_glow:ClassGlow(): bits per dim without log 2": Said("unproven"),
-    # should be: LDJ501 or LDJ110, at line 178, with an edit
-    "class_glow:CollectingGlow(): the density of the first level is lost": Said("pass"),
-    # should be: LDJ104, at line 179, with an edit
-    "class_glow:CollectingGlow(): log_prob subtracts the ldj": Said("pass"),
+    "class_glow:ClassGlow(): bits per dim without log 2": Said("pass"),
+    # should be: with an edit
+    "class_glow:CollectingGlow(): the density of the first level is lost": Said(
+        "fail", "LDJ501", "log_p = prior.log_prob(z, label)"
+    ),
 }

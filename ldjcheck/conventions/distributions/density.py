@@ -59,9 +59,11 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     if found is None:
         return
     place, said, is_named = found
-    for unit, memory in itertools.product(_units(said), (None, Memory())):
+    memories = None, Memory(), Memory(leaving=True)
+    for unit, memory in itertools.product(_units(said), memories):
         call = partial(_call, place, unit, memory, is_named, True)
-        yield _beside(signature, call, unit)
+        lacks = memory is not None and memory.leaving
+        yield replace(_beside(signature, call, unit), lacks_density=lacks)
 
 
 def as_density(layer: Any, place: int) -> Iterator[Calls]:

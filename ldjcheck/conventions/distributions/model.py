@@ -29,14 +29,14 @@ from ldjcheck.calling.results import returned_alone, returns_one_thing, written_
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import declared_domain
 from ldjcheck.densities.answers import Mass, before_the_mean
-from ldjcheck.densities.drawn_and_dropped import left_behind
+from ldjcheck.densities.drawn_and_dropped import LeftBehind, left_behind
 from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
 from ldjcheck.object_graph import looked_up
 from ldjcheck.records import CallFunction, Calls, Domain, Kwargs, Returned, Way
 from ldjcheck.records.called import BaseMass
-from ldjcheck.tape import Place, dependents, location_of
+from ldjcheck.tape import Place, ancestors, dependents, location_of
 from ldjcheck.tracebacks import package_of
 from ldjcheck.tracing import trace_calls
 
@@ -218,6 +218,7 @@ class _Asked(NamedTuple):
     answer: Any
     name: str
     at: Place  # where it returned
+    asked_at: Place  # where it was asked
     is_own: bool
     inner: list[_Asked]  # what it asked others itself
 
@@ -266,7 +267,8 @@ class _Listener:
             heard = self._within[-1][3] if self._within else self.asked
             own = not package_of(code.co_filename) or any(a.is_own for a in inner)
             name = f"{type(owner).__name__}.{code.co_name}"
-            asked = _Asked(z, result, name, _place(frame), own, inner)
+            by = _place(frame.f_back or frame)
+            asked = _Asked(z, result, name, _place(frame), by, own, inner)
             heard += self._bases_behind(owner, asked)
         elif event == "return" and type(result) is tuple and len(result) == 2:
             if self._is_models_own(frame):
@@ -421,7 +423,7 @@ def less_base(
             said = said if apart is None else apart
     density = in_nats(said, x, unit)
     asked, held = _resolved(heard.asked, x, tape, memory)
-    asked = _about_x(asked, x, tape, memory)
+    asked, lost = _heeded(_about_x(asked, x, tape, memory), said, x, tape)
     parts = [a.z for a in asked]
     base = sum(a.answer.reshape(len(x), -1).sum(1) for a in asked)
     lacking = x[0].numel() - sum(map(_entries, parts))
@@ -451,6 +453,10 @@ def less_base(
     if memory is not None and memory.leaving and not is_of_all:
         left = x[0].numel() - sum(map(_entries, parts))
         rest = left_behind(tape, x, parts, left, memory) if left > 0 else None
+        if left > 0 and sum(_entries(a.z) for a in lost) == left:
+            rest = LeftBehind([a.z for a in lost], location_of(lost[0].asked_at))
+        elif rest is None:
+            rest = _unsaid(results, parts, left, said, x, tape)
         if rest is None:
             raise NoBaseError(_UNSEEN)
         parts, place = [*parts, *rest.parts], rest.place
@@ -548,6 +554,47 @@ def _about_x(
     source = tape.find(x)
     moved = dependents(tape.nodes, source) if source is not None else set()
     return [a for a in asked if (z := tape.find(a.z)) is None or z in moved]
+
+
+def _heeded(
+    asked: list[_Asked], said: Tensor, x: Tensor, tape: Heard
+) -> tuple[list[_Asked], list[_Asked]]:
+    """Return those whose answers a density is made of, and those whose answers are lost."""
+    end, source = tape.find(said), tape.find(x)
+    made_of = set() if end is None else ancestors(end)
+    if source not in made_of:  # what it is made of is not on the tape
+        return asked, []
+    counts = [(n := tape.find(a.answer)) is None or n in made_of for a in asked]
+    heeded = [a for a, c in zip(asked, counts, strict=True) if c]
+    return heeded, [a for a, c in zip(asked, counts, strict=True) if not c]
+
+
+def _unsaid(
+    results: Sequence[Any],
+    parts: Sequence[Tensor],
+    left: int,
+    said: Tensor,
+    x: Tensor,
+    tape: Heard,
+) -> LeftBehind | None:
+    """Return the parts of z beside a density that nothing in it is made of, if all it lacks.
+
+    What is made of the other parts, as an action is of its draw, is none.
+    """
+    end, source = tape.find(said), tape.find(x)
+    known = {tape.find(part) for part in parts}
+    nodes = {n: z for z in results if (n := tape.find(z)) is not None}
+    if end is None or source is None:
+        return None
+    kept, moved = ancestors(end), dependents(tape.nodes, source)
+    unsaid = {
+        n: z
+        for n, z in nodes.items()
+        if n in moved and n not in kept and not known & ancestors(n)
+    }
+    if not unsaid or left != sum(map(_entries, unsaid.values())):
+        return None
+    return LeftBehind([*unsaid.values()], location_of(next(iter(unsaid)).place))
 
 
 def _of_all_dims(

@@ -7,7 +7,8 @@ the ldj. How probable the noise is follows from how it is drawn, whatever the la
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from ldjcheck.calling.convention import Convention, run
 from ldjcheck.calling.parameter_names import (
     NO_CALL,
     SAMPLERS,
+    Unit,
     asks_for_density,
     is_count,
     is_size,
@@ -31,10 +33,15 @@ from ldjcheck.calling.signature import (
     total_name,
 )
 from ldjcheck.calling.stated_returns import Key, Places, item_of, places_of_sample
+from ldjcheck.conventions.distributions.model import in_nats
+from ldjcheck.densities.answers import before_the_mean
 from ldjcheck.densities.drawn_and_dropped import Draw, Draws
+from ldjcheck.densities.terms import Heard
 from ldjcheck.errors import NoBaseError, NoOneNoiseError
 from ldjcheck.object_graph import looked_up
-from ldjcheck.records import Calls, Domain, Returned, Way
+from ldjcheck.records import CallFunction, Calls, Domain, Returned, Way
+from ldjcheck.tape import ancestors, dependents, in_order
+from ldjcheck.torch_ops import RANDOM
 
 _ANY = Domain(kind="real")  # it is not looked at
 _PAIR = 2
@@ -72,6 +79,77 @@ def as_sampler(layer: Any, place: int) -> Iterator[Calls]:
     if signature is not None and signature.names:
         places = Places(place, tuple(i for i in range(_PAIR) if i != place), 1)
         yield _drawing(_Asked(None, False, False, False, places), signature)
+
+
+def told_afterwards(
+    calls: Calls,
+    name: str,
+    unit: Unit,
+    given: Mapping[str, str],
+    *,
+    back: int = 0,
+    of_itself: bool = False,
+) -> Calls:
+    """Return the call of a sampler with what a density says of its draw as the number.
+
+    The density is a method of this name. `given` says what its parameters are: the "draw",
+    or the "input" of the sampler. The draw may be what it was so many steps `back`, such as
+    before a last tanh; then it may be asked how probable that is `of_itself`.
+    """
+    assert calls.forward is not None
+    call = partial(
+        _told_afterwards, calls.forward.call, name, unit, given, (back, of_itself)
+    )
+    return replace(
+        calls,
+        signature=f"m.{name}({', '.join(given)}) -> log q(z)",
+        forward=replace(calls.forward, call=call),
+    )
+
+
+def _told_afterwards(
+    draw: CallFunction,
+    name: str,
+    unit: Unit,
+    given: Mapping[str, str],
+    earlier: tuple[int, bool],
+    layer: Any,
+    x: Tensor,
+    start: Tensor | None,
+    kwargs: Mapping[str, Any],
+) -> Returned:
+    method = getattr(layer, name)
+    signature = signature_of(method)
+    known = {n: v for n, v in kwargs.items() if signature and n in signature.names}
+    tape, (back, of_itself) = Heard(), earlier
+    with tape if back or unit != "nats" else nullcontext():
+        returned = draw(layer, x, start, kwargs)
+        z = returned.y
+        if back:
+            z = _before(tape, z, back)
+        known |= {n: z if what == "draw" else x for n, what in given.items()}
+        said = method(**known)
+        if said.numel() == 1 < len(z) and unit != "nats":  # a loss is a mean
+            apart = before_the_mean(tape, said, len(z))
+            said = said if apart is None else apart
+    y = z if of_itself else returned.y
+    return replace(returned, y=y, ldj=_less(in_nats(said, z, unit), returned.taken))
+
+
+def _before(tape: Heard, z: Tensor, back: int) -> Tensor:
+    """Return what a draw was so many operations earlier, of the same shape."""
+    end, live = tape.find(z), tape.living()
+    made = [] if end is None else in_order(ancestors(end))
+    drawn = {n for each in made if each.name in RANDOM for n in dependents(made, each)}
+    path = [
+        n
+        for n in made
+        if n in drawn and n in live and n.value.shape == z.shape
+        if n.name not in RANDOM  # how probable the noise is says nothing of the map
+    ]
+    if len(path) <= back:
+        raise NoBaseError("nothing was drawn so long before")
+    return live[path[-1 - back]]
 
 
 def _drawing(asked: _Asked, signature: Signature) -> Calls:
@@ -139,8 +217,15 @@ def _call(
     density = times * said
     with torch._C.DisableTorchFunction():  # how probable the noise is says no layer
         base = noise.flatten(1).sum(1)
+    return Returned(y=z, ldj=_less(density, base), taken=base)
+
+
+def _less(density: Tensor, base: Any) -> Tensor:
+    """Return what is known of the noise less what is said of the sample, in that form."""
+    with torch._C.DisableTorchFunction():
         of_form = base.reshape(density.shape) if density.numel() == len(base) else base
-    return Returned(y=z, ldj=of_form - density, taken=base)
+    less: Tensor = of_form - density
+    return less
 
 
 def _asks(function: Any) -> dict[str, bool]:

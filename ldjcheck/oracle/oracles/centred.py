@@ -4,17 +4,15 @@ What is moved as a whole has the same image, and no image has another centre of 
 N particles in D dims, (N - 1) D directions are left, and on these the map is square.
 """
 
-import math
 from dataclasses import replace
 
-import torch
-from torch import Tensor
-
+from ldjcheck.numerics.centre_of_mass import as_a_whole, beside_the_whole
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
 from ldjcheck.oracle.question import Question
 from ldjcheck.records import Side
 
 _ROUNDING = 1e-9
+_OF_DENSITY = 1e-13  # relative: of a large one, what is left of a sum has few digits
 
 
 def is_centring(side: Side) -> bool:
@@ -27,7 +25,7 @@ def is_centring(side: Side) -> bool:
         or side.y.shape != side.x.shape
     ):
         return False
-    moved = _as_a_whole(event).to(jacobian)
+    moved = as_a_whole(event).to(jacobian)
     least = _ROUNDING * jacobian.abs().amax()
     lost = (jacobian @ moved).abs().amax(), (moved.mT @ jacobian).abs().amax()
     return bool(least > 0.0) and all(bool(each <= least) for each in lost)
@@ -38,20 +36,14 @@ def known(asked: Question) -> Side | None:
     side, jacobian = asked.side, asked.side.exact.jacobian
     if jacobian is None or side.said.ldj is None or not is_centring(side):
         return None
-    moved = _as_a_whole(side.x.shape[1:]).to(jacobian)
-    basis = torch.linalg.qr(moved, mode="complete").Q[:, moved.shape[1] :]
+    basis = beside_the_whole(side.x.shape[1:]).to(jacobian)
     within = basis.mT @ jacobian @ basis
     ldj = log_abs_det(within)[1]
     allowed = _ROUNDING * (1.0 + ldj.abs() + within.shape[-1])
+    if side.said.taken is not None:
+        allowed += _OF_DENSITY * side.said.taken.detach().abs()
     exact = replace(
         side.exact, ldj=ldj, allowed=allowed, jacobian=within, instead="centred",
         shares=None, structure=None, lost=None, open=None,
     )  # fmt: skip
     return replace(side, exact=exact)
-
-
-def _as_a_whole(event: torch.Size) -> Tensor:
-    """Return the directions along which all particles move alike, orthonormal columns."""
-    particles, dims = event
-    one: Tensor = torch.eye(dims, dtype=torch.float64) / math.sqrt(particles)
-    return one.repeat(particles, 1)

@@ -46,13 +46,15 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
     while outcome.result.status == "pass" or _drops_dims(outcome.result):
         before, subject = outcome.result, outcome.subject
         untried = (
-            d for d in own_densities(subject, before, right) if d[0] not in tried
+            d
+            for d in own_densities(subject, before, right)
+            if d[0] not in tried and not _is_of_draw(subject, d[1])
         )
         name, density = next(untried, ("", None))
         if density is None:
             return
         tried.add(name)
-        adopt = partial(_adopted, name, density)
+        adopt = partial(adopted, name, density)
         asked = _with_contexts(subject, density)
         if name not in before.unasked:  # most are none, at whatever shape
             asked = replace(asked, shape=((None, subject.bench.shape),))
@@ -61,11 +63,24 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
             if name in before.unasked:  # else it was none
                 yield outcome.known(adopt(before, None))
         elif before.status == "pass" and _is_right_at_once(there, subject):
-            yield outcome.known(_with_right(name, before))
+            yield outcome.known(with_right(name, before))
         else:
             yield replace(there, adopt=adopt)
         if name not in outcome.result.unasked:
             right.append(name)
+
+
+def _is_of_draw(subject: Subject, density: Layer) -> bool:
+    """Return whether a density takes what a sampler takes, and what that draws."""
+    is_drawn = subject.bench.calls.convention == "sampler"
+    return is_drawn and len(open_parameters(subject, density)) > 1
+
+
+def open_parameters(subject: Subject, density: Layer) -> list[str]:
+    """Return what a density must be given beside the contexts of the call."""
+    signature = signature_of(density.obj)
+    fed = {each.name for each in subject.bench.options.context}
+    return [n for n in signature.required if n not in fed] if signature else []
 
 
 def _is_right_at_once(there: Reading, call: Subject) -> bool:
@@ -102,14 +117,11 @@ def own_densities(
 ) -> Iterator[tuple[str, Layer]]:
     """Yield each density of a flow that was not asked, by its name.
 
-    None where it was said how to call the layer, and as what, nor where the centre of mass
-    of particles is taken away. Of what runs on the way, the
+    None where it was said how to call the layer, and as what. Of what runs on the way, the
     densities that are `right` are not to blame.
     """
     asked, layer = subject.asked, subject.whole
     if (asked.kind, asked.convention) != ("auto", "auto") or asked.adapter is not None:
-        return
-    if "centred" in result.inferred:  # the mass of a base is that over fewer directions
         return
     for name in (*result.unasked, *_unnamed(subject, result)):
         if not is_bound(name) and callable(looked_up(layer.obj, name)):
@@ -157,14 +169,14 @@ def _with_contexts(subject: Subject, density: Layer) -> Options:
     signature = signature_of(density.obj)
     if subject.asked.context or signature is None:
         return subject.asked
-    found = subject.bench.options.context
+    found = subject.bench.fed
     return replace(
         subject.asked,
         context=tuple(each for each in found if each.name in signature.names),
     )
 
 
-def _adopted(name: str, density: Layer, result: Result, again: Result | None) -> Result:
+def adopted(name: str, density: Layer, result: Result, again: Result | None) -> Result:
     """Return a density that is wrong; else the layer, with the density that was checked."""
     tried = f"{_TRIED}: name {result.layer}.{name} to see why"
     unasked = (*_without(name, result), name)
@@ -189,10 +201,10 @@ def _adopted(name: str, density: Layer, result: Result, again: Result | None) ->
             again, kind=result.kind, unasked=left, inferred=told, findings=found,
             beside_right=result.status == "pass",
         )  # fmt: skip
-    return _with_right(name, result) if again.status == "pass" else unable
+    return with_right(name, result) if again.status == "pass" else unable
 
 
-def _with_right(name: str, result: Result) -> Result:
+def with_right(name: str, result: Result) -> Result:
     """Return what is told of a layer, and that one of its densities is right."""
     told = {**result.inferred, name: _RIGHT}
     return replace(result, unasked=_without(name, result), inferred=told)

@@ -48,6 +48,7 @@ class _Role:
     taken: _Taken
     shapes: tuple[Shape, ...]  # to try it at
     why: str | None = None  # these have more axes than the one that was looked at
+    is_product: bool = False  # of sizes that the layer holds as well
 
 
 def propose(seen: Measured) -> Iterator[Reading]:
@@ -63,7 +64,8 @@ def propose(seen: Measured) -> Iterator[Reading]:
     fits as well at some size, and is a mistake.
 
     A layer that is wrong at the very sizes that it holds is looked at where they are moved
-    together as well, if their names are those of axes, and so is one that is right there in
+    together as well, if their names are those of axes, or where a number is the product of
+    others, and so is one that is right there in
     one direction alone: elsewhere they would be wrong twice.
     """
     subject, comparison = seen.subject, seen.comparison
@@ -86,7 +88,8 @@ def propose(seen: Measured) -> Iterator[Reading]:
             and as_it_is
             and all(n.value == axes.count(bench.shape) for n, axes in role.taken)
         ):
-            if all(is_named_axis(number.name) for number, _ in role.taken):
+            named = all(is_named_axis(number.name) for number, _ in role.taken)
+            if named or role.is_product:
                 wrong_there = wrong_there or role
             continue
         sized = _held(seen.reading, role)
@@ -182,10 +185,12 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
         if number.value in products or (
             alone and is_its_only_number(layer, number, fixed)
         ):
-            yield _Role(tuple((each, Axes(start, rank)) for each in alike), shapes)
+            taken = tuple((each, Axes(start, rank)) for each in alike)
+            yield _Role(taken, shapes, is_product=number.value in products)
         is_fewer = rank == 2 and number.value == fewer.count(subject.bench.shape)
         if is_fewer and prod(subject.bench.shape) in products:
-            yield _Role(tuple((each, fewer) for each in alike), shapes)
+            taken = tuple((each, fewer) for each in alike)
+            yield _Role(taken, shapes, is_product=True)
 
 
 def _as_further_axes(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:

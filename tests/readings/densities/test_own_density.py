@@ -76,6 +76,14 @@ class WrongLoss(Right):
         return -self.density(x, -1.0).mean()
 
 
+class LogProbs(Scale):
+    """Its density has another name, and no constant."""
+
+    def log_probs(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        return (-0.5 * z.pow(2).sum(dim=1) + ldj)[:, None]
+
+
 class Raises(Scale):
     def log_prob(self, x: Tensor) -> Tensor:
         raise RuntimeError("not yet")
@@ -116,6 +124,7 @@ def test_a_density_that_is_right_passes_with_the_call(layer: Any) -> None:
         (CountedTwice, "LDJ114"),
         (LossOfAll, "LDJ106"),
         (WrongLoss, "LDJ104"),
+        (LogProbs, "LDJ110"),
     ],
 )
 def test_a_density_that_is_wrong_fails(layer: Any, code: str) -> None:
@@ -274,11 +283,14 @@ class Trained(Right):
     def training_step(self, batch: Tensor, index: int) -> Tensor:
         return -self.elbo(batch).mean()
 
+    def validation_step(self, batch: Tensor, index: int) -> Tensor:
+        return -self.elbo(batch).mean() / batch[0].numel()
+
 
 def test_of_what_holds_more_than_a_density_it_is_said_that_nobody_looked() -> None:
     report = ldjcheck.check(Trained(), shape=(3,))
     assert report.status == "pass"
-    assert report.result.unasked == ("elbo", "training_step")
+    assert set(report.result.unasked) == {"elbo", "training_step", "validation_step"}
     assert (
         "elbo not checked" in str(report).splitlines()[1]
     )  # its target has its own line
