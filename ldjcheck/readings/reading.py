@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -209,6 +210,12 @@ def look_at(reading: Reading, shape: Shape | None = None) -> Measured:
     """Return a reading with how its values agree at first, at a shape that is taken."""
     subject = reading.subject if shape is None else at_shape(reading.subject, shape)
     return Measured(reading=reading, comparison=first_look(subject))
+
+
+def worst_of(seen: Measured) -> float:
+    """Return by how much the number of the way there is off at most, in nats."""
+    worst = seen.comparison.forward.check.worst
+    return math.inf if worst is None else worst
 
 
 def at_shape(subject: Subject, shape: Shape) -> Subject:

@@ -16,7 +16,7 @@ from typing import Any
 from ldjcheck.calling.parameter_names import is_density_of_x, is_total
 from ldjcheck.conventions.distributions.density import as_density
 from ldjcheck.conventions.distributions.sampler import as_sampler
-from ldjcheck.readings.reading import Measured, Reading, look_at
+from ldjcheck.readings.reading import Measured, Reading, look_at, worst_of
 from ldjcheck.records import Returned
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
@@ -47,18 +47,12 @@ def propose(seen: Measured) -> Iterator[Reading]:
         )
         with suppress(FailedCallError):
             there = look_at(reading)
-            if there.is_right or _off(there) <= _NEARLY * _off(seen) < math.inf:
+            if there.is_right or worst_of(there) <= _NEARLY * worst_of(seen) < math.inf:
                 yield reading
                 return
             if there.is_wrong and (is_named or calls is bases[0]):
                 yield reading
                 return
-
-
-def _off(seen: Measured) -> float:
-    """Return by how much the number of the way there is off at most, in nats."""
-    worst = seen.comparison.forward.check.worst
-    return math.inf if worst is None else worst
 
 
 def _beside(seen: Measured) -> tuple[int | None, set[str]]:

@@ -437,3 +437,24 @@ class Actor(nn.Module):
 def test_what_draws_is_found_by_what_it_does() -> None:
     assert ldjcheck.check(Actor()).status == "pass"
     assert ldjcheck.check(Actor(counted=False)).status == "fail"
+
+
+class AsManyActions(nn.Module):
+    """Its call draws actions, as many as it observes numbers: no map of these."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, 8)
+
+    def forward(self, observed: Tensor) -> Pair:
+        mean, log_std = self.head(observed).chunk(2, -1)
+        u = mean + torch.tanh(log_std).exp() * torch.randn_like(mean)
+        off = (u - mean) / torch.tanh(log_std).exp()
+        log_prob = -0.5 * off**2 - torch.tanh(log_std) - 0.5 * math.log(2 * math.pi)
+        squash = 2 * (math.log(2) - u - nn.functional.softplus(-2 * u))
+        return torch.tanh(u), (log_prob - squash).sum(-1)
+
+
+def test_a_draw_of_as_many_numbers_is_no_map_of_them() -> None:
+    for seed in range(3):
+        assert ldjcheck.check(AsManyActions(), seed=seed).status == "pass"
