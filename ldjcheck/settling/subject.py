@@ -159,9 +159,8 @@ def settle_layer(typed: Layer, options: Options) -> Subject:
             raise with_parts(error, layer, options) from None
         subject = found
     if subject.layer is not typed and "start" not in subject.inferred:
-        inside = getattr(
-            subject.layer.obj, "__name__", type(subject.layer.obj).__name__
-        )
+        held = subject.layer.obj
+        inside = held.__name__ if inspect.ismethod(held) else type(held).__name__
         said = f"{inside}, inside {type(typed.obj).__name__}"
         subject.inferred["unwrapped"] = said
     if subject.asked.shape != asked.shape:  # of samples that what it holds takes

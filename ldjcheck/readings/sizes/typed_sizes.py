@@ -5,8 +5,8 @@ right at those.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -14,6 +14,7 @@ from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
 from ldjcheck.readings.sizes.further_sizes import is_open
 from ldjcheck.records import Layer, Options, Shape
 from ldjcheck.settling.guesses.shapes import SMALL
+from ldjcheck.settling.subject import Subject
 
 _TRIED = 2  # sizes that stand in what was typed
 _WHY = "it was typed with this size, and built with another it is right at that"
@@ -29,7 +30,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
         return
     for shape, build in subject.layer.typed[:_TRIED]:
         there = _right_at(subject.layer, shape, subject.asked)
-        if there is None or not _is_right_elsewhere(subject.layer, build, shape, there):
+        if there is None or not _is_right_elsewhere(there.subject, build, shape):
             continue
         subject = replace(there.subject, others=())
         told = f"{shape}: {_WHY}"
@@ -49,11 +50,12 @@ def _right_at(layer: Layer, shape: Shape, asked: Options) -> Reading | None:
 
 
 def _is_right_elsewhere(
-    layer: Layer, build: Callable[[Shape], Any], shape: Shape, there: Reading
+    subject: Subject, build: Callable[[Shape], Any], shape: Shape
 ) -> bool:
     *others, last = shape
     for other in ((*others, 2 * last), (shape[0], *(2 * size for size in shape[1:]))):
-        with suppress(Exception):  # a user's own constructor may raise anything
-            built = replace(layer, obj=build(other), rebuild=None)
-            return _right_at(built, other, there.subject.asked) is not None
+        layer = replace(subject.layer, rebuild=partial(build, other))
+        built = replace(subject.bench, layer=layer).built_anew(subject.asked.seed)
+        if built is not None:
+            return _right_at(built.layer, other, subject.asked) is not None
     return False
