@@ -80,7 +80,6 @@ _SAMPLE = re.compile(
     r"^(z|x|y|samples?|latents?|theta|actions?)(s?$|_?[0-9kts]+$)", re.IGNORECASE
 )
 _DRAWN = {"randn", "randn_like", "rsample", "sample", "normal", "normal_"}
-_NO_CODE = compile("", "", "exec")
 _PAIR = 2
 _KEEPS = {"sum", "squeeze", "view", "reshape", "flatten", "unsqueeze", "squeeze_"}
 """Methods that leave a density one, or sum it up."""
@@ -156,10 +155,9 @@ def samplers(layer: Any) -> Iterator[str]:
         method = looked_up(layer, name)
         if not inspect.isroutine(method) or name == "forward":
             continue
-        draws = _DRAWN.intersection(getattr(method, "__code__", _NO_CODE).co_names)
-        if (name in SAMPLERS or draws) and places_of_sample(
-            method, layer, counts=False
-        ):
+        named = getattr(getattr(method, "__code__", None), "co_names", ())
+        may_draw = name in SAMPLERS or not _DRAWN.isdisjoint(named)
+        if may_draw and places_of_sample(method, layer, counts=False):
             yield name
 
 

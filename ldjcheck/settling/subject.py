@@ -62,6 +62,7 @@ from ldjcheck.settling.settle import (
     with_telling_masks,
 )
 from ldjcheck.settling.unrecognised import (
+    is_one_each,
     made_by_users,
     methods_with_ldj,
     uncallable,
@@ -220,7 +221,7 @@ def _inside(
                         *failed.evidence,
                     )
                     raise
-    is_one = error.code == "LDJ004" and any(densities_of_call(layer.obj))
+    is_one = is_one_each(error) and any(densities_of_call(layer.obj))
     if asked and options.adapter is None and (is_one or any(densities(layer.obj))):
         with contextlib.suppress(CannotCheckError):
             subject = _at(layer, replace(options, kind="model"))

@@ -44,13 +44,19 @@ def with_parts(
         typed = f"ldjcheck derive {quote(layer.target)}"
         by = typed if ":" in layer.target else "ldjcheck.derive(layer)"
         hints.insert(0, f"To have the ldj written of what it does: {by}")
-        if density is None and any(map(_ONE_EACH.search, got[:1])):
+        if density is None and is_one_each(error):
             hints.append("If it is a log-density, or minus one, say so: --kind model")
     if parts:
         hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
     if options.kind != "model" and density is not None:
         hints.append(f"To check its {density}, say that it is a model: --kind model")
     return CannotCheckError(error.code, error.message, (*error.evidence, *hints))
+
+
+def is_one_each(error: CannotCheckError) -> bool:
+    """Return whether what first came back was one number for each sample, and no more."""
+    got = [line for line in error.evidence if line.startswith("got")]
+    return any(map(_ONE_EACH.search, got[:1]))
 
 
 def made_by_users(layer: Layer) -> list[Any]:

@@ -189,8 +189,13 @@ def test_a_one_among_the_numbers_of_a_layer_is_no_size() -> None:
 
 
 class Shows:
+    """Nothing in its source says what the second is."""
+
     def show(self, x: Tensor) -> Any:
-        return 2 * x, torch.full(x.shape[:1], x.shape[1] * math.log(2.0))
+        return 2 * x, torch.full(x.shape[:1], x.shape[1] * LOG_2)
+
+
+LOG_2 = math.log(2.0)
 
 
 def test_a_method_that_may_be_meant_is_offered() -> None:
