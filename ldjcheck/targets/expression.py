@@ -183,21 +183,24 @@ def _listed(names: list[str]) -> str:
 def typed_sizes(expr: str) -> Iterator[tuple[tuple[int, ...], Callable[..., str]]]:
     """Yield sizes that an expression has, and how it reads with others in their place.
 
-    They are what a tuple or a list begins with, or what a call is given first.
+    They are what a tuple or a list begins with, or what a call is given first; the first of
+    these numbers may be all of it.
     """
-    for index, numbers in enumerate(_whole_numbers(ast.parse(expr, mode="eval"))):
-        yield tuple(n.value for n in numbers), partial(_with_sizes, expr, index)  # type: ignore[misc]  # whole numbers
+    for index, nodes in enumerate(_whole_numbers(ast.parse(expr, mode="eval"))):
+        numbers = [int(node.value) for node in nodes]  # type: ignore[arg-type]  # whole
+        for count in sorted({len(numbers), 1}, reverse=True):
+            yield tuple(numbers[:count]), partial(_with_sizes, expr, index)
 
 
 def _with_sizes(expr: str, index: int, sizes: tuple[int, ...]) -> str:
     tree = ast.parse(expr, mode="eval")
-    for node, size in zip(_whole_numbers(tree)[index], sizes, strict=True):
+    for node, size in zip(_whole_numbers(tree)[index], sizes, strict=False):
         node.value = size
     return ast.unparse(tree)
 
 
 def _whole_numbers(tree: ast.AST) -> list[list[ast.Constant]]:
-    """Return numbers that stand side by side, two of them at least."""
+    """Return numbers that stand side by side."""
     found: list[list[ast.Constant]] = []
     for node in ast.walk(tree):
         given = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
@@ -206,7 +209,7 @@ def _whole_numbers(tree: ast.AST) -> list[list[ast.Constant]]:
             if not (isinstance(each, ast.Constant) and type(each.value) is int):
                 break
             numbers.append(each)
-        if 1 < len(numbers) <= _AXES:
+        if 0 < len(numbers) <= _AXES:
             found.append(numbers)
     return found
 

@@ -29,6 +29,7 @@ from ldjcheck.records import (
 )
 
 RAISED = layer_raised.RULE.code
+_FINE = 1e-6  # nats: a tenth of the smallest constants that flows have
 _SEVERITIES = ("error", "unproven", "warning", "note")
 
 
@@ -159,6 +160,8 @@ def _named(
             for off, dims in itertools.chain(*map(_offsets, verdicts)):
                 at_base = replace(unnamed, location=diagnosis.base)
                 return missing_term.of_a_base(at_base, off, dims)
+        if at.largest <= _FINE:
+            return _of_an_approximation(unnamed, at.largest)
         nearly = (said for verdict in verdicts for said in _nearly(verdict))
         return replace(unnamed, evidence=(*unnamed.evidence, *nearly))
     best, rule = claims[0]
@@ -176,6 +179,20 @@ def _named(
     )
     harmless = at.largest <= rule.harmless_below
     return replace(finding, severity="note") if harmless else finding
+
+
+def _of_an_approximation(unnamed: Finding, largest: float) -> Finding:
+    """Return what is told of a difference so small that the map's own digits may end there."""
+    finding = unexplained_mismatch.RULE.finding(
+        f"Reported and exact part by {largest:.1e} nats at most, and nothing says why.",
+        direction=unnamed.direction,
+        location=unnamed.location,
+        evidence=(
+            "the map may be an approximation: a quadrature or a series of fixed length",
+            "leaves as much; where nothing is approximated, it is a mistake",
+        ),
+    )
+    return replace(finding, severity="unproven")
 
 
 def _as_good(other: Explanation, best: Explanation) -> bool:

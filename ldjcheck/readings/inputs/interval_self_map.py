@@ -1,8 +1,8 @@
 """Maps of an interval onto itself, which are none outside of it: monotone splines, mostly.
 
 Nothing tells that inputs live there but the map itself, which leaves the ends where they
-are, or holds what is beyond at them. It was looked at there, where neither it nor its ldj is
-meant for anything.
+are, or holds what is beyond at them; or that it is no map beyond. It was looked at there,
+where neither it nor its ldj is meant for anything.
 """
 
 from collections.abc import Iterator
@@ -10,12 +10,13 @@ from dataclasses import replace
 
 import torch
 
-from ldjcheck.calling.domains import describe
+from ldjcheck.calling.domains import TAMEST, describe
 from ldjcheck.numerics.numerical_rank import has_both_signs
-from ldjcheck.readings.reading import Measured, Reading
+from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.records import Side
 
 _KEPT = "its ends stay where they are, and the map ends there"
+_WITHIN = "it is no map beyond, and right within"
 _HELD = "beyond it, all is taken for its nearer end"
 
 
@@ -35,18 +36,28 @@ def propose(seen: Measured) -> Iterator[Reading]:
     domain, why = keeps_ends(bench, fails=fails), _KEPT
     if domain is None:
         domain, why = holds_beyond(bench), _HELD
-    if domain is None:
+    within = domain is None and any(_is_lost(each.forward) for each in measured)
+    if within:
+        domain, why = TAMEST, _WITHIN
+    if domain is None or domain == bench.domain:
         return
     told = f"{describe(domain)}: {why}"
     there = replace(bench, domain=domain)
-    yield seen.reading.assuming("domain", domain, "observed", told, bench=there)
+    reading = seen.reading.assuming("domain", domain, "observed", told, bench=there)
+    if not within or look_at(reading).is_right:
+        yield reading
 
 
 def _is_no_map(side: Side) -> bool:
     """Return whether the map folds, is flat, or is no number at some of the inputs."""
-    if side.answered and not bool(torch.isfinite(side.y).all()):
+    if _is_lost(side):
         return True
     known, lost = side.finite_jacobians, side.exact.lost
     if lost is not None and bool(lost.any()):
         return True
     return known is not None and side.exact.is_square and has_both_signs(known)
+
+
+def _is_lost(side: Side) -> bool:
+    """Return whether the map itself is no number at some of the inputs."""
+    return side.y is not None and not bool(torch.isfinite(side.y).all())

@@ -16,7 +16,7 @@ from ldjcheck.records import Layer, Options, Shape
 from ldjcheck.settling.guesses.shapes import SMALL
 from ldjcheck.settling.subject import Subject
 
-_TRIED = 2  # sizes that stand in what was typed
+_TRIED = 4  # sizes that stand in what was typed
 _WHY = "it was typed with this size, and built with another it is right at that"
 
 

@@ -270,3 +270,22 @@ def test_an_end_may_be_a_number_of_the_module(seed: int) -> None:
     report = ldjcheck.check(Turning(), shape=(3,), seed=seed)
     assert report.status == "pass", report
     assert ldjcheck.check(TurningOnce(), shape=(3,), seed=seed).status == "fail"
+
+
+class OfShares(nn.Module):
+    """Mixes what lies between 0 and 1, is no number beyond, and its ends move."""
+
+    def __init__(self, half: float = 0.5) -> None:
+        super().__init__()
+        self.half = half
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = 0.3 - torch.sqrt(1 - x**2)
+        return y, (x.log() - self.half * torch.log1p(-(x**2))).sum(1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_no_number_beyond_the_unit_interval_is_judged_within(seed: int) -> None:
+    report = ldjcheck.check(OfShares(), shape=(3,), seed=seed)
+    assert report.status == "pass", report
+    assert ldjcheck.check(OfShares(1.0), shape=(3,), seed=seed).status == "fail"

@@ -29,6 +29,23 @@ class Squared(Haar):
     def __init__(self, shape):
         super().__init__((shape[0], shape[2], shape[2]))
 
+class Blocks(nn.Module):
+    '''One matrix in four blocks: it is run on images too, whose rows nobody counts.'''
+
+    def __init__(self, dims, counted=True):
+        super().__init__()
+        self.k, self.counted = dims // 2, counted
+        eye = torch.eye(self.k)
+        self.a = nn.Parameter(eye + 0.2 * torch.randn(self.k, self.k))
+        self.b = nn.Parameter(0.2 * torch.randn(self.k, self.k))
+        self.d = nn.Parameter(eye + 0.2 * torch.randn(self.k, self.k))
+
+    def forward(self, x):
+        u, v = x.split(self.k, dim=-1)
+        y = torch.cat([u @ self.a.T + v @ self.b.T, v @ self.d.T], -1)
+        ldj = self.a.slogdet()[1] + self.counted * self.d.slogdet()[1]
+        return y, ldj.expand(len(x))
+
 class OfArguments(nn.Module):
     '''Takes no other size, and holds it as a word.'''
 
@@ -56,6 +73,12 @@ def test_it_is_judged_at_these_where_built_for_others_it_is_right_at_others(
     assert callable(status)
     assert status("Haar((3, 4, 6))") == "pass"
     assert status("Haar((3, 4, 6), per_block=1)") == "fail"
+
+
+def test_one_number_may_be_the_size_of_a_vector(status: object) -> None:
+    assert callable(status)
+    assert status("Blocks(6)") == "pass"
+    assert status("Blocks(6, counted=False)") == "fail"
 
 
 def test_one_size_alone_shows_nothing(status: object) -> None:
