@@ -25,7 +25,7 @@ from ldjcheck.tape import (
 )
 from ldjcheck.tape.node import chain, dominators, linear_positions
 from ldjcheck.tape.recorder import Recorder
-from ldjcheck.torch_ops import CASTS
+from ldjcheck.torch_ops import CASTS, RANDOM
 
 _LOOKS = 40  # values that z may be, the last ones first
 _MIXED = 64  # components of a mixture
@@ -256,8 +256,10 @@ class DensityTerms:
         logs = torch.stack([log for log, _ in known])
         return torch.logsumexp(logs, dim=0), max(2e-4, *(error for _, error in known))
 
-    def narrowest(self, z: Node, other: Node) -> int:
-        """Return how many entries of a sample both are made of at least."""
+    def narrowest(self, z: Node, other: Node) -> float:
+        """Return how many entries of a sample both are made of at least: noise adds more."""
+        if any(n.random or n.name in RANDOM for n in ancestors(z, other)):
+            return math.inf
         common = {*chain(z, self._above)} & {*chain(other, self._above)}
         return min(node.value[0].numel() for node in {*common, self.source})
 
