@@ -160,7 +160,7 @@ def _named(
             for off, dims in itertools.chain(*map(_offsets, verdicts)):
                 at_base = replace(unnamed, location=diagnosis.base)
                 return missing_term.of_a_base(at_base, off, dims)
-        if at.largest <= _FINE:
+        if at.largest <= _FINE and not diagnosis.constant:
             return _of_an_approximation(unnamed, at.largest)
         nearly = (said for verdict in verdicts for said in _nearly(verdict))
         return replace(unnamed, evidence=(*unnamed.evidence, *nearly))

@@ -60,4 +60,4 @@ def _is_no_map(side: Side) -> bool:
 
 def _is_lost(side: Side) -> bool:
     """Return whether the map itself is no number at some of the inputs."""
-    return side.y is not None and not bool(torch.isfinite(side.y).all())
+    return side.answered and not bool(torch.isfinite(side.y).all())
