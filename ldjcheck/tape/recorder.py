@@ -71,10 +71,10 @@ class Recorder(Operations):
 
     def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Run the operation and record it."""
-        if name == "__get__":
-            return self._attribute(func, args, named)
         if name in UNRECORDED or _is_mapped():
             return func(*args, **named)
+        if name == "__get__":
+            return self._attribute(func, args, named)
         in_place = writes(name)
         nodes = tuple(self._wrapped(a) for a in args)
         named_nodes = {key: self._wrapped(value) for key, value in named.items()}

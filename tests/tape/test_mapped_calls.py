@@ -10,7 +10,7 @@ from ldjcheck.tape.recorder import Recorder
 
 
 def of_one(x: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.sinh(x), torch.log(torch.cosh(x))
+    return torch.sinh(x), torch.log(torch.cosh(x)).real
 
 
 def by_entries(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -24,7 +24,7 @@ def test_nothing_of_it_is_on_the_tape() -> None:
     recorder.source(x, "input")
     with recorder:
         by_entries(x)
-    assert not {"sinh", "log", "cosh"} & {node.name for node in recorder.nodes}
+    assert not {"sinh", "log", "cosh", "real"} & {node.name for node in recorder.nodes}
     assert "mean" in {node.name for node in recorder.nodes}
 
 

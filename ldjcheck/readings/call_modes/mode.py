@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ldjcheck.mistakes.contract import gradient_cut
 from ldjcheck.readings.reading import Outcome, Reading, fails_by_value, read_anew
-from ldjcheck.records import Result
+from ldjcheck.records import Result, Status
 from ldjcheck.settling.subject import settle_layer
 
 _WRONG_IN_TRAINING = "train: right in evaluation, wrong in training"
@@ -71,12 +71,15 @@ def _taught(before: Result, again: Result | None) -> Result:
     )
     if any(c.status == "fail" for c in checks if c.name == "gradient"):
         return before
-    cut = gradient_cut.RULE.code
+    kept = tuple(f for f in before.findings if f.code != gradient_cut.RULE.code)
+    left = [*(f.severity for f in kept), *(c.status for c in checks)]
+    is_open = "unproven" in left or bool(before.not_done)
+    status: Status = "unproven" if is_open else "pass"
     return replace(
         before,
-        status="pass",
+        status=status,
         checks=checks,
-        findings=tuple(f for f in before.findings if f.code != cut),
-        readings=tuple(replace(each, status="pass") for each in before.readings),
+        findings=kept,
+        readings=tuple(replace(each, status=status) for each in before.readings),
         inferred={"mode": _TAUGHT, **before.inferred},
     )
