@@ -51,7 +51,7 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         return
     learns = comparison.measurement.has_parameters
     for verdict in comparison.verdicts:
-        if verdict.flat and not comparison.measurement.measured[0].forward.said.bases:
+        if verdict.flat and not _counts_twice(comparison):
             yield _lost(verdict, comparison.measurement)
             return  # the other direction could only repeat it
         if verdict.folds:
@@ -78,6 +78,12 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
                 ),
                 severity="unproven",
             )
+
+
+def _counts_twice(comparison: Comparison) -> bool:
+    """Return whether a base is asked about what makes the rest of z: that is told of it."""
+    bases = comparison.measurement.measured[0].forward.said.bases
+    return any(b.log is not None and bool(b.log.isinf().all()) for b in bases)
 
 
 def _lost(verdict: Verdict, measurement: Measurement) -> Finding:

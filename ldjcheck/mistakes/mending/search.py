@@ -72,10 +72,7 @@ _EXPLANATIONS = 5  # ways to explain that are looked at
 _ALIKE = 3
 _SITES = 30
 _COUNTS = ("dims", "spatial", "active", "shape")
-_EACH = (
-    80  # edits that are tried for each of two mistakes, however long the layer takes
-)
-_MOST_EACH = 240
+_EACH, _MOST_EACH = 80, 240  # edits that are tried for each of two mistakes
 _PAIRS = 12  # pairs of edits that are run together
 _HALVED = 2  # numbers up to it are factors; larger ones count something
 _NEAR = 1e-6  # relative to the largest part: two changes that cancel the difference
