@@ -232,12 +232,21 @@ def total_name(signature: Signature) -> tuple[str, bool] | None:
 
 
 def method_names(layer: Any) -> tuple[str, ...]:
-    """Return the methods that the classes of a layer, or of a class, define: not torch's."""
+    """Return the methods that the classes of a layer, or of a class, define: not torch's.
+
+    A cached property is none, though it answers to the protocol of one: asked, it would
+    change the layer.
+    """
     found: dict[str, None] = {}
     for cls in (layer if isinstance(layer, type) else type(layer)).__mro__:
         if not module_of(cls).startswith(("torch.nn", "builtins")):
             members = vars(cls).items()
-            found |= {name: None for name, value in members if inspect.isroutine(value)}
+            found |= {
+                name: None
+                for name, value in members
+                if inspect.isroutine(value)
+                and (callable(value) or isinstance(value, classmethod))
+            }
     return tuple(found)
 
 

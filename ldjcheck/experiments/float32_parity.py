@@ -15,7 +15,7 @@ from ldjcheck.experiments import Experiment
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import condition
 from ldjcheck.numerics.tolerance import CLEARLY, MACHINE_EPSILON, SQUEEZES
-from ldjcheck.object_graph import tensors
+from ldjcheck.object_graph import paths, tensors
 from ldjcheck.records import Direction, Evidence, Side
 from ldjcheck.records.called import Behaviour
 from ldjcheck.records.observed import Noticed, Observation
@@ -165,7 +165,8 @@ def _hand_over(promoted: Any, written: Any) -> None:
 
     A layer that initialises itself from it would otherwise be two.
     """
-    pairs = list(zip(tensors(promoted), tensors(written), strict=False))
+    there, here = _by_place(promoted), _by_place(written)
+    pairs = [(there[place], here[place]) for place in there if place in here]
     if promoted is written or any(a.shape != b.shape for a, b in pairs):
         return
     with torch.no_grad():
@@ -176,6 +177,15 @@ def _hand_over(promoted: Any, written: Any) -> None:
                 tensor.data = known.data.to(tensor.dtype)
             else:
                 tensor.data.copy_(known.data)
+
+
+def _by_place(layer: Any) -> dict[str | int, Tensor]:
+    """Return the tensors of a layer by how they are written, or else by their order.
+
+    One copy may hold more than the other: what a property makes when it is first asked.
+    """
+    where, held = paths(layer), tensors(layer)
+    return {where.get(id(each), place): each for place, each in enumerate(held)}
 
 
 def _too_small(side: Side) -> Tensor:

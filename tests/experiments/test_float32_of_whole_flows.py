@@ -38,3 +38,28 @@ def test_scales_that_underflow_in_float32_alone_are_no_mistake() -> None:
     assert report.status != "fail", report
     as_written = Twice()(torch.randn(8, 4, 6, 6))[1]
     assert not bool(as_written.isfinite().all())
+
+
+class Scaled:
+    def __init__(self, loc: Tensor, scale: Tensor) -> None:
+        self.loc, self.scale = loc, scale
+
+
+class KeepsWhatItSaw(nn.Module):
+    """Holds one tensor more in one precision than in the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = [Scaled(torch.randn(3), torch.rand(3) + 0.5)]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if x.dtype == torch.float32:
+            self.seen = x[0].detach()
+        loc, scale = self.parts[0].loc, self.parts[0].scale
+        return (x * scale + loc).tanh(), (
+            scale.log() - 2 * (x * scale + loc).cosh().log()
+        ).sum(1)
+
+
+def test_each_tensor_is_held_against_the_one_at_its_own_place() -> None:
+    assert ldjcheck.check(KeepsWhatItSaw(), shape=(3,)).status == "pass"

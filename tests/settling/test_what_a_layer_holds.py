@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
+from ldjcheck.calling.signature import method_names
 
 
 class Holds(nn.Module):
@@ -74,3 +76,18 @@ def test_nested_outputs_are_told_as_such() -> None:
     (finding,) = ldjcheck.check(Ragged(None)).findings
     assert finding.code == "LDJ004"
     assert any("nested tensors" in line for line in finding.evidence)
+
+
+class Remembers(Holds):
+    """Computes a property when it is first asked, and keeps it."""
+
+    @functools.cached_property
+    def condition_number(self) -> Tensor:
+        raise AssertionError("nobody asked for this")
+
+
+def test_what_a_layer_computes_when_it_is_asked_is_not_asked_for() -> None:
+    layer = Remembers(None)
+    assert "condition_number" not in method_names(layer)
+    assert {"forward", "__init__"} <= set(method_names(layer))
+    assert ldjcheck.check(layer).status == "pass"
