@@ -27,6 +27,7 @@ from ldjcheck.readings.densities import (
 )
 from ldjcheck.readings.inputs import (
     beyond_pole,
+    further_labels,
     given_noise,
     interval_self_map,
     masks,
@@ -86,6 +87,7 @@ BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("no-grad", no_grad.propose),
     ("padding", padding.propose),
     ("context", context.propose),
+    ("further-labels", further_labels.propose),
     ("own-density", own_density.propose),
     ("density-of-draw", density_of_draw.propose),
     ("submodule-inverses", submodule_inverses.propose),

@@ -44,6 +44,7 @@ from ldjcheck.running.snapshot.isolation import (
 _PLAIN = (bool, int, float, str, tuple)  # values that say how a layer is built
 _TIMES = 2  # as large is another size: what is halved still can be
 _MOST = 512  # dims that a layer is built for beside its own
+_FURTHER = Domain(kind="int", low=0, high=4)  # labels, more than are made up
 _GAIN = 2.0  # of a move of weights: as far as to initialise them once more
 _FUNCTIONS = (types.FunctionType, types.MethodType)  # are not built by a class of users
 
@@ -195,6 +196,18 @@ class Bench:
                         self, layer=layer, shape=shape, masters={}, idle={}, longer={}
                     )
                     break
+
+    def with_further_labels(self) -> Bench | None:
+        """Return the bench fed with labels beside 0 and 1; None where none were made up."""
+        fed = tuple(
+            each._replace(domain=_FURTHER)
+            if each.name in self.labels and each.domain is None
+            else each
+            for each in self.options.context
+        )
+        if fed == self.options.context:
+            return None
+        return replace(self, options=replace(self.options, context=fed))
 
     def _kind(self) -> Hashable:
         """Return what copies are alike in."""

@@ -421,10 +421,14 @@ class Verification:
     ) -> Iterator[Bench]:
         """Yield the bench with each number that edits may stand for moved to other values.
 
-        Those are the attributes that the edited functions name; where a number is written
-        that was not there, or is gone, all that the layer holds. What its map does not
-        depend on is a count, or kept for later, and is no such number.
+        Labels are that were made up. Of what the layer holds, those are the attributes
+        that the edited functions name; where a number is written that was not there, or is
+        gone, all. What its map does not depend on is a count, or kept for later, and is no
+        such number.
         """
+        further = self.bench.with_further_labels()
+        if further is not None and _is_another_map(self.bench, further, probe):
+            yield further
         numbers = _numbers(self.bench, self._at_stake(changes))
         for index, name, value in itertools.islice(numbers, _NUMBERS):
             for factor in _FACTORS:
