@@ -33,6 +33,7 @@ from ldjcheck.readings.inputs import (
     masks,
     several_tensors,
     time_major,
+    where_inverse_leads,
 )
 from ldjcheck.readings.reading import Measured, Outcome, Reading
 from ldjcheck.readings.sizes import (
@@ -63,6 +64,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     bit_depth.propose,
     interval_self_map.propose,
     beyond_pole.propose,
+    where_inverse_leads.propose,
     sibling_ldj_form.propose,
     masks.propose,
     singleton_axes.propose,

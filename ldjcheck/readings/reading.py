@@ -81,7 +81,8 @@ class Reading:
             (spread, calls.column, calls.custom, self.claim),
             tuple((each.what, each.value) for each in self.assumptions),
             (bench.shape, subject.others, tuple(bench.sized.items())),
-            (bench.domain, bench.options.context, bench.exactly, self.values_alone),
+            (bench.domain, bench.through_inverse, bench.options.context),
+            (bench.exactly, self.values_alone),
         )
 
     def told(self, status: Status) -> ReadAs:

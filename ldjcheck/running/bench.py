@@ -117,6 +117,7 @@ class Bench:
     # Whole numbers that the layer holds, and whose sizes they are.
     sized: Mapping[Counted, Axes] = field(default_factory=dict)
     there_and_back: bool = False  # the first call of the way back starts it, too
+    through_inverse: bool = False  # inputs are what the way back makes of those drawn
     masters: dict[Hashable, _Master] = field(
         default_factory=dict, compare=False, repr=False
     )  # shared by all benches that one was made into
@@ -340,6 +341,8 @@ class Bench:
         if probe.reach != 1.0 and self.options.inputs is None:
             x = probe.reach * x
         runner = there._moved(probe, warm_up)
+        if self.through_inverse:
+            x = runner.run("inverse", x, Frozen()).y.detach()
         if probe.draw and self.options.mode != "train":
             # in training, each call does so itself, and is seen to
             keep_up(runner.layer)
