@@ -12,6 +12,7 @@ import gc
 import inspect
 import itertools
 import sys
+import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
@@ -87,6 +88,7 @@ Span = tuple[str, int, int, int, int]
 
 _MOST = 4000  # lines; what loops longer is a solver, and has no closed form
 _ATTRIBUTES = 400  # tensors that one object holds
+_NO_HOLDERS = (Node, str, int, float, type, types.ModuleType, types.FunctionType)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -318,7 +320,7 @@ class _Watch:
     def look_again(self) -> None:
         """Put in the nodes of tensors that came on the tape only later, when first used.
 
-        And look at the tensors that arguments hold.
+        And look at the tensors that arguments hold, and what is named of the module.
         """
         known: dict[int, dict[str, Node]] = {}
         for execution in self.executions.values():
@@ -326,9 +328,13 @@ class _Watch:
                 for name, value in moment.held.items():
                     if isinstance(value, Tensor):
                         moment.held[name] = self._recorder.find(value) or value
-            for name in execution.arguments if execution.moments else ():
-                value = execution.moments[0].held.get(name)
-                if value is None or isinstance(value, (Node, Tensor, str, int, float)):
+            if not execution.moments:
+                continue
+            held, scope = execution.moments[0].held, execution.scope
+            named = {n: scope[n] for n in execution.code.co_names if n in scope}
+            given = {name: held.get(name) for name in execution.arguments}
+            for name, value in {**named, **given}.items():
+                if value is None or isinstance(value, _NO_HOLDERS):
                     continue
                 if id(value) not in known:
                     tensors = itertools.islice(_tensors_of(value), _ATTRIBUTES)
@@ -340,6 +346,9 @@ class _Watch:
 
 def _tensors_of(value: Any) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors that an object holds, with how to write each behind it."""
+    if isinstance(value, Tensor):
+        yield "", value
+        return
     ways = paths(value)
     for item in reachable(value):
         way = ways.get(id(item))

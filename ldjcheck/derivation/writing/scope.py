@@ -120,6 +120,8 @@ class Scope:
 
     def _is_unmoved(self, path: str) -> bool:
         root = path.partition(".")[0].partition("[")[0]
+        if root not in self.moment.held:
+            return root in self.execution.scope
         first = self.execution.moments[0].held.get(root)
         return first is not None and self.moment.held.get(root) is first
 
