@@ -1,10 +1,10 @@
 """The integral of the exponential of a function of one variable, wherever its peak is.
 
 By the trapezoid rule after u = centre + width sinh(pi / 2 sinh(t)), which reaches as far as
-the tails of any law and is fine near the centre (Takahasi and Mori, 1974). A peak that is wider than that is taken from farther away, and one narrower
-than the points are apart from nearer by; what lies outside must then be nothing beside it.
-Where f is minus infinity but in an interval, its ends are found by halving, and the points
-crowd at both.
+the tails of any law and is fine near the centre (Takahasi and Mori, 1974). A peak that is
+wider than that is taken from farther away, and one narrower than the points are apart from
+nearer by; what lies outside must then be nothing beside it. Where f is minus infinity but in
+an interval, its ends are found by halving, and the points crowd at both.
 """
 
 import math

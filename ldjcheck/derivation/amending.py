@@ -172,16 +172,25 @@ def _least(
 ) -> Iterator[_Cure]:
     """Yield what puts a derivative, or a term, in the place of one expression.
 
-    What computes something is tried before a name for what another line computes. A term
-    stands in no loop: it would be written anew in every round.
+    What computes something is tried before a name for what another line computes, and the
+    derivative of a whole line before that of one of its steps. A term stands in no loop: it
+    would be written anew in every round.
     """
     parts = [(said, said.part) for said in terms if said.part is not None]
+    slopes = [(said, part.derivative) for said, part in parts if part.derivative]
+    by_line = {_line(said): said for said, _ in slopes}
+    whole = [
+        (said, _product(t for s, t in slopes if _line(s) == at))
+        for at, said in by_line.items()
+    ]
     written = [(s, node) for s, statement in sites for node in _expressions(statement)]
     written.sort(key=lambda each: ast.BinOp not in map(type, ast.walk(each[1])))
     for source, node in written:
-        for said, part in parts:
-            if part.derivative:
-                yield _put(source, node, part.derivative, said, "derivative")
+        is_factor = isinstance(source.parents[node], ast.BinOp)
+        for said, text in dict.fromkeys(
+            [*slopes, *whole] if is_factor else [*whole, *slopes]
+        ):
+            yield _put(source, node, text, said, "derivative")
     for source, statement in sites:
         for said, part in parts if not source.is_repeated(statement) else ():
             for node, minus in _addends(statement):
@@ -192,9 +201,25 @@ def _least(
                 yield _Cure((change,), (told,))
 
 
+def _product(slopes: Iterable[str]) -> str:
+    """Return what the steps of one line multiply by, one after the other."""
+    above, *others = sorted(
+        dict.fromkeys(slopes), key=lambda text: text.startswith("1 / ")
+    )
+    for text in others:
+        sign, factor = ("/", text[4:]) if text.startswith("1 / ") else ("*", text)
+        is_sum_, was_sum = (
+            is_sum(ast.parse(each, mode="eval").body) for each in (factor, above)
+        )
+        above = f"{f'({above})' if was_sum else above} {sign} "
+        above += f"({factor})" if is_sum_ or "/" in factor or "*" in factor else factor
+    return above
+
+
 def _put(source: SourceText, node: ast.expr, text: str, said: Said, what: str) -> _Cure:
     old, around = source.text(node), source.parents[node]
     bare = isinstance(around, (ast.stmt, ast.Call, ast.keyword, ast.Tuple))
+    bare |= source.is_bracketed(node)
     told: tuple[str, ...] = ()
     if len(old) <= _LONGEST and len(text) <= _LONGEST:
         told = (f"The {what} of line {_line(said)} is {text}, not {old}.",)
@@ -217,9 +242,17 @@ def _expressions(statement: ast.stmt) -> Iterator[ast.expr]:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         if node.func.attr in ("log", "abs"):
-            yield from node.args[:1] or [node.func.value]
+            yield from _factors((node.args[:1] or [node.func.value])[0])
     if isinstance(statement, ast.Assign):
-        yield statement.value
+        yield from _factors(statement.value)
+
+
+def _factors(node: ast.expr) -> Iterator[ast.expr]:
+    """Yield what is multiplied or divided, which may be right, before the whole."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        yield from _factors(node.left)
+        yield from _factors(node.right)
+    yield node
 
 
 def _addends(statement: ast.stmt) -> Iterator[tuple[ast.expr, bool]]:

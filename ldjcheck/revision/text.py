@@ -151,6 +151,19 @@ class SourceText:
         rows = [self.lines[line - 1][column:], *self.lines[line : end_line - 1]]
         return b"".join([*rows, self.lines[end_line - 1][:end_column]]).decode()
 
+    def is_bracketed(self, node: ast.expr) -> bool:
+        """Return whether the source has brackets of its own around an expression."""
+        lines = self.lines
+        line, column, end_line, end = span_of(node)
+        before = b"".join(lines[max(0, line - 4) : line - 1]) + lines[line - 1][:column]
+        after = lines[end_line - 1][end:] + b"".join(lines[end_line : end_line + 3])
+        if not (before.rstrip().endswith(b"(") and after.lstrip().startswith(b")")):
+            return False
+        parent = self.parents[node]
+        return not isinstance(parent, ast.Call) or [node] != [
+            *parent.args, *(k.value for k in parent.keywords),
+        ]  # fmt: skip
+
     def statement(self, node: ast.AST) -> ast.stmt:
         """Return the statement that a node stands in, or is."""
         return next(n for n in (node, *self.around(node)) if isinstance(n, ast.stmt))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -222,3 +224,46 @@ def test_of_two_halves_of_one_size_the_one_that_moves_is_counted() -> None:
     assert text.strip() == (
         "return y, each.sum(dim=1) + torch.log1p(torch.tan(moved / 2) ** 2).sum(dim=1)"
     )
+
+
+CONSTANTS_OF_A_FILE = """
+import torch
+import torch.nn.functional as F
+
+power = torch.tensor([0.3, 0.5, 1.7, 2.0])
+tails = dict(left=torch.tensor([0.15, 0.4, -0.1]), width=torch.tensor([1.0, 0.5, 2.0]))
+
+
+def box_cox(x):
+    p = F.softplus(x)
+    y = (p**power - 1) / power
+    ldj = (power - 1) * torch.log(p)
+    return y, ldj.sum(dim=1)
+
+
+def quantile(u, left, width):
+    return ((u**left - 1) / left + u) / width, (u**left + 1) / width
+
+
+def from_logits(z):
+    u = torch.sigmoid(z)
+    x, slope = quantile(u, **tails)
+    return x, (torch.log(slope) + F.logsigmoid(z) + F.logsigmoid(-z)).sum(1)
+"""
+
+
+def test_what_a_file_holds_is_written_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "file.py"
+    file.write_text(CONSTANTS_OF_A_FILE)
+    (finding,) = ldjcheck.check(f"{file}:box_cox").findings
+    assert finding.code == "LDJ110"
+    assert "F.logsigmoid(x)" in str(finding.fix)
+
+
+def test_a_factor_of_a_slope_that_is_right_stays(tmp_path: Path) -> None:
+    """Its logarithms add up to 0: the sum alone does not tell whether it is counted."""
+    file = tmp_path / "file.py"
+    file.write_text(CONSTANTS_OF_A_FILE)
+    (finding,) = ldjcheck.check(f"{file}:from_logits").findings
+    assert finding.fix is not None
+    assert "width" in str([edit.after for edit in finding.fix.edits])

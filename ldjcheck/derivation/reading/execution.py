@@ -323,7 +323,9 @@ class _Watch:
         And look at the tensors that arguments hold, and what is named of the module.
         """
         known: dict[int, dict[str, Node]] = {}
-        for execution in self.executions.values():
+        ran = self.executions.values()
+        names = dict.fromkeys(n for each in ran for n in each.code.co_names)
+        for execution in ran:
             for moment in execution.moments:
                 for name, value in moment.held.items():
                     if isinstance(value, Tensor):
@@ -331,7 +333,7 @@ class _Watch:
             if not execution.moments:
                 continue
             held, scope = execution.moments[0].held, execution.scope
-            named = {n: scope[n] for n in execution.code.co_names if n in scope}
+            named = {n: scope[n] for n in names if n in scope}
             given = {name: held.get(name) for name in execution.arguments}
             for name, value in {**named, **given}.items():
                 if value is None or isinstance(value, _NO_HOLDERS):

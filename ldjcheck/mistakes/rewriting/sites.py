@@ -136,10 +136,25 @@ class Site:
 
     @property
     def computed_with(self) -> list[str]:
-        """The names of the function, and what the class reads of its object."""
-        nodes = [n for n in ast.walk(self.home) if isinstance(n, ast.Attribute)]
-        read = {ast.unparse(n) for n in nodes if isinstance(n.ctx, ast.Load)}
-        return [*self.names, *(name for name in self.held if name in read)]
+        """The names of the function, and what the class reads of its object.
+
+        What is set once at the top of a file counts for the functions of no class.
+        """
+        read = {
+            ast.unparse(node)
+            for node in ast.walk(self.home)
+            if isinstance(getattr(node, "ctx", None), ast.Load)
+        }
+        top = self.home.body if isinstance(self.home, ast.Module) else []
+        set_ = (t for n in top if isinstance(n, ast.Assign) for t in n.targets)
+        named = [
+            node.id
+            for each in set_
+            for node in ast.walk(each)
+            if isinstance(node, ast.Name)
+        ]
+        held = dict.fromkeys((*self.held, *named))
+        return [*self.names, *(name for name in held if name in read)]
 
     @property
     def unused(self) -> list[str]:
@@ -241,7 +256,7 @@ class Site:
 
     def in_place(self, node: ast.expr, text: str, binding: int = PRODUCT) -> str:
         """Return a text, bracketed as the place of `node` demands: a product's, if no other."""
-        bare = binding >= self._demanded(node) or self.is_bracketed(node)
+        bare = binding >= self._demanded(node) or self.source.is_bracketed(node)
         return text if bare else f"({text})"
 
     def kept(self, node: ast.expr, part: ast.expr) -> str:
@@ -284,19 +299,6 @@ class Site:
         kept = before.rstrip().rstrip(b";").rstrip()
         return source.put_at((line, len(kept), end_line, end), "")
 
-    def is_bracketed(self, node: ast.expr) -> bool:
-        """Return whether the source has brackets of its own around an expression."""
-        lines = self.source.lines
-        line, column, end_line, end = span_of(node)
-        before = b"".join(lines[max(0, line - 4) : line - 1]) + lines[line - 1][:column]
-        after = lines[end_line - 1][end:] + b"".join(lines[end_line : end_line + 3])
-        if not (before.rstrip().endswith(b"(") and after.lstrip().startswith(b")")):
-            return False
-        parent = self.parent(node)
-        return not isinstance(parent, ast.Call) or [node] != [
-            *parent.args, *(k.value for k in parent.keywords),
-        ]  # fmt: skip
-
     def _without_brackets(self, node: ast.expr) -> tuple[int, int, int, int]:
         """Return the span of an expression, with brackets around it on its line."""
         line, column, end_line, end = span_of(node)
@@ -304,7 +306,7 @@ class Site:
         before, after = row[:column].rstrip(), row[end:]
         runs_on = before[-2:-1].isalnum()  # `return(x)`
         bare = line != end_line or runs_on or not before.endswith(b"(")
-        if bare or not self.is_bracketed(node):
+        if bare or not self.source.is_bracketed(node):
             return line, column, end_line, end
         gap = len(after) - len(after.lstrip())
         return line, len(before) - 1, end_line, end + gap + 1
