@@ -225,3 +225,26 @@ class NotSummed(nn.Module):
 @pytest.mark.parametrize("dims", [1, 3, 5])
 def test_a_vector_of_one_size_alone_is_no_batch_of_numbers(dims: int) -> None:
     assert ldjcheck.check(NotSummed(dims)).findings[0].code == "LDJ202"
+
+
+class Friction(nn.Module):
+    """Damps the momentum of (q, p), and counts it for each of `dim` entries."""
+
+    def __init__(self, dim: int = 3, *, counted: bool = True) -> None:
+        super().__init__()
+        self.dim, self.counted = dim, counted
+        self.log_gamma = nn.Parameter(torch.tensor(-0.3))
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        q, p = z.split(self.dim, dim=-1)
+        gamma = self.log_gamma.exp()
+        ldj = -gamma * (self.dim if self.counted else 1)
+        q = q + 0.1 * p
+        return torch.cat([q, p * torch.exp(-gamma)], -1), ldj.expand(len(z))
+
+
+def test_a_vector_of_two_halves_comes_before_images() -> None:
+    right = ldjcheck.check(Friction())
+    assert right.status == "pass"
+    assert right.result.readings[0].shape == (6,)
+    assert ldjcheck.check(Friction(counted=False)).status == "fail"

@@ -533,6 +533,7 @@ def _of_size(size: int, why: str) -> Iterator[tuple[Shape, str]]:
     if size >= 1:
         yield (size,), why
         if size <= _FEW:
+            yield (2 * size,), f"{why}, of each of two halves"
             yield (size, HEIGHT, WIDTH), why
             yield (size, LENGTH), why
             yield (LENGTH, size), why
