@@ -24,7 +24,7 @@ from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting.sites import real_file
 from ldjcheck.mistakes.terms import missing_term
 from ldjcheck.records import Comparison, Diagnosis, Direction, Finding
-from ldjcheck.revision import Live, Replacement, SourceText, is_disjoint
+from ldjcheck.revision import Live, Replacement, SourceText, call_name, is_disjoint
 from ldjcheck.revision.text import is_minus, is_sum
 from ldjcheck.running.bench import Bench
 from ldjcheck.tape import Node, location_of
@@ -87,8 +87,11 @@ def with_derived_terms(
         changes = tuple(dict.fromkeys(c for cure in chosen for c in cure.changes))
         return verification.weighed(changes) if is_disjoint(changes) else None
 
+    # One function may serve both directions: what mends one of them mends both.
+    alone = [(cure,) * len(ways) for each in cures for cure in each[:-1]]
     every = itertools.product(*cures) if len(ways) == len(wrong) else ()
-    found = repair(live, ((each, weighed(each)) for each in every))
+    tried = itertools.chain(alone if len(wrong) > 1 else (), every)
+    found = repair(live, ((each, weighed(each)) for each in tried))
     fix, chosen = found or (None, tuple(each[-1] for each in cures))
     cured = {way[0]: cure for way, cure in zip(ways, chosen, strict=True)}
     lacking = {way[0]: _left_out(*way[1:]) for way in ways} if fix else {}
@@ -191,7 +194,7 @@ def _least(
             [*slopes, *whole] if is_factor else [*whole, *slopes]
         ):
             yield _put(source, node, text, said, "derivative")
-    for source, statement in sites:
+    for source, statement in sorted(sites, key=lambda site: not _sums_up(site[1])):
         for said, part in parts if not source.is_repeated(statement) else ():
             for node, minus in _addends(statement):
                 text = replace(part, minus=part.minus != minus).after(None)
@@ -199,6 +202,13 @@ def _least(
                 told = f"The ldj of line {_line(said)} lacks {text}."
                 change = source.put(node, _with_term(source.text(node), text))
                 yield _Cure((change,), (told,))
+
+
+def _sums_up(statement: ast.stmt) -> bool:
+    """Return whether a statement hands back a number that is computed there and then."""
+    value = statement.value if isinstance(statement, ast.Return) else None
+    parts = value.elts[1:] if isinstance(value, ast.Tuple) else [value] if value else []
+    return any(call_name(part) == "sum" or is_sum(part) for part in parts)
 
 
 def _product(slopes: Iterable[str]) -> str:

@@ -267,3 +267,58 @@ def test_a_factor_of_a_slope_that_is_right_stays(tmp_path: Path) -> None:
     (finding,) = ldjcheck.check(f"{file}:from_logits").findings
     assert finding.fix is not None
     assert "width" in str([edit.after for edit in finding.fix.edits])
+
+
+class SinhArcsinh(Transform):
+    """One log_abs_det_jacobian for both directions, of a helper that both ask."""
+
+    domain = codomain = constraints.independent(constraints.real, 1)
+    bijective = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loc, self.log_scale = 0.3 * torch.randn(4), 0.3 * torch.randn(4)
+        self.tilt, self.log_delta = 0.3 * torch.randn(4), 0.3 * torch.randn(4)
+
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        u = (x - self.loc) * torch.exp(-self.log_scale)
+        return u, self.log_delta.exp() * torch.asinh(u) - self.tilt
+
+    def _call(self, x: Tensor) -> Tensor:
+        return torch.sinh(self.parts(x)[1])
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        t = torch.asinh(y)
+        u = torch.sinh((t + self.tilt) * torch.exp(-self.log_delta))
+        return self.loc + self.log_scale.exp() * u
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        _, t = self.parts(x)
+        ladj = self.log_delta + torch.cosh(t).log() - self.log_scale
+        return ladj.sum(-1)
+
+
+class LowRank(nn.Module):
+    """Counts the first term of log det(I + VU) alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.u, self.v = (nn.Parameter(0.4 * torch.randn(4, 2)) for _ in range(2))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = torch.trace(self.v.mT @ self.u)
+        return x + x @ self.v @ self.u.mT, ldj.expand(len(x))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("kind", "written"), [(SinhArcsinh, "log1p"), (LowRank, "slogdet")]
+)
+def test_what_a_helper_or_a_series_lacks_is_written(
+    kind: type, written: str, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    finding = ldjcheck.check(kind(), shape=(4,), seed=seed).findings[0]
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+    assert written in str(finding.fix)

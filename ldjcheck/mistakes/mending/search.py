@@ -37,6 +37,7 @@ ANYTHING: tuple[Way, ...] = (
     points.other_parts,
     calls.log_moved,
     calls.twins,
+    calls.beyond_trace,
     calls.power_moved,
     points.other_functions,
     points.other_names,

@@ -168,6 +168,18 @@ def slogdets(site: Site) -> Iterator[Change]:
             yield from _slogdet(site, node, inner, 0.0)
 
 
+def beyond_trace(site: Site) -> Iterator[Change]:
+    """Yield log|det(I + A)| where the first term of its series stands, the trace of A."""
+    for node in site.expressions:
+        inner = site.argument_of(node) if call_name(node) in ("trace", "sum") else None
+        if inner is not None and call_name(node) == "sum":
+            inner = site.argument_of(inner) if call_name(inner) == "diagonal" else None
+        if inner is not None:
+            a, size = site.text(inner), f"{site.as_atom(inner)}.shape[-1]"
+            text = f"torch.linalg.slogdet(torch.eye({size}).to({a}) + {a})[1]"
+            yield site.put(node, text, 0.3)
+
+
 def _slogdet(
     site: Site, node: ast.expr, of: ast.expr | None, cost: float, name: str = "det"
 ) -> Iterator[Change]:
