@@ -1,5 +1,7 @@
 """The exception that means: this target could not be checked (LDJ0xx), and a cause."""
 
+from collections.abc import Callable
+
 LAYERS_OWN = (Exception, SystemExit, GeneratorExit)
 """What code of the user's may raise, as its own fault; a Ctrl-C is whoever's typed it."""
 
@@ -25,7 +27,12 @@ class CommentError(ValueError):
 
 
 class NoBaseError(TypeError):
-    """A model ran, and the density of its z was seen nowhere on the way."""
+    """A model ran, and the density of its z was seen nowhere on the way.
+
+    What it says of other x, and what of that it makes, may be asked of `log_mass`.
+    """
+
+    log_mass: Callable[[], tuple[float, float] | None] | None = None
 
 
 class NoOneNoiseError(TypeError):

@@ -17,6 +17,7 @@ _POINTS, _REACH = 361, 4.0  # t evenly between -4 and 4, u as far as 1e18
 _UNSEEN = 1e-4  # nats between half the points and all: more, and a peak is too narrow
 _TAIL = -11.0  # nats: what the ends leave out, beside the whole
 _WIDER, _WIDEST = 1e3, 1e24
+_WIDE = 10.0  # times as wide as it was taken to be
 _LOOKS = 24  # each brings the peak nearer by a factor of 10 at least
 _NOTHING = -40.0  # nats below the peak
 _BLURRED = 0.5  # nats that rounding may take off: more, and all points may look alike
@@ -67,10 +68,13 @@ def _over_all(f: Callable[[Tensor], Tensor | None], near: Tensor) -> Tensor | No
         found = None if bool(steep.any()) else now
         seen.append((u, values))
         between = (u.gather(1, peak + 1) - u.gather(1, peak - 1))[:, 0]
-        centre = torch.where(steep, u.gather(1, peak)[:, 0], centre)
-        width = torch.where(
-            steep, between / torch.e, width * (1 + (_WIDER - 1) * heavy)
-        )
+        top, share = u.gather(1, peak), torch.softmax(values + cells, dim=1)
+        far, order = (u - top).abs().sort(dim=1)
+        inner_half = (share.gather(1, order).cumsum(1) < 0.5).sum(1, keepdim=True)
+        half_width = far.gather(1, inner_half.clamp(max=_POINTS - 1))[:, 0]
+        nearer = torch.where(half_width > _WIDE * width, half_width, between / torch.e)
+        centre = torch.where(steep, top[:, 0], centre)
+        width = torch.where(steep, nearer, width * (1 + (_WIDER - 1) * heavy))
         narrows |= steep
     return found
 

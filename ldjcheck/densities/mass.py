@@ -177,6 +177,25 @@ def log_mass(f: Function, at: Tensor) -> tuple[Tensor, float] | None:
     return _one_by_one(f, at, here, generator)
 
 
+def log_mass_at_any(density: Function, x: Tensor) -> tuple[float, float] | None:
+    """Return log of the mass of a density of events, and how far it may be off; or None.
+
+    `density` takes `(batch, *event)` and returns `(batch,)`; `x` is of one event or more.
+    """
+    at = near(x[:1].detach().double().reshape(1, -1))
+
+    def f(points: Tensor) -> Tensor:
+        rows = points.reshape(-1, *x.shape[1:])
+        return density(rows).detach().double().reshape(points.shape[:2])
+
+    with torch.no_grad():
+        found = log_mass(f, at)
+        if found is None:
+            log, _, error = drawn_log_mass(f, at)
+            found = None if log is None else (log, error)
+    return None if found is None else (float(found[0][0]), found[1])
+
+
 def near(at: Tensor) -> Tensor:
     """Return points no further than a mass is worked out from: far out digits are lost."""
     return at * (_NEAR / at.abs().amax(dim=1, keepdim=True).clamp(min=_NEAR))

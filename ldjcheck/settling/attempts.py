@@ -1,5 +1,7 @@
 """What came of the tries to call a layer, and the message when none worked."""
 
+import contextlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 
@@ -206,16 +208,16 @@ class Failures:
             "LDJ004",
             "I can call this layer, but what it returns holds no output and ldj.",
             (
-                *(f"tried  {calls.signature}" for calls in candidates),
+                *dict.fromkeys(f"tried  {calls.signature}" for calls in candidates),
                 *_some([f"got    {each}" for each in self._alike()]),
                 "A flow layer returns y and its ldj, one number per sample.",
             ),
         )
 
     def _saw_no_base(self, candidates: tuple[Calls, ...]) -> CannotCheckError | None:
-        if any(isinstance(error.error, NoBaseError) for _, _, error in self._raised):
-            return no_base(candidates)
-        return None
+        errors = [error.error for _, _, error in self._raised]
+        baseless = [each for each in errors if isinstance(each, NoBaseError)]
+        return no_base(candidates, baseless[0]) if baseless else None
 
     def _out_of_memory(self) -> CannotCheckError | None:
         for shape, domain, error in self._raised:
@@ -354,16 +356,25 @@ def _call(bench: Bench) -> Hashable:
     return asks, calls.parts, bench.shape, bench.domain, bench.promote
 
 
-def no_base(candidates: tuple[Calls, ...]) -> CannotCheckError:
-    """Return what to say where the density of z is seen nowhere."""
+def no_base(candidates: tuple[Calls, ...], error: NoBaseError) -> CannotCheckError:
+    """Return what to say where the density of z is seen nowhere: its mass may be known."""
+    told: tuple[str, ...] = ()
+    with contextlib.suppress(Exception):  # of the model's own, at other x
+        mass = error.log_mass() if error.log_mass is not None else None
+        if mass is not None and abs(mass[0]) > mass[1]:
+            much = f"{math.exp(mass[0]):.4g}, not to 1: it is wrong"
+            told = (f"Over all x it integrates to {much}, whatever its base.",)
+        elif mass is not None:
+            told = (f"Over all x it integrates to 1, or all but {mass[1]:.1g} of it.",)
     return CannotCheckError(
         "LDJ004",
         "The density runs, but I saw no base density to take off it.",
         (
-            *(f"tried  {calls.signature}" for calls in candidates),
+            *dict.fromkeys(f"tried  {calls.signature}" for calls in candidates),
             "No log_prob(z) is called on the way, and a standard normal that is",
             "written out in full, its constant too, does not fit.",
             "Ask a distribution for it, as in Normal(0, 1).log_prob(z).",
+            *told,
         ),
     )
 

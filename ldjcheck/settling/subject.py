@@ -223,10 +223,15 @@ def _inside(
                     raise
     is_one = is_one_each(error) and any(densities_of_call(layer.obj))
     if asked and options.adapter is None and (is_one or any(densities(layer.obj))):
-        with contextlib.suppress(CannotCheckError):
-            subject = _at(layer, replace(options, kind="model"))
-            if holds_flow(layer) or asks_elsewhere(subject.bench, subject.probes()[-1]):
-                return subject
+        as_model = replace(options, kind="model")
+        try:
+            subject = _at(layer, as_model)
+        except CannotCheckError as failed:
+            if recognise_conventions(layer.obj):
+                return None
+            raise with_parts(failed, layer, as_model) from None  # it is nothing else
+        if holds_flow(layer) or asks_elsewhere(subject.bench, subject.probes()[-1]):
+            return subject
     return None
 
 

@@ -390,3 +390,34 @@ def test_what_takes_the_form_of_x_does_not_depend_on_it() -> None:
     for counted, status in ((1.0, "pass"), (0.5, "fail")):
         report = ldjcheck.check(squashed(counted), shape=(2,), kind="model")
         assert report.status == status, report
+
+
+class Mixture(nn.Module):
+    """A mixture of two densities that no base tells of; its weights may not add up."""
+
+    def __init__(self, *, normalised: bool = True) -> None:
+        super().__init__()
+        self.loc = nn.Parameter(torch.randn(2, 3))
+        self.logits = nn.Parameter(torch.tensor([0.8, 0.3]))
+        self.normalised = normalised
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        off = (x[:, None] - self.loc).tanh() + x[:, None]
+        slope = (2 - (x[:, None] - self.loc).tanh() ** 2).log()
+        each = (slope - 0.5 * off**2).sum(2) - 1.5 * math.log(2 * math.pi)
+        weights = self.logits
+        if self.normalised:
+            weights = weights.log_softmax(0)
+        return torch.logsumexp(each + weights, dim=1)
+
+
+@pytest.mark.parametrize(
+    ("normalised", "told"),
+    [(True, "it integrates to 1, or all but"), (False, "not to 1: it is wrong")],
+)
+def test_the_mass_of_a_density_without_a_base_is_told(
+    normalised: bool, told: str
+) -> None:
+    (finding,) = ldjcheck.check(Mixture(normalised=normalised), shape=(3,)).findings
+    assert finding.code == "LDJ004"
+    assert told in "\n".join(finding.evidence)

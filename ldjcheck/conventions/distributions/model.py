@@ -30,6 +30,7 @@ from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import declared_domain
 from ldjcheck.densities.answers import Mass, before_the_mean
 from ldjcheck.densities.drawn_and_dropped import LeftBehind, left_behind
+from ldjcheck.densities.mass import log_mass_at_any
 from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
@@ -330,8 +331,9 @@ def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
         returned = None
         try:
             returned = less_base(model, ask, x, unit, memory)
-        except NoBaseError:
+        except NoBaseError as error:
             if not may_be_mean():
+                error.log_mass = partial(_log_mass, method, x, unit, kwargs)
                 raise
         if returned is not None and not may_be_mean():
             return returned
@@ -344,6 +346,28 @@ def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
         return found
 
     return call
+
+
+def _log_mass(
+    method: Callable[..., Any], x: Tensor, unit: Unit, kwargs: Kwargs
+) -> tuple[float, float] | None:
+    """Return log of what a density adds up to over all x, and how far it may be off."""
+    given = {
+        name: value[:1] if isinstance(value, Tensor) and len(value) == len(x) else value
+        for name, value in kwargs.items()
+    }
+
+    def density(rows: Tensor) -> Tensor:
+        beside = {
+            name: value.expand(len(rows), *value.shape[1:])
+            if isinstance(value, Tensor) and len(value) == 1
+            else value
+            for name, value in given.items()
+        }
+        said: Tensor = in_nats(method(rows, **beside), rows, unit)
+        return said.reshape(len(rows))
+
+    return log_mass_at_any(density, x)
 
 
 def _says_one_number(returned: Returned, total: Tensor) -> bool:
