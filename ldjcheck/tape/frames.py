@@ -14,7 +14,14 @@ import torch
 
 from ldjcheck.records import Location
 from ldjcheck.tape.node import Place
-from ldjcheck.tracebacks import is_ours, nearest_own, running_cell, split_cell
+from ldjcheck.tracebacks import (
+    PYTHON,
+    is_ours,
+    nearest_own,
+    package_of,
+    running_cell,
+    split_cell,
+)
 
 _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 _TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep
@@ -25,11 +32,13 @@ _CALLS_LAYERS = os.path.join(_PACKAGE, "running", "runner.py")
 
 @functools.lru_cache(maxsize=1024)
 def is_users(filename: str) -> bool:
-    """Return whether a file is neither ours nor torch's machinery.
+    """Return whether a file is neither ours nor torch's machinery, nor Python's own.
 
     The transforms that torch ships are layers like the user's own.
     """
     if is_ours(filename) or filename.startswith("<frozen"):
+        return False
+    if package_of(filename) == PYTHON:
         return False
     return not filename.startswith(_TORCH) or filename.startswith(_TORCH_LAYERS)
 
