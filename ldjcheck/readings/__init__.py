@@ -20,6 +20,7 @@ from ldjcheck.readings.claims import (
 from ldjcheck.readings.densities import (
     compensating_density,
     density,
+    density_in_another_unit,
     density_of_draw,
     named_density,
     own_density,
@@ -87,6 +88,7 @@ BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("padding", padding.propose),
     ("context", context.propose),
     ("own-density", own_density.propose),
+    ("another-unit", density_in_another_unit.propose),
     ("density-of-draw", density_of_draw.propose),
     ("submodule-inverses", submodule_inverses.propose),
     ("compensating-density", compensating_density.propose),
