@@ -74,6 +74,7 @@ from ldjcheck.records.asked import (
     SUBLAYERS,
     Stage,
 )
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
 from ldjcheck.running.snapshot.state import Namespace
 from ldjcheck.settling.design import choose_batch
@@ -230,6 +231,8 @@ class _Course:
             return found(replace(subject, bench=bench))
         except TimeIsUpError:
             self.not_done.append(stage.what)
+            return otherwise
+        except FailedCallError:  # what is known to be wrong stays so
             return otherwise
 
 

@@ -241,6 +241,8 @@ class DensityTerms:
         self, z: Node, terms: tuple[Node, ...], padded: bool
     ) -> tuple[Tensor, float] | None:
         at, held = near(z.value.reshape(self.batch, -1).double()), self.held(z)
+        if bool(held.all()) and not padded:
+            return None  # no x moves it, as it does not 0 times a mean
         if _is_centred(z.value):
             basis, f = beside_the_whole(z.value.shape[1:]), self.of_z(terms, z)
             return log_mass(lambda u: f(u @ basis.mT), at @ basis)

@@ -155,6 +155,12 @@ class _Form:
     bases: tuple[tuple[int, tuple[int, ...], Base], ...]
     beside: tuple[Tensor, ...]  # what enters their densities beside z
 
+    def is_better(self, bases: Sequence[Base], shape: torch.Size) -> bool:
+        """Return whether others were found less plainly, or are less of z at this shape."""
+        whole = sum(base.dims for *_, base in self.bases)
+        fewer = shape[1:] == self.shape[1:] and sum(b.dims for b in bases) < whole
+        return fewer or _rank(bases) > self.rank
+
 
 class Memory:
     """What was found in the calls before: it holds where the same is computed again.
@@ -221,14 +227,16 @@ class Memory:
     def remember(self, sum_: DensityTerms, bases: Sequence[Base]) -> None:
         """Keep what was found, unless something plainer was found in the same form.
 
-        Rounding may hide that once, far out, and a later reading then stands in for it.
+        Rounding may hide that once, far out, and a later reading then stands in for it, or
+        one part of z is not found there.
         """
         known = self._forms.get(_operations(sum_))
-        if not bases or (known is not None and _rank(bases) > known.rank):
+        shape = sum_.source.value.shape
+        if not bases or (known is not None and known.is_better(bases, shape)):
             return
         places = {node: i for i, node in enumerate(sum_.order)}
         self._forms[_operations(sum_)] = _Form(
-            shape=sum_.source.value.shape,
+            shape=shape,
             rank=_rank(bases),
             bases=tuple(
                 (places[base.z], tuple(places[t] for t in base.terms), base)

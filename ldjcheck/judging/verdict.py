@@ -23,6 +23,7 @@ from ldjcheck.numerics.tolerance import (
     OPEN,
     VISIBLE,
     common_factor,
+    common_shift,
     hides_mistakes,
     says_nothing,
 )
@@ -223,7 +224,9 @@ def _judged(
     mismatched = broken or bool(refuted)
     if first.said.estimated and not first.said.expected:
         factor, error = common_factor(_estimates(usable))
+        shift, off = common_shift(_estimates(usable))
         mismatched |= abs(factor - 1.0) > CHANCE_OF_ALL * error + 1e-6
+        mismatched |= abs(shift) > CHANCE_OF_ALL * off + 1e-6
         ill |= CHANCE_OF_ALL * error > _HALF
     undecided = between is not None and between[0] > VISIBLE
     numbers = [sample for each in compared for sample in each.samples]

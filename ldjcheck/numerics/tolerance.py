@@ -219,3 +219,20 @@ def common_factor(
     if not squares:
         return 1.0, math.inf
     return products / squares, 1.0 / math.sqrt(squares)
+
+
+def common_shift(
+    samples: Iterable[tuple[float, float, float]],
+) -> tuple[float, float]:
+    """Return c in reported = exact + c, by least squares, and its standard error.
+
+    The samples are those of `common_factor`.
+    """
+    shifts = weights = 0.0
+    for reported, exact, error in samples:
+        weight = 1.0 / max(error, 1e-12) ** 2
+        shifts += weight * (reported - exact)
+        weights += weight
+    if not weights:
+        return 0.0, math.inf
+    return shifts / weights, 1.0 / math.sqrt(weights)

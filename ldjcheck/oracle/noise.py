@@ -5,14 +5,15 @@ A trace or a power series is often estimated with random vectors (Hutchinson, Ch
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ldjcheck.densities.drawn_and_dropped import Draws
-from ldjcheck.numerics.tolerance import round_trip_allowed
+from ldjcheck.numerics.tolerance import is_once_more, round_trip_allowed
 from ldjcheck.records import Direction, Side, Sides
 from ldjcheck.running.call_mode import Manner
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
@@ -258,6 +259,23 @@ _MOST_ENTRIES = 48  # of a sample's noise, of which each takes two calls
 _QUADRATIC = 1e-9  # relative
 
 
+_FEW = 8  # entries, where other draws change what their mean is
+_TINY = 1e-300
+_SEEDS = 16
+_APART = 1009  # between seeds: those of other probes are next to one another
+
+
+class _Drawn(NamedTuple):
+    """What one draw comes to, `(batch,)` in nats, and by how many calls.
+
+    `is_mean` says whether it is the mean of all that is drawn.
+    """
+
+    value: Tensor
+    calls: int
+    is_mean: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Mean and its standard error, `(batch,)` in nats, over so many calls."""
@@ -285,75 +303,118 @@ def estimate_of(
         return None
     if torch.allclose(base.reported, again.reported, rtol=1e-9, atol=1e-9):
         return None
-    exact = _expected(runner, direction, x, frozen, base)
-    if exact is not None:
-        return exact
-    values = [base.reported.detach(), again.reported.detach()]
-    most = max(_LEAST, min(_MOST, _OPERATIONS // max(1, base.operations)))
-    while len(values) < most:
-        seed = runner.seed + len(values)
-        next_one = replace(runner, seed=seed).run(direction, x, Frozen()).reported
-        if next_one is None:
-            return None
-        values.append(next_one.detach())
-        if len(values) % _LEAST == 0:
-            found = _mean_of(values)
-            if bool((found.mean.abs() >= _SHARP * found.error).any()):
-                break
-    return _mean_of(values)
+    for drawn in (_given_others, _alone):
+        found = _averaged(runner, direction, x, base, drawn)
+        if found is not None:
+            return found
+    return None
 
 
-def _expected(
-    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
+def _averaged(
+    runner: Runner,
+    direction: Direction,
+    x: Tensor,
+    base: Outcome,
+    drawn: Callable[[Runner, Direction, Tensor, Outcome], _Drawn | None],
 ) -> Estimate | None:
-    """Return the mean of an ldj that is quadratic in its noise; None where it is not.
+    """Return the mean of what is drawn under one seed after the other."""
+    most = max(_LEAST, min(_MOST, _OPERATIONS // max(1, base.operations)))
+    values, calls = list[Tensor](), 0
+    while len(values) < _LEAST or calls < most:
+        seed = runner.seed + _APART * len(values)
+        found = drawn(replace(runner, seed=seed), direction, x, base)
+        if found is None:
+            return None
+        values.append(found.value.detach().double().cpu())
+        calls += found.calls
+        if found.is_mean:
+            return Estimate(values[0], torch.zeros_like(values[0]), calls)
+        if len(values) % _LEAST == 0:
+            mean = _mean_of(values, calls)
+            if bool((mean.mean.abs() >= _SHARP * mean.error).any()):
+                return mean
+    return _mean_of(values, calls)
 
-    So is e' J e, a trace by Hutchinson, added up over steps. Of entries that are drawn
-    apart, with mean m and variance v, the mean of a quadratic f is f(m) + sum v_i f_ii / 2.
+
+def _alone(
+    runner: Runner, direction: Direction, x: Tensor, base: Outcome
+) -> _Drawn | None:
+    said = runner.run(direction, x, Frozen()).reported
+    return None if said is None else _Drawn(said, 1)
+
+
+def _given_others(
+    runner: Runner, direction: Direction, x: Tensor, base: Outcome
+) -> _Drawn | None:
+    """Return the mean of an ldj over the noise that it is quadratic in, given all others.
+
+    So is e' J e, a trace by Hutchinson, added up over steps; how many terms of a series
+    are taken may be drawn too, and stays as it is. Of entries that are drawn apart, with
+    mean m and variance v, the mean of a quadratic f is f(m) + sum v_i f_ii / 2. None where
+    it is not quadratic, or has more entries than are worth their calls.
     """
-    with Draws() as drawn:
-        runner.run(direction, x, Frozen())
-    heard, batch = [draw for draw in drawn.heard if draw.moments], len(x)
-    if len(heard) != len(frozen.draws) or len(heard) < len(drawn.heard):
+    frozen = Frozen()
+    with Draws() as heard:
+        said = runner.run(direction, x, frozen).reported
+    if said is None or len(heard.heard) != len(frozen.draws):
         return None
-    if any(len(d) != batch or not d.is_floating_point() for d in frozen.draws):
-        return None
-    means = [
-        each.moments[0].to(d)
-        for each, d in zip(heard, frozen.draws, strict=True)
-        if each.moments
+    moments = [
+        each.moments if drawn.shape[:1] == x.shape[:1] else None
+        for each, drawn in zip(heard.heard, frozen.draws, strict=True)
     ]
-    entries = [(i, j) for i, mean in enumerate(means) for j in range(mean[0].numel())]
+    known = [(i, *each) for i, each in enumerate(moments) if each is not None]
+    entries = [(i, j) for i, mean, _ in known for j in range(mean[0].numel())]
     calls = 2 * len(entries) + 1 + len(_CUBES)
-    if len(entries) > _MOST_ENTRIES or calls * base.operations > _OPERATIONS:
+    given = len(known) < len(moments) or not _is_all(runner, direction, x, frozen, said)
+    if not entries or len(entries) > (_FEW if given else _MOST_ENTRIES):
+        return None
+    if calls * base.operations * (_LEAST if given else 1) > _OPERATIONS:
         return None
 
-    def at(moves: Sequence[Tensor]) -> Tensor:
-        draws = [mean + move for mean, move in zip(means, moves, strict=True)]
+    def at(moves: Mapping[int, Tensor]) -> Tensor:
+        draws = list(frozen.draws)
+        for i, mean, _ in known:
+            draws[i] = mean.to(draws[i]) + moves.get(i, 0.0)
         said = runner.run(direction, x, Frozen(draws)).reported
         if said is None:
             raise FailedCallError
         return said.detach().double().cpu()
 
-    still = [torch.zeros_like(mean) for mean in means]
-    line = [d - mean for d, mean in zip(frozen.draws, means, strict=True)]
-    along = [at([t * move for move in line]) for t in range(len(_CUBES))]
+    line = {i: frozen.draws[i] - mean for i, mean, _ in known}
+    along = [at({i: t * move for i, move in line.items()}) for t in range(len(_CUBES))]
     off = sum(c * value for c, value in zip(_CUBES, along, strict=True))
     size = 1 + torch.stack(along).abs().amax(0)
     if not bool((torch.as_tensor(off).abs() <= _QUADRATIC * size).all()):
         return None
-    mean = along[0].clone()
-    for i, j in entries:
-        moves = [each.clone() for each in still]
-        moves[i].reshape(batch, -1)[:, j] = 1.0
-        bend = (at(moves) + at([-each for each in moves])) / 2 - along[0]
-        moments = heard[i].moments
-        assert moments is not None
-        mean = mean + moments[1].reshape(batch, -1)[:, j] * bend
-    return Estimate(mean=mean, error=torch.zeros_like(mean), calls=calls)
+    value = along[0].clone()
+    for i, mean, variance in known:
+        for j in range(mean[0].numel()):
+            move = torch.zeros_like(mean)
+            move.reshape(len(x), -1)[:, j] = 1.0
+            bend = (at({i: move}) + at({i: -move})) / 2 - along[0]
+            value = value + variance.reshape(len(x), -1)[:, j] * bend
+    return _Drawn(value, calls, is_mean=not given)
 
 
-def _mean_of(values: list[Tensor]) -> Estimate:
-    every = torch.stack(values).double().cpu()
+def _is_all(
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, said: Tensor
+) -> bool:
+    """Return whether these draws are all that is random: numpy and Python draw as well.
+
+    How many terms a series has may be the same by chance, and not under so many seeds.
+    """
+    for count in range(1, _SEEDS):
+        other = replace(runner, seed=runner.seed + _APART * count)
+        again = other.run(direction, x, Frozen(list(frozen.draws))).reported
+        if again is None or not is_once_more(said, again):
+            return False
+    return True
+
+
+def _mean_of(values: list[Tensor], calls: int) -> Estimate:
+    """Return a mean of calls; what its samples share by chance counts in all of them."""
+    every = torch.stack(values)
     error = every.std(dim=0) / len(values) ** 0.5
-    return Estimate(mean=every.mean(dim=0), error=error, calls=len(values))
+    whole = ((every - every.mean(0)) / every.std(0).clamp(min=_TINY)).sum(1).std()
+    alike = float(whole) / every.shape[1] ** 0.5
+    return Estimate(mean=every.mean(dim=0), error=max(1.0, alike) * error, calls=calls)

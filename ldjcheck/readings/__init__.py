@@ -20,6 +20,7 @@ from ldjcheck.readings.claims import (
 from ldjcheck.readings.densities import (
     compensating_density,
     density,
+    density_in_another_unit,
     density_of_draw,
     named_density,
     own_density,
@@ -91,6 +92,7 @@ BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("context", context.propose),
     ("further-labels", further_labels.propose),
     ("own-density", own_density.propose),
+    ("another-unit", density_in_another_unit.propose),
     ("density-of-draw", density_of_draw.propose),
     ("submodule-inverses", submodule_inverses.propose),
     ("compensating-density", compensating_density.propose),

@@ -284,8 +284,6 @@ TODAY = {
         "LDJ501",
         "-0.5 * (LOG_2PI - 2 * logs + (x - mean) ** 2 * torch.exp(-2 * logs))",
     ),
-    # should be: LDJ107 or LDJ114, at line 136, with an edit
-    "class_glow:ClassGlow(): bits per dim without log 2": Said("pass"),
     # should be: with an edit
     "class_glow:CollectingGlow(): the density of the first level is lost": Said(
         "fail", "LDJ501", "log_p = prior.log_prob(z, label)"

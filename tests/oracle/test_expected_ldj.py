@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ import ldjcheck
 if TYPE_CHECKING:
     from small_layers import Pair
 
+SLOW = pytest.mark.slow
 LAWS: dict[str, Callable[[Tensor], Tensor]] = {
     "normal": torch.randn_like,
     "uniform": lambda x: (torch.rand_like(x) - 0.5) * 12**0.5,
@@ -49,3 +51,41 @@ def test_of_what_is_no_polynomial_of_the_noise_the_mean_is_by_chance() -> None:
     report = ldjcheck.check(Exponential(lambda x: torch.randn_like(x).sign()))
     assert report.status == "pass", report
     assert " over " in report.result.inferred["estimator"]
+
+
+class Series(nn.Module):
+    """y = x + g(x); the series of its log-det is cut off where numpy or torch draws that."""
+
+    def __init__(self, terms: Callable[[], int], *, weighted: bool = True) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.randn(2, 2))
+        self.terms, self.weighted = terms, weighted
+
+    def forward(self, x: Tensor) -> Pair:
+        weight = 0.7 * self.a / torch.linalg.matrix_norm(self.a, 2)
+        v = torch.randn_like(x)
+        w, ldj = v, torch.zeros(len(x))
+        for k in range(1, self.terms() + 1):
+            w = w @ weight
+            share = 0.5 ** (k - 1) if self.weighted else 1.0
+            ldj = ldj - (-1) ** k / k / share * (w * v).sum(1)
+        return x + x @ weight, ldj
+
+
+ROULETTES: dict[str, Callable[[], int]] = {
+    "numpy": lambda: int(np.random.geometric(0.5)),  # as flows do
+    "torch": lambda: 1 + int(torch.distributions.Geometric(0.5).sample()),
+}
+
+
+@pytest.mark.parametrize("source", ROULETTES)
+@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=SLOW) for s in (1, 2, 3))])
+def test_how_many_terms_are_taken_is_drawn_too(source: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    right = ldjcheck.check(Series(ROULETTES[source]), shape=(2,), seed=seed)
+    assert right.status == "pass", right
+    assert " over " in right.result.inferred["estimator"]
+    wrong = ldjcheck.check(
+        Series(ROULETTES[source], weighted=False), shape=(2,), seed=seed
+    )
+    assert wrong.status == "fail", wrong

@@ -15,6 +15,7 @@ import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ from ldjcheck.calling.results import returned_alone, returns_one_thing, written_
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import declared_domain
 from ldjcheck.densities.answers import Mass, before_the_mean
-from ldjcheck.densities.drawn_and_dropped import LeftBehind, left_behind
+from ldjcheck.densities.drawn_and_dropped import Draws, LeftBehind, left_behind
 from ldjcheck.densities.mass import log_mass_at_any
 from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out
@@ -401,6 +402,47 @@ def _one_by_one(
     fits = torch.isclose(total, mean) | torch.isclose(total, len(x) * mean)
     held = alone[0].bases
     return Returned(y=y, ldj=ldj, taken=base, bases=held) if bool(fits.all()) else None
+
+
+def told_beside(calls: Calls, name: str, unit: Unit) -> Calls:
+    """Return the call of a density with what another one says of the same x as the number.
+
+    It is of the same z, and less the same log p(z).
+    """
+    assert calls.forward is not None
+    call = partial(_told_beside, calls.forward.call, name, unit)
+    way = replace(calls.forward, call=call, afresh=None)
+    return replace(calls, signature=f"m.{name}(x)", forward=way)
+
+
+def _told_beside(
+    right: CallFunction,
+    name: str,
+    unit: Unit,
+    layer: Any,
+    x: Tensor,
+    start: Tensor | None,
+    kwargs: Kwargs,
+) -> Returned:
+    with Draws() as draws:
+        returned = right(layer, x, start, kwargs)
+    if draws.heard:
+        raise NoBaseError("what is drawn is another noise in the next call")
+    method = getattr(layer.__self__ if inspect.ismethod(layer) else layer, name)
+    signature = signature_of(method)
+    known = {n: v for n, v in kwargs.items() if signature and n in signature.names}
+    said = of_each(lambda: method(x, **known), len(x))
+    return replace(returned, ldj=in_nats(said, x, unit) - returned.taken)
+
+
+def of_each(ask: Callable[[], Any], batch: int) -> Any:
+    """Return what is said of each sample, `(batch,)`, where a mean of it is said."""
+    with Heard() as tape:
+        said = ask()
+        apart = (
+            before_the_mean(tape, said, batch) if said.numel() == 1 < batch else None
+        )
+    return said if apart is None else apart
 
 
 def in_nats(density: Any, x: Tensor, unit: Unit) -> Any:
