@@ -331,6 +331,8 @@ def _read_beside(reading: Reading, before: Result, course: _Course) -> Result:
         again = _check_reading(reading, (), course)
     except CannotCheckError:
         again = None
+    if again is not None and reading.told_if is not None and not reading.told_if(again):
+        again = None
     right = again is not None and again.status == "pass"
     return reading.adopt(before, again) if right or not reading.values_alone else before
 
@@ -365,6 +367,10 @@ def _check_reading(
         found = _findings(comparison, splits, diagnoses)
     diagnoses = diagnoses or ()
     _tell(course, comparison, diagnoses, found)
+    if reading.told_if is not None:
+        result = _concluded(comparison, diagnoses, found)
+        if not reading.told_if(result):
+            return result
     if any(finding.severity == "error" for finding in found):
         found = course.during(
             MENDING,

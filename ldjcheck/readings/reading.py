@@ -43,7 +43,7 @@ class Reading:
 
     What needs no run brings its result along. What is proposed by a result stands beside
     it, and `adopt` returns which of those two is told; the second is None where the layer
-    cannot be read so.
+    cannot be read so, or comes to what is not `told_if` it does.
     """
 
     subject: Subject
@@ -54,6 +54,8 @@ class Reading:
         None  # nothing is checked, as it is no flow layer
     )
     adopt: Adopt = _again
+    # What it may come to, to be told at all: no edit is looked for otherwise.
+    told_if: Callable[[Result], bool] | None = None
 
     @property
     def claim(self) -> Claim:

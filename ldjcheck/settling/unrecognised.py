@@ -9,6 +9,7 @@ from typing import Any
 from ldjcheck.calling.parameter_names import DENSITIES, is_total
 from ldjcheck.calling.results import returned_expressions, returned_names
 from ldjcheck.calling.signature import method_names, signature_of
+from ldjcheck.calling.stated_returns import samplers
 from ldjcheck.conventions import densities, recognise_conventions
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.object_graph import module_of, paths, reachable
@@ -105,8 +106,13 @@ def uncallable(layer: Layer, options: Options) -> CannotCheckError:
 
 
 def _own_method(obj: Any, tried: str = "") -> str | None:
-    """Return the first public method of an object that takes an input, and was not tried."""
-    return next((n for n in own_methods(obj) if f"{n}(" not in tried), None)
+    """Return a public method of an object that takes an input, and was not tried.
+
+    Those first whose source says that they return an ldj, or a draw with its density.
+    """
+    ordered = (*samplers(obj), *methods_with_ldj(obj), *own_methods(obj))
+    takes = {*own_methods(obj)}
+    return next((n for n in ordered if n in takes and f"{n}(" not in tried), None)
 
 
 def methods_with_ldj(obj: Any) -> Iterator[str]:

@@ -15,7 +15,6 @@ from ldjcheck.conventions.distributions.model import told_beside
 from ldjcheck.mistakes.attribution.precedence import follows_a_law
 from ldjcheck.readings.densities.own_density import adopted, own_densities, with_right
 from ldjcheck.readings.reading import Outcome, Reading, look_at
-from ldjcheck.records import Layer, Result
 
 
 def propose(outcome: Outcome) -> Iterator[Reading]:
@@ -35,14 +34,10 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         inferred = {n: told.get(n, said) for n, said in subject.inferred.items()}
         there = Reading(
             subject=replace(subject, bench=bench, inferred=inferred),
-            adopt=partial(_adopted, name, density),
+            adopt=partial(adopted, name, density),
+            told_if=follows_a_law,
         )
         if look_at(there).is_right:
             yield outcome.known(with_right(name, outcome.result))
         else:
             yield there
-
-
-def _adopted(name: str, density: Layer, before: Result, again: Result | None) -> Result:
-    known = again is not None and follows_a_law(again)
-    return adopted(name, density, before, again if known else None)
