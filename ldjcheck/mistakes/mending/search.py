@@ -33,6 +33,7 @@ ANYTHING: tuple[Way, ...] = (
     calls.with_log,
     calls.with_abs,
     calls.summed,
+    calls.without_slice,
     points.other_conditions,
     points.other_parts,
     calls.log_moved,
