@@ -43,6 +43,7 @@ from ldjcheck.revision.text import edited_functions, text_with
 from ldjcheck.running.bench import Bench, built_like
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.snapshot.isolation import reseed
 
 _FACTORS = (0.4, 1.7)  # by which a number that a layer holds is moved
 _NUMBERS = 8  # that are moved
@@ -135,14 +136,19 @@ def _with_number(
 ) -> Bench | None:
     """Return the bench whose layer holds another number; None where it cannot.
 
-    What its class makes of that number, and keeps beside it, is made of the other one.
+    What its class makes of that number, and keeps beside it, is made of the other one. The
+    layer itself is built anew: its parameters may be as many as that says.
     """
     copy = bench.copy()
     if copy.said is not None:
         return None
     part = _parts(copy.layer)[index]
     try:
+        reseed(bench.options.seed)
         built = built_like(part, **{name: value})
+        if built is not None and not index:
+            layer = replace(bench.layer, obj=built, rebuild=None)
+            return replace(bench, layer=layer, masters={}, idle={})
         held = {name: value} if built is None else vars(built)
         for each, now in held.items():
             if type(now) in (int, float) or isinstance(now, torch.Tensor):

@@ -99,8 +99,8 @@ def by_number(site: Site) -> Iterator[Change]:
     yield from doubled(site)
     yield from of_another(site)
     yield from _of_other_axes(site)
-    if number.denominator == 1 and abs(number) > _PLAIN:
-        yield from _times_held(site)
+    if number.denominator == 1:  # 2 may be one of a layer's own, but is mostly a factor
+        yield from _times_held(site, 0.12 if abs(number) > _PLAIN else 0.5)
     yield from _another_held(site)
     for node in site.expressions:
         written = node.value if isinstance(node, ast.Constant) else None
@@ -141,12 +141,12 @@ def _of_other_axes(site: Site) -> Iterator[Change]:
         yield replace(change, cost=change.cost - _AXIS)
 
 
-def _times_held(site: Site) -> Iterator[Change]:
+def _times_held(site: Site, cost: float) -> Iterator[Change]:
     """Yield the blamed term times what the layer holds, or a size: a number may be one."""
     for node in filter(site.is_operand, site.terms):
         for index, count in enumerate([*site.held, *counts_for(site, None)][:_HELD]):
             text = site.in_place(node, f"{site.as_factor(node)} * {count}")
-            change = site.put(node, text, 0.12 + index / 1000, "count")
+            change = site.put(node, text, cost + index / 1000, "count")
             told = Multiplier(family="shape", above=(count,))
             yield replace(change, multiplier=told)
 

@@ -243,3 +243,26 @@ def is_right(fix: Fix) -> bool:
     exec(after, held)
     exact = torch.sign(x) * (layer.power - 1) * torch.log1p(x.abs()) - scale.log()
     return bool(torch.allclose(held["slope"], exact))  # type: ignore[arg-type]
+
+
+class Heads(nn.Module):
+    """Each head has a scale of its own for each of its entries, which are counted once."""
+
+    def __init__(self, heads: int = 2, width: int = 3) -> None:
+        super().__init__()
+        self.heads, self.width = heads, width
+        self.shift = nn.Parameter(torch.randn(heads, width))
+        self.log_s = nn.Parameter(0.4 * torch.randn(width))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = x.view(len(x), self.heads, self.width)
+        y = (h * self.log_s.exp() + self.shift).reshape(len(x), -1)
+        return y, self.log_s.sum().expand(len(x))
+
+
+def test_a_number_that_the_layer_holds_is_no_plain_factor() -> None:
+    """Two heads are two: the layer is built for others, with as many parameters."""
+    finding = ldjcheck.check(Heads(), shape=(6,)).findings[0]
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+    assert "self.heads" in str(finding.fix)
