@@ -227,7 +227,7 @@ def _inside(
         try:
             subject = _at(layer, as_model)
         except CannotCheckError as failed:
-            if recognise_conventions(layer.obj):
+            if recognise_conventions(layer.obj) or failed.code != error.code:
                 return None
             raise with_parts(failed, layer, as_model) from None  # it is nothing else
         if holds_flow(layer) or asks_elsewhere(subject.bench, subject.probes()[-1]):
