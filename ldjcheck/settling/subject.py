@@ -230,8 +230,13 @@ def _inside(
             if recognise_conventions(layer.obj) or failed.code != error.code:
                 return None
             raise with_parts(failed, layer, as_model) from None  # it is nothing else
-        if holds_flow(layer) or asks_elsewhere(subject.bench, subject.probes()[-1]):
-            return subject
+        with contextlib.suppress(CannotCheckError):
+            at = subject.probes()[-1]
+            return (
+                subject
+                if holds_flow(layer) or asks_elsewhere(subject.bench, at)
+                else None
+            )
     return None
 
 

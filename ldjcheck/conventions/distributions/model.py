@@ -334,7 +334,8 @@ def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
             returned = less_base(model, ask, x, unit, memory)
         except NoBaseError as error:
             if not may_be_mean():
-                error.log_mass = partial(_log_mass, method, x, unit, kwargs)
+                if unit == "nats":  # a loss may leave a constant out
+                    error.log_mass = partial(_log_mass, method, x, kwargs)
                 raise
         if returned is not None and not may_be_mean():
             return returned
@@ -350,7 +351,7 @@ def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
 
 
 def _log_mass(
-    method: Callable[..., Any], x: Tensor, unit: Unit, kwargs: Kwargs
+    method: Callable[..., Any], x: Tensor, kwargs: Kwargs
 ) -> tuple[float, float] | None:
     """Return log of what a density adds up to over all x, and how far it may be off."""
     given = {
@@ -365,7 +366,7 @@ def _log_mass(
             else value
             for name, value in given.items()
         }
-        said: Tensor = in_nats(method(rows, **beside), rows, unit)
+        said: Tensor = method(rows, **beside)
         return said.reshape(len(rows))
 
     return log_mass_at_any(density, x)

@@ -81,3 +81,26 @@ def test_what_the_map_takes_is_not_narrowed_by_its_inverse() -> None:
     report = ldjcheck.check(Halved(), shape=(3,))
     assert report.status == "fail"
     assert "inverse" not in report.result.inferred.get("domain", "")
+
+
+class Picky(nn.Module):
+    """From what is beyond 3; its way back takes only what is near."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__()
+        self.a, self.times = nn.Parameter(torch.tensor([0.3, -0.2, 0.1])), times
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = torch.log(x - 3)
+        return y * self.a.exp(), (self.times * self.a - y).sum(-1)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        if bool((y.abs() > 1.5).any()):
+            raise ValueError("too far")
+        y = y * torch.exp(-self.a)
+        return y.exp() + 3, (y - self.a).sum(-1)
+
+
+def test_an_inverse_that_raises_is_no_fault_of_ours() -> None:
+    assert ldjcheck.check(Picky()).status == "pass"
+    assert ldjcheck.check(Picky(times=2.0)).status == "fail"
