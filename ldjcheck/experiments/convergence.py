@@ -97,7 +97,7 @@ def _coming_back(
 ) -> Iterator[Approximated]:
     """Yield the numbers that bring a way back to x, of one whose ldj is wrong besides."""
     backs = [each.inverse for each in measured]
-    if not any(_is_ldj_off(back) and _comes_back_off(back) for back in backs):
+    if not any(back.disagrees and _comes_back_off(back) for back in backs):
         return
     unsaid = tuple(
         each.changed(replace(back, said=replace(back.said, ldj=None)))
