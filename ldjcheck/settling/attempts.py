@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from torch import Tensor
 
 from ldjcheck.calling.domains import describe
-from ldjcheck.errors import CannotCheckError, NoBaseError
+from ldjcheck.errors import LAYERS_OWN, CannotCheckError, NoBaseError
 from ldjcheck.records import Calls, Domain, Shape
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
@@ -359,7 +359,7 @@ def _call(bench: Bench) -> Hashable:
 def no_base(candidates: tuple[Calls, ...], error: NoBaseError) -> CannotCheckError:
     """Return what to say where the density of z is seen nowhere: its mass may be known."""
     told: tuple[str, ...] = ()
-    with contextlib.suppress(Exception):  # of the model's own, at other x
+    with contextlib.suppress(*LAYERS_OWN):  # the model's, at other x
         mass = error.log_mass() if error.log_mass is not None else None
         if mass is not None and abs(mass[0]) > mass[1]:
             much = f"{math.exp(mass[0]):.4g}, not to 1: it is wrong"

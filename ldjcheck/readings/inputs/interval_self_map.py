@@ -36,7 +36,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
     domain, why = keeps_ends(bench, fails=fails), _KEPT
     if domain is None:
         domain, why = holds_beyond(bench), _HELD
-    within = domain is None and any(_is_lost(each.forward) for each in measured)
+    within = domain is None and any(is_lost(each.forward) for each in measured)
     if within:
         domain, why = TAMEST, _WITHIN
     if domain is None or domain == bench.domain:
@@ -50,7 +50,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
 
 def _is_no_map(side: Side) -> bool:
     """Return whether the map folds, is flat, or is no number at some of the inputs."""
-    if _is_lost(side):
+    if is_lost(side):
         return True
     known, lost = side.finite_jacobians, side.exact.lost
     if lost is not None and bool(lost.any()):
@@ -58,6 +58,6 @@ def _is_no_map(side: Side) -> bool:
     return known is not None and side.exact.is_square and has_both_signs(known)
 
 
-def _is_lost(side: Side) -> bool:
+def is_lost(side: Side) -> bool:
     """Return whether the map itself is no number at some of the inputs."""
     return side.answered and not bool(torch.isfinite(side.y).all())

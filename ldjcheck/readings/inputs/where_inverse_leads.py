@@ -8,8 +8,7 @@ but wherever the way back leads is one.
 from collections.abc import Iterator
 from dataclasses import replace
 
-import torch
-
+from ldjcheck.readings.inputs.interval_self_map import is_lost
 from ldjcheck.readings.reading import Measured, Reading, look_at
 
 _WHY = "where the inverse leads: elsewhere the map is no number"
@@ -24,10 +23,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
     way = bench.calls.forward
     if seen.subject.asked.domain is not None or way is None or way.domain is not None:
         return
-    lost = any(
-        s.answered and not bool(torch.isfinite(s.y).all())
-        for s in (each.forward for each in measured)
-    )
+    lost = any(is_lost(each.forward) for each in measured)
     if not lost or bench.calls.inverse is None or bench.options.inputs is not None:
         return
     there = seen.reading.assuming(
@@ -38,5 +34,5 @@ def propose(seen: Measured) -> Iterator[Reading]:
         bench=replace(bench, through_inverse=True),
     )
     sides = [each.forward for each in look_at(there).comparison.measurement.measured]
-    if all(side.answered and bool(torch.isfinite(side.y).all()) for side in sides):
+    if all(side.answered and not is_lost(side) for side in sides):
         yield there
