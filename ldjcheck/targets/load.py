@@ -58,7 +58,7 @@ def load_layer(target: Target, source: Source | None = None) -> Layer:
     expr = target.expr
 
     def built(expr: str = expr) -> tuple[Any, str]:
-        with _without_arguments(source.name):
+        with _as_a_script(source.name):
             return build(evaluate(expr, source), expr, source)
 
     def resized(reads: Callable[..., str], others: Shape) -> Any:
@@ -88,7 +88,7 @@ def find_layers(source: str) -> Survey:
     Raises:
         CannotCheckError: LDJ001, when it is missing, raises, or is of no known kind.
     """
-    with _without_arguments(source):
+    with _as_a_script(source):
         return survey(kind_of(source).explore(source))
 
 
@@ -101,19 +101,26 @@ def load_source(target: Target, others: Sequence[str] = ()) -> Source:
         CannotCheckError: LDJ001, when it is missing, raises, or is of no known kind.
     """
     wanted = [] if target.expr is None else [target.expr]
-    with _without_arguments(target.source):
+    with _as_a_script(target.source):
         return kind_of(target.source).load(target.source, [*wanted, *others])
 
 
 @contextmanager
-def _without_arguments(source: str) -> Iterator[None]:
-    """Let a script that reads its command line find it as `python flows.py` leaves it."""
-    ours = sys.argv
-    sys.argv = [source]
+def _as_a_script(source: str) -> Iterator[None]:
+    """Let a source find what `PYTORCH_JIT=0 python flows.py` leaves it.
+
+    No arguments, and functions that are Python: what TorchScript compiles does the same,
+    and hides in which line.
+    """
+    import torch
+
+    ours, sys.argv = sys.argv, [source]
+    scripting = torch.jit._state._enabled  # what the variable sets, which is read once
+    was_on, scripting.enabled = scripting.enabled, False
     try:
         yield
     finally:
-        sys.argv = ours
+        sys.argv, scripting.enabled = ours, was_on
 
 
 def kind_of(source: str) -> SourceKind:
