@@ -69,3 +69,23 @@ def test_other_numbers_or_another_count_are_not(layer: type[nn.Module]) -> None:
     (finding,) = (f for f in report.findings if f.severity == "error")
     assert finding.code == "LDJ301"
     assert "has the shape" in finding.evidence[0]
+
+
+class SumsAllUp(nn.Module):
+    """The way back returns one number for the whole batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.randn(3))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp(), self.log_s.sum().expand(len(x))
+
+    def inverse(self, y: Tensor) -> Pair:
+        return (y * (-self.log_s).exp()).sum(), -self.log_s.sum().expand(len(y))
+
+
+def test_one_number_for_all_samples_is_no_way_back() -> None:
+    report = ldjcheck.check(SumsAllUp(), shape=(3,))
+    assert report.status == "fail"
+    assert "an output of shape () came out" in str(report)

@@ -248,7 +248,7 @@ def _of_another_shape(inverse: Side, forward: Side) -> RoundTrip:
     In whatever order, the same numbers may be x in another form: flat, or turned around.
     """
     back, x = inverse.y, forward.x
-    if len(back) != len(x) or forward.y.numel() != x.numel():
+    if back.shape[:1] != x.shape[:1] or forward.y.numel() != x.numel():
         return RoundTrip()
     off = math.inf
     if back.numel() == x.numel():
