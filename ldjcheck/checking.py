@@ -594,6 +594,7 @@ def _fixed(
     """
     from ldjcheck.derivation.conditioning_leak import with_leaks
     from ldjcheck.derivation.inverse_localisation import with_steps_not_undone
+    from ldjcheck.derivation.map_edits import with_other_parts
     from ldjcheck.mistakes.mending import Plans, Whole, wants_derived, with_fixes
     from ldjcheck.mistakes.mending.outputs import with_densities, with_outputs
     from ldjcheck.settling.other_sizes import at_all_ranks, at_other_sizes
@@ -630,6 +631,7 @@ def _fixed(
         from ldjcheck.derivation.amending import with_derived_terms  # it loads SymPy
 
         findings = with_derived_terms(findings, diagnoses, comparison, bench, plans)
-    findings = with_leaks(findings, comparison, bench)
+    findings = with_leaks(findings, comparison, bench, plans)
     findings = with_densities(findings, comparison, bench, plans)
+    findings = with_other_parts(findings, comparison, bench, plans)
     return with_steps_not_undone(findings, comparison, bench, plans)

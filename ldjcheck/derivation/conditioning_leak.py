@@ -13,15 +13,26 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ldjcheck.derivation.map_edits import mended_map, mended_mask, statements_of
+from ldjcheck.mistakes.mending import changed_at, in_function
 from ldjcheck.mistakes.mending.rerun import trace_of
+from ldjcheck.mistakes.mending.verify import Plans
 from ldjcheck.mistakes.terms import wrong_derivative
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
 from ldjcheck.oracle.recording import UntraceableError, jacobian_between
 from ldjcheck.oracle.structured import LARGE
-from ldjcheck.records import Comparison, Direction, Finding, Shape
+from ldjcheck.records import Comparison, Direction, Finding, Fix, Location, Shape
 from ldjcheck.running.bench import Bench
-from ldjcheck.tape import Node, Trace, ancestors, dependents, location_of
+from ldjcheck.tape import (
+    Node,
+    Place,
+    Trace,
+    ancestors,
+    dependents,
+    in_order,
+    location_of,
+)
 from ldjcheck.torch_ops import WEIGHTED, plain_name
 
 _TOLD_AS = (
@@ -40,6 +51,8 @@ class _Leak:
     """What an output depends on through a network, and must not."""
 
     network: Node  # its first product with a weight
+    seen: tuple[Node, ...]  # the values that lead there, itself the first
+    end: Node  # the output of the step
     ring: tuple[tuple[int, int], ...]  # outputs with their own inputs, each on the next
     slope: float  # of the first output by the next one's input, through the network
     masked: bool
@@ -47,12 +60,12 @@ class _Leak:
 
 
 def with_leaks(
-    findings: tuple[Finding, ...], comparison: Comparison, bench: Bench
+    findings: tuple[Finding, ...], comparison: Comparison, bench: Bench, plans: Plans
 ) -> tuple[Finding, ...]:
     """Return the findings; a step that conditions itself is told as that, before the rest.
 
-    What one edit of a term mends is no leak. An edit that writes the whole determinant of
-    a leaking step is right, and stays.
+    What one edit of a term mends is no leak. What the network is given, or its mask, is
+    edited where the layer then passes.
     """
     asked: list[Direction] = [
         f.direction
@@ -64,21 +77,39 @@ def with_leaks(
     ]
     for direction in dict.fromkeys(asked):
         leak = _localise_leak(bench, comparison, direction)
-        if leak is not None:
-            findings = tuple(_name_leak(findings, leak, direction))
+        if leak is None:
+            continue
+        live, sites = statements_of(leak.seen)
+        at = live, bench, comparison, plans
+        fix = mended_mask(*at) if leak.masked else mended_map(sites, *at)
+        place = location_of(_place(leak))
+        if fix is not None:
+            place = in_function(live, changed_at(live, None, fix.edits)) or place
+        findings = tuple(_name_leak(findings, leak, direction, place, fix))
     return findings
 
 
+def _place(leak: _Leak) -> Place | None:
+    """Return where a step asks its network, or the network's own line where a mask leaks."""
+    calls = () if leak.masked else {place.call for place in leak.end.places}
+    asked = (place for place in leak.network.places if place.call in calls)
+    return next(asked, leak.network.place)
+
+
 def _name_leak(
-    findings: Sequence[Finding], leak: _Leak, direction: Direction
+    findings: Sequence[Finding],
+    leak: _Leak,
+    direction: Direction,
+    place: Location | None,
+    fix: Fix | None,
 ) -> Iterator[Finding]:
-    place = location_of(leak.network.place)
     line = "" if place is None else f" in line {place.line}"
     for finding in findings:
         if finding.direction == direction and finding.code in _TOLD_AS:
-            yield wrong_derivative.of_a_network(
+            told = wrong_derivative.of_a_network(
                 finding, _message(leak), place, tuple(_evidence(leak))
             )
+            yield replace(told, fix=fix or finding.fix)
         elif finding.code in _FOLLOWS:
             follows = f"it follows from the network{line} that sees too much"
             yield replace(finding, evidence=(*finding.evidence, follows))
@@ -159,10 +190,27 @@ def _leak(trace: Trace) -> _Leak | None:
                 return None
             held = jacobian_between(between, free, *at, doubled=True)
         total = total + log_abs_det(held)[1]
-        if inside and not same(log_abs_det(whole)[1], log_abs_det(held)[1], _SAME):
-            found = found or _between(whole, held, inside, trace)
+        off = inside and not same(log_abs_det(whole)[1], log_abs_det(held)[1], _SAME)
+        for network, sees in _apart(inside) if off and found is None else ():
+            others = networks - sees
+            free = dependents([n for n in between if n not in others], begin)
+            through = jacobian_between(between, free, *at, doubled=True)
+            found = _between(through, held, (network, *sees), trace)
+            if found is not None:
+                seen = ancestors(network, beyond=(begin,)) & depending - {begin}
+                found = replace(found, seen=(*reversed(in_order(seen)),), end=end)
+                break
     explained = same(total, trace.reported, _SAME)
     return found if explained and not same(total, trace.exact, _SAME) else None
+
+
+def _apart(inside: Sequence[Node]) -> Iterator[tuple[Node, frozenset[Node]]]:
+    """Yield each network by its first product, with all that it is made of, then all."""
+    within = {node: ancestors(node).intersection(inside) for node in inside}
+    for first in inside:
+        if len(within[first]) == 1:
+            yield first, frozenset(n for n in inside if first in within[n])
+    yield inside[0], frozenset(inside)
 
 
 def _is_of_network(node: Node, trace: Trace) -> bool:
@@ -197,6 +245,8 @@ def _between(
     moved = (whole - held)[:, first, own[then]]
     return _Leak(
         network=inside[0],
+        seen=(inside[0],),
+        end=inside[0],
         ring=tuple((i, own[i]) for i in ring),
         slope=float(moved[moved.abs().argmax()]),
         masked=any(_is_masked(node, trace) for node in inside),

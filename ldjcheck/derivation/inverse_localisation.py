@@ -7,69 +7,35 @@ wrong when they solve y = f(x) for x: the operation that undoes the other one, t
 operations, a minus that is missing or too many.
 """
 
-import ast
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import Tensor
 
-from ldjcheck.mistakes.mending.repair import repair
-from ldjcheck.mistakes.mending.verify import Plans, Verification
-from ldjcheck.mistakes.rewriting.sites import Change, Site, binding_of
+from ldjcheck.derivation.map_edits import mended_map, statements_of, undoing
+from ldjcheck.mistakes.mending import changed_at, in_function
+from ldjcheck.mistakes.mending.rerun import BOTH_WAYS
+from ldjcheck.mistakes.mending.verify import Plans
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.recording import UntraceableError, record_map
-from ldjcheck.records import Comparison, Deadline, Direction, Finding, Fix, Sides
-from ldjcheck.revision import Live
-from ldjcheck.revision.text import is_minus
+from ldjcheck.records import (
+    Comparison,
+    Deadline,
+    Direction,
+    Finding,
+    Fix,
+    Location,
+    Sides,
+)
 from ldjcheck.running.bench import Bench
 from ldjcheck.tape import Node, Trace, descendants, location_of, rerun
-from ldjcheck.torch_ops import JOIN, MOVES, SAME, UNDOES, WEIGHTED, plain_name
-
-_OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
-}  # fmt: skip
-
+from ldjcheck.torch_ops import JOIN, MOVES, SAME, WEIGHTED, plain_name
 
 _CODE = "LDJ301"
 _MOST = 100_000  # operations that are run again, with values in the place of others
-_EDITS = 16  # of one line, each run as a whole check
 _CLOSE = 1e-7
 _REST = "with the right value there, the rest of the way back lands on x"
-
-
-def turned_back(site: Site) -> Iterator[Change]:
-    """Yield edits of a statement of a way back, the plainest first."""
-    nodes = site.expressions
-    found = [(likely, node, new) for node in nodes for likely, new in _undoing(node)]
-    for _, node, new in sorted(found, key=lambda each: each[0]):
-        text = ast.unparse(ast.fix_missing_locations(new))
-        yield site.put(node, site.in_place(node, text, binding_of(new)), 0.0)
-
-
-def _undoing(node: ast.expr) -> Iterator[tuple[int, ast.expr]]:
-    """Yield what may undo an operation that was meant to, with its place in the order."""
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        inner = node.left
-        scaled = isinstance(node.op, ast.Mult | ast.Div)
-        if isinstance(inner, ast.BinOp) and isinstance(
-            inner.op, ast.Add | ast.Sub if scaled else ast.Mult | ast.Div
-        ):  # (y - t) / s for y / s - t
-            first = ast.BinOp(inner.left, node.op, node.right)
-            yield 0, ast.BinOp(first, inner.op, inner.right)
-        yield 1, ast.BinOp(node.left, _OPERATORS[type(node.op)](), node.right)
-    elif isinstance(node, ast.Call):
-        if len(node.args) == 1 and not node.keywords:  # exp(-s) for exp(s)
-            (given,) = node.args
-            turned = (
-                given.operand if is_minus(given) else ast.UnaryOp(ast.USub(), given)
-            )
-            yield 2, ast.Call(node.func, [turned], [])
-        if isinstance(node.func, ast.Attribute) and node.func.attr in UNDOES:
-            function = ast.Attribute(
-                node.func.value, UNDOES[node.func.attr], ast.Load()
-            )
-            yield 3, ast.Call(function, node.args, node.keywords)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,8 +56,8 @@ def with_steps_not_undone(
 ) -> tuple[Finding, ...]:
     """Return the findings; one of a way back that does not undo the map has its line.
 
-    Where nothing else is wrong, and an edit of that line makes it undo its step, it has
-    that edit as well.
+    Where nothing else is known to mend the layer, and an edit of a statement of either
+    way does, it has that edit as well.
     """
     asked = [f for f in findings if f.code == _CODE and f.severity == "error"]
     if not asked:
@@ -100,60 +66,77 @@ def with_steps_not_undone(
         off, allowed = sides.inverse.round_trip.off, sides.inverse.round_trip.allowed
         if off is None or allowed is None or off <= allowed:
             continue
-        lines, node = _seen(bench, sides)
-        alone = sum(f.severity == "error" for f in findings) == 1
-        fix = _fix(node, bench, comparison, plans) if alone else None
+        lines, node, undone = _seen(bench, sides)
         place = None if node is None else location_of(node.place)
+        found = None
+        if not any(f.fix and f.fix.applicability == "verified" for f in findings):
+            errors = [f for f in findings if f.severity == "error"]
+            ways = BOTH_WAYS if len(errors) > 1 else BOTH_WAYS[1:]
+            live, sites = statements_of(_nearest(bench, sides, ways, node))
+            _, steps = statements_of(() if undone is None else (undone,))
+            more = [partial(undoing, step.statement) for step in steps[:1]]
+            fix = mended_map(sites, live, bench, comparison, plans, more)
+            if fix is not None:
+                at = in_function(live, changed_at(live, place, fix.edits))
+                found = fix, at
         return tuple(
-            replace(
-                f,
-                evidence=(*f.evidence, *lines),
-                location=f.location or place,
-                fix=fix or f.fix,
-            )
-            if f in asked
-            else f
-            for f in findings
+            _told(f, lines, place, found) if f in asked else f for f in findings
         )
     return findings
 
 
-def _fix(
-    node: Node | None, bench: Bench, comparison: Comparison, plans: Plans
-) -> Fix | None:
-    """Return the edit of one line with which there and back returns, as all else stays."""
-    place = None if node is None else node.place
-    if place is None:
-        return None
-    live = Live([place.file])
-    sites = [Site(*each, 0.0) for each in live.statements(place.file, place.line)]
-    if len(sites) != 1:
-        return None
-    tries = dict.fromkeys(itertools.islice(turned_back(sites[0]), _EDITS))
-    verification = Verification(bench, comparison, plans, live)
-    weighed = ((c, verification.passing(c.replacements)) for c in tries)
-    found = repair(live, weighed)
-    return None if found is None else found[0]
+def _nearest(
+    bench: Bench, sides: Sides, ways: Sequence[Direction], blamed: Node | None
+) -> list[Node]:
+    """Return what some ways make of their input, by the distance from a blamed value."""
+    traces = [_trace(bench, sides, way) for way in reversed(ways)]
+    nodes = [n for t in traces if t is not None for n in t.order if n in t.depending]
+    at = len(nodes) - 1
+    known = None if blamed is None else blamed.places[:1]
+    for index, node in enumerate(nodes if known else ()):
+        if node.places[:1] == known:
+            at = index
+    order = sorted(range(len(nodes)), key=lambda index: abs(index - at))
+    return [nodes[index] for index in order]
 
 
-def _seen(bench: Bench, sides: Sides) -> tuple[tuple[str, ...], Node | None]:
-    """Return what one there and back shows, in words, and where the way back goes wrong."""
+def _told(
+    finding: Finding,
+    lines: Sequence[str],
+    place: Location | None,
+    found: tuple[Fix, Location | None] | None,
+) -> Finding:
+    fix, at = found or (finding.fix, finding.location or place)
+    return replace(finding, evidence=(*finding.evidence, *lines), location=at, fix=fix)
+
+
+def _seen(
+    bench: Bench, sides: Sides
+) -> tuple[tuple[str, ...], Node | None, Node | None]:
+    """Return what one there and back shows, in words, and where the way back goes wrong.
+
+    And the step that it should undo there, where that is known.
+    """
     if not sides.forward.answered:  # the way back alone is asked for
-        return (), None
+        return (), None, None
     there, back = _trace(bench, sides, "forward"), _trace(bench, sides, "inverse")
     if there is None or back is None or there.output is None or back.output is None:
-        return (), None
+        return (), None, None
     if not _is_close(back.source.value, there.output.value):
-        return (), None
+        return (), None, None
     other = next(_otherwise_conditioned(there, back), None)
     missed = missed_step(there, back, bench.options.timeout)
     if other is not None and (missed is None or missed.came_to.index >= other[1].index):
-        return _conditioned(*other), other[1]
+        return _conditioned(*other), other[1], None
     if missed is None:
-        return (), None
+        return (), None, None
     if missed.step.place is None:
-        return (), missed.came_to
-    return (_not_undone(missed, missed.step.place.line), _REST), missed.came_to
+        return (), missed.came_to, missed.step
+    return (
+        (_not_undone(missed, missed.step.place.line), _REST),
+        missed.came_to,
+        missed.step,
+    )
 
 
 def _not_undone(missed: _Missed, undone: int) -> str:

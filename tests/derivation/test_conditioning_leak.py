@@ -77,12 +77,20 @@ def first_of(layer: nn.Module) -> ldjcheck.records.Finding:
     return ldjcheck.check(layer, shape=(4,)).findings[0]
 
 
+def edit_of(finding: ldjcheck.records.Finding) -> str:
+    """Return the line that a verified fix of one edit writes."""
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+    (edit,) = finding.fix.edits
+    return edit.after.strip()
+
+
 def test_a_mask_that_lets_the_diagonal_pass_is_told_with_output_and_input() -> None:
     found = first_of(DiagonalPasses())
     assert found.code == "LDJ120"
     assert found.message.startswith("Output 0 depends on input 0 through the network")
     assert "mask" in found.message
-    assert found.fix is None
+    assert edit_of(found) == "mask = torch.ones(dims, dims).tril(-1)"
 
 
 @pytest.mark.slow
@@ -91,7 +99,9 @@ def test_a_coupling_that_conditions_on_the_wrong_half_leaks() -> None:
     assert found.message == "Output 2 depends on input 2 through the network."
     assert found.location is not None
     assert "self.net(a if reverse else b)" in (found.location.text or "")
-    assert found.fix is None  # the network must change, and not what it is said to do
+    assert edit_of(found) == (
+        "s, t = self.out(self.net(a if reverse else a)).chunk(2, 1)"
+    )
 
 
 def test_a_right_mask_is_no_leak() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import ldjcheck
 from derivation.right_inverses import Coupling
-from derivation.wrong_inverses import is_named, planted
+from derivation.wrong_inverses import outcome_of, planted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,9 +107,10 @@ def test_a_coupling_that_leaks_is_told_as_that() -> None:
 
 
 @pytest.mark.slow
-def test_of_planted_wrong_inverses_nine_in_ten_are_named(tmp_path: Path) -> None:
+def test_of_planted_wrong_inverses_most_are_named_and_mended(tmp_path: Path) -> None:
     cases = enumerate(planted())
-    found = [is_named(case, tmp_path, number) for number, case in cases]
+    found = [outcome_of(case, tmp_path, number) for number, case in cases]
     asked = [each for each in found if each is not None]
     assert len(asked) >= 60
-    assert sum(asked) >= 0.9 * len(asked)
+    assert sum(each.named for each in asked) >= 0.9 * len(asked)
+    assert sum(each.mended for each in asked) >= 0.7 * len(asked)

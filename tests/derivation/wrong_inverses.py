@@ -1,6 +1,6 @@
 """Wrong ways back, planted mechanically: one operator or function of one statement is another.
 
-`PYTHONPATH=tests python -m derivation.wrong_inverses` prints how many steps are named.
+`PYTHONPATH=tests python -m derivation.wrong_inverses` prints how many are named and mended.
 """
 
 from __future__ import annotations
@@ -150,8 +150,16 @@ def _number(statement: ast.stmt, node: ast.expr) -> str | None:
 _CHANGES = (_operator, _minus, _dropped, _function, _number, _name, _added_minus)
 
 
-def is_named(case: Planted, folder: Path, number: int) -> bool | None:
-    """Return whether the wrong step is named; None where the way back is still right.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is said of a wrong way back."""
+
+    named: bool  # the wrong step
+    mended: bool  # an edit was run with which the layer passes
+
+
+def outcome_of(case: Planted, folder: Path, number: int) -> Outcome | None:
+    """Return what is said of a wrong way back; None where it is right all the same.
 
     It may also be that it raises, or is no number: then it is told as that.
     """
@@ -169,25 +177,26 @@ def is_named(case: Planted, folder: Path, number: int) -> bool | None:
     found = [f for f in report.findings if f.code == "LDJ301"]
     if not found:
         return None
-    told = "\n".join(found[0].evidence)
+    (finding, *_), told = found, "\n".join(found[0].evidence)
+    mended = finding.fix is not None and finding.fix.applicability == "verified"
     if "nothing undoes line" in told:
-        return case.what == "an operand left out"
-    located = found[0].location is not None and found[0].location.line == case.line
-    return located and "line" in told
+        return Outcome(case.what == "an operand left out", mended)
+    located = finding.location is not None and finding.location.line == case.line
+    return Outcome(located and "line" in told, mended)
 
 
 def main() -> None:
-    """Print what is not named, and how many are."""
-    named = asked = 0
+    """Print what is not named or not mended, and how many are."""
+    found = []
     with tempfile.TemporaryDirectory() as folder:
         for number, case in enumerate(planted()):
-            is_it = is_named(case, Path(folder), number)
-            asked += is_it is not None
-            named += bool(is_it)
-            if not is_it:
+            outcome = outcome_of(case, Path(folder), number)
+            found += [outcome] if outcome is not None else []
+            if outcome is not None and not (outcome.named and outcome.mended):
                 line = case.text.splitlines()[case.line - 1].strip()
-                print(f"{case.layer}: {case.what}: {line}: {is_it}", flush=True)
-    print(f"{named} of {asked} named", flush=True)
+                print(f"{case.layer}: {case.what}: {line}: {outcome}", flush=True)
+    named, mended = sum(o.named for o in found), sum(o.mended for o in found)
+    print(f"of {len(found)}: {named} named, {mended} mended", flush=True)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ def other_names(site: Site) -> Iterator[Change]:
     """Yield the statement with all uses of one name replaced by another name.
 
     What the layer holds and what the function made of it may have one name: `self.u`, `u`.
+    Names that are given together are the likeliest to be mixed up.
     """
     uses: dict[str, list[ast.Name]] = {}
     made, held = {f"self.{name}": name for name in site.names}, set(site.held)
@@ -49,6 +50,7 @@ def other_names(site: Site) -> Iterator[Change]:
             uses.setdefault(node.id, []).append(node)
     for old, nodes in uses.items():
         others = [name for name in site.names if name not in (old, "self", "cls")]
+        others.sort(key=lambda name: name not in site.bound_with(old))
         for index, new in enumerate(others[:_NAMES]):
             every = tuple(site.source.put(node, new) for node in nodes)
             yield Change(0.1 + 0.02 * index, every)

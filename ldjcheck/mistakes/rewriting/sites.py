@@ -22,6 +22,7 @@ _NEVER = (
 COUNTING = {"numel", "nelement", "size", "len", "prod", "dim", "count_nonzero"}
 """What a count is taken by."""
 
+_REGISTERS = ("register_buffer", "register_parameter")
 _LOOSE, _SUM, PRODUCT, _UNARY, _POWER, _NUMBER, _ATOM = range(7)
 """How closely an expression binds, the loosest first."""
 
@@ -113,6 +114,12 @@ class Site:
                 found.setdefault(node.id)
         return list(found)
 
+    def bound_with(self, name: str) -> set[str]:
+        """Return the names that the function binds in a tuple with another one."""
+        tuples = (n for n in self.inside if isinstance(n, ast.Tuple))
+        bound = ({e.id for e in t.elts if isinstance(e, ast.Name)} for t in tuples)
+        return {other for names in bound if name in names for other in names}
+
     @cached_property
     def parameters(self) -> list[str]:
         """The names of what the function is given, the layer itself apart."""
@@ -130,9 +137,15 @@ class Site:
     @property
     def held(self) -> list[str]:
         """What the class names of its object, such as `self.scale`, each once."""
-        named = (n for n in ast.walk(self.home) if isinstance(n, ast.Attribute))
-        own = (n for n in named if ast.unparse(n.value) == "self")
-        return list(dict.fromkeys(map(ast.unparse, own)))
+        found: dict[str, None] = {}
+        for node in ast.walk(self.home):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self":
+                found.setdefault(ast.unparse(node))
+            elif isinstance(node, ast.Call) and call_name(node) in _REGISTERS:
+                name = getattr(next(iter(node.args), None), "value", "")
+                if isinstance(name, str) and name.isidentifier():
+                    found.setdefault(f"self.{name}")
+        return list(found)
 
     @property
     def computed_with(self) -> list[str]:
