@@ -76,8 +76,11 @@ def record(
     if side.exact.wrt == "noise":
         source = _noise(recorder, frozen, side)
     ldj = recorder.find(outcome.raw)
+    alone = replace(
+        numbers_alone(runner.calls, probe, side), mapped=tuple(recorder.mapped)
+    )
     if source is None or (output is None and ldj is None):
-        return None
+        return alone if recorder.mapped else None
     if ldj is None and isinstance(outcome.raw, Tensor):
         ldj = recorder.source(outcome.raw, "source")
     recorder.forget()
@@ -97,7 +100,7 @@ def record(
         if node not in of_map and (node.function is not None or node.name in FACTORIES)
     ]
     return replace(
-        numbers_alone(runner.calls, probe, side),
+        alone,
         source=source,
         output=output,
         ldj=ldj,

@@ -196,6 +196,11 @@ def is_sum(node: ast.AST) -> TypeGuard[ast.BinOp]:
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
 
 
+def is_power(node: ast.AST) -> TypeGuard[ast.BinOp]:
+    """Return whether a node is a power."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+
+
 def is_product(node: ast.AST) -> TypeGuard[ast.BinOp]:
     """Return whether a node is a product or a quotient."""
     return isinstance(node, ast.BinOp) and isinstance(

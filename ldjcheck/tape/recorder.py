@@ -39,6 +39,7 @@ class Recorder(Operations):
     def __init__(self, draws: Iterable[Tensor] = ()) -> None:
         super().__init__()
         self.nodes: list[Node] = []
+        self.mapped: dict[tuple[Place, ...], None] = {}
         self._draws = {id(draw) for draw in draws}
         self._node_of: dict[int, Node] = {}
         self._kept: list[Tensor] = []  # ids are only unique among the living
@@ -71,7 +72,10 @@ class Recorder(Operations):
 
     def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Run the operation and record it."""
-        if name in UNRECORDED or _is_mapped():
+        if name in UNRECORDED:
+            return func(*args, **named)
+        if _is_mapped():
+            self.mapped.setdefault(self._places())
             return func(*args, **named)
         if name == "__get__":
             return self._attribute(func, args, named)

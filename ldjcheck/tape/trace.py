@@ -61,6 +61,7 @@ class Trace:
     tolerance: Tensor  # relative, by sample: well below the mistake that is looked for
     promised: Shape | None
     known_right: tuple[CodeType, ...] = ()  # of the layer's code: no mistake is there
+    mapped: tuple[tuple[Place, ...], ...] = ()  # what transforms of `torch.func` ran
 
     @cached_property
     def own_set(self) -> frozenset[Node]:

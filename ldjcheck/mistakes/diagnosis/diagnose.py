@@ -214,14 +214,19 @@ def _summed_lines(case: Case) -> tuple[int, ...]:
 
 
 def _touched(case: Case) -> tuple[Span, ...]:
-    """Return every place at which the ldj's own arithmetic stands, callers included."""
-    spans = dict.fromkeys(
-        span
-        for trace in case.traces[:2]
+    """Return every place at which the ldj's own arithmetic stands, callers included.
+
+    And what transforms such as `vmap` ran: which of it is of the ldj, they hide.
+    """
+    traces = case.traces[:2]
+    own = (
+        node.places
+        for trace in traces
         for node in (*trace.own, *([] if trace.ldj is None else [trace.ldj]))
-        for span in spans_of(node)
     )
-    return tuple(spans)
+    mapped = itertools.chain.from_iterable(trace.mapped for trace in traces)
+    spans = map(spans_of, itertools.chain(own, mapped))
+    return tuple(dict.fromkeys(itertools.chain.from_iterable(spans)))
 
 
 def _shares(case: Case) -> tuple[float, ...] | None:

@@ -132,7 +132,7 @@ def _at_target(
 def _spans(target: Target) -> tuple[Span, ...]:
     first = target.first
     nodes = value_node(first), user_node(first)
-    return tuple(dict.fromkeys(s for node in nodes for s in spans_of(node)))
+    return tuple(dict.fromkeys(s for node in nodes for s in spans_of(node.places)))
 
 
 class _InputDependence:

@@ -20,12 +20,12 @@ from ldjcheck.tracebacks import home_of, is_own, nearest_own
 _ANYWHERE = 1_000_000  # lines: more than a function has
 
 
-def spans_of(node: Node) -> tuple[Span, ...]:
+def spans_of(places: Sequence[Place]) -> tuple[Span, ...]:
     """Return where an operation stands in the target's own, in the innermost call first."""
-    home = home_of(tuple(place.file for place in reversed(node.places)))
+    home = home_of(tuple(place.file for place in reversed(places)))
     return tuple(
         Span(file=p.file, line=p.line, end_line=p.end_line, function=p.function)
-        for p in node.places
+        for p in places
         if is_own(p.file, home)
     )
 

@@ -10,6 +10,7 @@ was concluded from. Nothing is written.
 import ast
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from ldjcheck.mistakes import RULES, Rule, rule_of
 from ldjcheck.mistakes.counts import wrong_dims_factor
@@ -71,9 +72,13 @@ def with_fixes(
     live = Live(_files(questions))
     plans = plans.with_values_at(c for q in questions for c in q.rehearsal.left_out)
     plans = plans.with_sizes_of(bench)
+    verification = Verification(bench, comparison, plans, live)
     if plans.built:
-        questions = [replace(each, at_other_sizes=True) for each in questions]
-    found = _fix(live, questions, Verification(bench, comparison, plans, live))
+        questions = [
+            replace(q, as_built=partial(verification.is_right_as_built, [q.direction]))
+            for q in questions
+        ]
+    found = _fix(live, questions, verification)
     if found is None:
         return findings
     fix, changes = found

@@ -3,7 +3,7 @@
 import ast
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import CodeType
@@ -17,7 +17,7 @@ from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.rewriting import calls, factors, points, signs, terms
 from ldjcheck.mistakes.rewriting.sites import Change, Site, sites_for
-from ldjcheck.records import Diagnosis, Explanation, Finding
+from ldjcheck.records import Diagnosis, Direction, Explanation, Finding
 from ldjcheck.revision import Live, Replacement, is_disjoint
 from ldjcheck.tape import has_line
 
@@ -38,6 +38,7 @@ ANYTHING: tuple[Way, ...] = (
     points.other_parts,
     calls.log_moved,
     calls.twins,
+    calls.beyond_diagonal,
     calls.beyond_trace,
     calls.power_moved,
     points.other_functions,
@@ -112,7 +113,13 @@ class Question:
     rehearsal: Rehearsal
     known_right: tuple[CodeType, ...] = ()  # code that nothing is edited in
     is_of_contract: bool = False  # what is returned has not the promised form
-    at_other_sizes: bool = False  # also where the layer is built for another one
+    as_built: Callable[[], bool] | None = (
+        None  # is it right where built for other sizes
+    )
+
+    def is_right(self) -> bool:
+        """Return whether all numbers agree, as the code is now, and at other sizes too."""
+        return self.rehearsal.agrees() and (self.as_built is None or self.as_built())
 
     def may_edit(self, change: Change) -> bool:
         """Whether an edit leaves alone what is known to be right."""
@@ -121,6 +128,11 @@ class Question:
             for each in change.replacements
             for code in self.known_right
         )
+
+    @property
+    def direction(self) -> Direction:
+        """Which way it is about."""
+        return self.rehearsal.direction
 
     @property
     def is_of_a_number(self) -> bool:
@@ -132,7 +144,7 @@ class Question:
 def candidates(live: Live, question: Question) -> Iterator[Change]:
     """Yield edits for one finding, the plainest first, no edit twice."""
     seen: set[tuple[Replacement, ...]] = set()
-    one_size = question.rehearsal.sizes < 2 and not question.at_other_sizes
+    one_size = question.rehearsal.sizes < 2 and question.as_built is None
     guessed = one_size and _may_be_a_count(question)
     unwritten = ("number", "count") if question.is_of_a_number else ("number",)
     for changes, most in _rounds(live, question):
@@ -239,7 +251,7 @@ def working(
         together = (*base, *change.replacements)
         if base and not is_disjoint(together):
             continue
-        if live.tried(together, question.rehearsal.agrees):
+        if live.tried(together, question.is_right):
             found += 1
             yield change
 
@@ -254,7 +266,7 @@ def is_contested(live: Live, question: Question, change: Change) -> bool:
     """
     rehearsal = question.rehearsal
     many = rehearsal.sizes > 1
-    if question.at_other_sizes:
+    if question.as_built is not None:
         return False  # it was run there
     if change.kind == "number" and question.is_of_a_number:
         best = question.explanations[0]

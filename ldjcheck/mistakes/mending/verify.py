@@ -410,11 +410,14 @@ class Verification:
                 self._agrees_at(other, (probe,), asked) for other in others
             )
 
+    def is_right_as_built(self, directions: Sequence[Direction]) -> bool:
+        """Return whether a layer is right, as its code is now, where built for other sizes."""
+        built = self.plans.built
+        return all(self._agrees_at(b, (at,), directions) for b, at in built)
+
     def _holds_as_built(self, changes: Sequence[Replacement]) -> bool:
-        """Return whether the layer is right with edits where it is built for other sizes."""
         with self.live.edited(changes):
-            wrong = self._wrong
-            return all(self._agrees_at(b, (at,), wrong) for b, at in self.plans.built)
+            return self.is_right_as_built(self._wrong)
 
     def _agrees_at(
         self, bench: Bench, probes: Sequence[Probe], directions: Sequence[Direction]

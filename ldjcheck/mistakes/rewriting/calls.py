@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision import call_name
-from ldjcheck.revision.text import is_sum
+from ldjcheck.revision.text import is_power, is_product, is_sum
 from ldjcheck.torch_ops import BOUNDED
 
 _LOGS = ("log", "log1p", "log2", "log10")
@@ -82,9 +82,18 @@ def with_log(site: Site) -> Iterator[Change]:
 
 
 def log_moved(site: Site) -> Iterator[Change]:
-    """Yield the logarithm of a sum for a sum of logarithms, and the other way round."""
-    pairs = itertools.product(site.calls("sum"), site.calls("log"))
-    for (whole, inner), (log, of) in pairs:
+    """Yield the logarithm of a sum for a sum of logarithms, and the other way round.
+
+    So of means, as the slope of a mixture is one; where what is averaged is a logarithm by
+    its name alone, its exponential is.
+    """
+    wholes = [*site.calls("sum", "mean")]
+    for whole, inner in wholes:
+        sides = (inner.left, inner.right) if is_product(inner) else (inner,)
+        for part in sides:
+            for text in _within(site, whole, part, f"{site.as_atom(part)}.exp()"):
+                yield site.put(whole, f"{text}.log()", 0.2)
+    for (whole, inner), (log, of) in itertools.product(wholes, site.calls("log")):
         if log in set(ast.walk(inner)):
             for text in _within(site, whole, log, site.as_atom(of)):
                 yield site.put(whole, f"{text}.log()", 0.1)
@@ -97,11 +106,11 @@ def power_moved(site: Site) -> Iterator[Change]:
     """Yield the power of a sum for a sum of powers, and the other way round."""
     for whole, inner in site.calls("sum"):
         outer = site.parent(whole)
-        if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Pow):
+        if is_power(inner):
             power = site.text(inner.right)
             for text in _within(site, whole, inner, site.text(inner.left)):
                 yield site.put(whole, f"{text} ** {power}", 0.15)
-        elif isinstance(outer, ast.BinOp) and isinstance(outer.op, ast.Pow):
+        elif is_power(outer):
             body = f"({site.as_atom(inner)} ** {site.text(outer.right)})"
             for text in _within(site, whole, inner, body):
                 yield site.put(outer, text, 0.15)
@@ -178,6 +187,17 @@ def beyond_trace(site: Site) -> Iterator[Change]:
             a, size = site.text(inner), f"{site.as_atom(inner)}.shape[-1]"
             text = f"torch.linalg.slogdet(torch.eye({size}).to({a}) + {a})[1]"
             yield site.put(node, text, 0.3)
+
+
+def beyond_diagonal(site: Site) -> Iterator[Change]:
+    """Yield log|det A| where the logarithms of its diagonal are summed, as of no triangle."""
+    for whole, inner in site.calls("sum"):
+        taken = [n for n in ast.walk(inner) if call_name(n) in ("diagonal", "diag")]
+        logs = any(call_name(n) in _LOGS for n in ast.walk(inner))
+        for node in taken if logs else ():
+            of = site.argument_of(node)
+            if of is not None:
+                yield site.put(whole, f"torch.linalg.slogdet({site.text(of)})[1]", 0.15)
 
 
 def _slogdet(

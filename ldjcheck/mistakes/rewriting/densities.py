@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision import call_name
-from ldjcheck.revision.text import is_sum, names_in
+from ldjcheck.revision.text import is_power, is_sum, names_in
 
 
 def normalised(site: Site) -> Iterator[Change]:
@@ -29,8 +29,7 @@ def _entries(site: Site) -> Iterator[ast.expr]:
     """Yield what may be a log-density of each entry: what is assigned, what is summed."""
     statement = site.statement
     squares = any(
-        (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow))
-        or call_name(node) in ("pow", "square")
+        is_power(node) or call_name(node) in ("pow", "square")
         for node in ast.walk(statement)
     )
     if not squares:

@@ -10,7 +10,7 @@ from ldjcheck.mistakes.rewriting import calls, points, reductions, signs
 from ldjcheck.mistakes.rewriting.sites import COUNTING, Change, Kind, Site
 from ldjcheck.records import Multiplier
 from ldjcheck.revision import Replacement, call_name
-from ldjcheck.revision.text import is_minus, is_product, is_sum
+from ldjcheck.revision.text import is_minus, is_power, is_product, is_sum
 
 _ONE = Multiplier(family="number")
 _TENSORS = 3  # names of tensors that are tried
@@ -50,16 +50,20 @@ def literals(site: Site) -> Iterator[Change]:
 
 
 def exponents(site: Site) -> Iterator[Change]:
-    """Yield sums inside a logarithm with what a power leaves in front of its derivative."""
-    for _, inner in site.calls("log", "log1p"):
-        for node in ast.walk(inner):
-            if (
-                isinstance(node, ast.expr)
-                and is_sum(site.parent(node))
-                and not is_sum(node)
-            ):
-                for number in ("2", "3"):
-                    yield site.put(node, f"{number} * {site.as_factor(node)}", 0.09)
+    """Yield addends with what a power leaves in front of its derivative.
+
+    That is the exponent, one more than what is written; within a logarithm it may be 2 or 3
+    where none is.
+    """
+    within = {n for _, inner in site.calls("log", "log1p") for n in ast.walk(inner)}
+    for node in site.expressions:
+        if not is_sum(site.parent(node)) or is_sum(node):
+            continue
+        powers = (n for n in ast.walk(node) if isinstance(n, ast.BinOp))
+        written = (getattr(n.right, "value", 0) for n in powers if is_power(n))
+        above = [n + 1 for n in written if type(n) is int and n > 0]
+        for number in dict.fromkeys([*above, *((2, 3) if node in within else ())]):
+            yield site.put(node, f"{number} * {site.as_factor(node)}", 0.09)
 
 
 def squares(site: Site) -> Iterator[Change]:
@@ -68,7 +72,7 @@ def squares(site: Site) -> Iterator[Change]:
     So the derivatives of tanh and its like are slipped: `1 - a` for `1 - a ** 2`.
     """
     for node in site.expressions:
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        if is_power(node):
             if getattr(node.right, "value", None) == 2:
                 yield site.put(node, site.text(node.left), 0.35)
         elif is_sum(site.parent(node)) and not isinstance(
@@ -109,11 +113,7 @@ def by_number(site: Site) -> Iterator[Change]:
         value, parent = written * float(number), site.parent(node)
         if value == written:
             continue
-        if (
-            value == 1
-            and isinstance(parent, ast.BinOp)
-            and isinstance(parent.op, ast.Pow)
-        ):
+        if value == 1 and is_power(parent):
             yield site.put(parent, site.kept(parent, parent.left), 0.14, "literal")
         elif value != 1 or not is_product(parent):
             yield site.put(node, _written(value), 0.15, "number")
@@ -217,16 +217,18 @@ def by_count(site: Site, multiplier: Multiplier) -> Iterator[Change]:
         if not _is_count(site, node):
             continue
         yield from _without_batch(site, node)
+        around = site.parent(node)
+        sides = (around.left, around.right) if is_product(around) else ()
+        cost = 0.12 if any(map(site.is_operand, sides)) else 0.4
         for index, sign in enumerate("-+" if not _is_literal(node) else ""):
             text = f"({site.text(node)} {sign} 1)"
-            yield site.put(node, text, 0.4 + 0.01 * index, "count")
+            yield site.put(node, text, cost + 0.01 * index, "count")
         kind: Kind = "" if _is_literal(node) else "count"
         for index, text in enumerate(others):
             if text != site.text(node):
                 factor = f"({text})" if " * " in text or " - " in text else text
                 yield site.put(node, factor, 0.3 + 0.01 * index, kind)
-    is_product = not (multiplier.is_scaled or multiplier.below)
-    known = multiplier.above if is_product else ()
+    known = () if multiplier.is_scaled or multiplier.below else multiplier.above
     told = multiplier if known else None
     for index, text in enumerate(counts_for(site, known)):
         for change in _times(site, text, None):

@@ -80,14 +80,19 @@ def other_functions(site: Site) -> Iterator[Change]:
 
 
 def swapped(site: Site) -> Iterator[Change]:
-    """Yield the statement with two names in each other's place, or a range turned round."""
+    """Yield the statement with two names in each other's place, or a vector turned round.
+
+    Weights such as n, ..., 2, 1 are written the other way.
+    """
     uses: dict[str, list[ast.expr]] = {}
     known = {*site.names, *site.held}
     for node in site.expressions:
         if isinstance(node, ast.Name | ast.Attribute) and site.text(node) in known:
             uses.setdefault(site.text(node), []).append(node)
-        if call_name(node) in _RANGES:
-            yield site.put(node, f"{site.text(node)}.flip(0)", 0.25)
+        weighs = is_product(site.parent(node)) and not isinstance(node, ast.Constant)
+        if call_name(node) in _RANGES or weighs:
+            cost = 0.3 if weighs else 0.25
+            yield site.put(node, f"{site.as_atom(node)}.flip(0)", cost)
     pairs = itertools.combinations(uses.items(), 2)
     for (one, ones), (other, others) in itertools.islice(pairs, _SWAPS):
         text = (*((node, other) for node in ones), *((node, one) for node in others))

@@ -7,7 +7,9 @@ from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision import Replacement, SourceText, call_name, is_disjoint
 from ldjcheck.revision.text import edited_functions, replaced, span_of, text_with
 
-_FAR = -2.5  # what callers return is far from what is blamed, and a likely place
+_RETURNED = (
+    0.5  # what callers return is a likely place, however far from what is blamed
+)
 _AXES = ("1", "[1, 2]", "[1, 2, 3]", "-1", "[-1, -2]")
 
 
@@ -42,7 +44,7 @@ def where_returned(site: Site) -> Iterator[Change]:
         options = [f"{name}({site.text(node)})" for name in _helpers(site)]
         options.append(f"{site.as_atom(node)}.flatten(1).sum(1)")
         for index, option in enumerate(options):
-            yield site.put(node, option, _FAR + 0.02 * index)
+            yield site.put(node, option, _RETURNED - site.rank + 0.02 * index)
 
 
 def reduced(site: Site) -> Iterator[Change]:

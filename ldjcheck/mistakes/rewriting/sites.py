@@ -22,6 +22,7 @@ _NEVER = (
 COUNTING = {"numel", "nelement", "size", "len", "prod", "dim", "count_nonzero"}
 """What a count is taken by."""
 
+_USED = 0.1  # how much further off a statement is that uses a blamed value
 _REGISTERS = ("register_buffer", "register_parameter")
 _LOOSE, _SUM, PRODUCT, _UNARY, _POWER, _NUMBER, _ATOM = range(7)
 """How closely an expression binds, the loosest first."""
@@ -400,10 +401,15 @@ class Site:
         return isinstance(parent, ast.Subscript) and parent.slice is node
 
     def is_operand(self, node: ast.AST) -> bool:
-        """Return whether a node is the blamed term, as it is written."""
-        return self.operand is not None and ast.unparse(node) == plain_text(
-            self.operand
-        )
+        """Return whether a node is the blamed term, as it is written, or the name of it."""
+        if self.operand is None:
+            return False
+        text, told = ast.unparse(node), plain_text(self.operand)
+        if text == told:
+            return True
+        made = (n for n in self.inside if isinstance(n, ast.Assign))
+        named = (n for n in made if ast.unparse(n.targets[0]) == text)
+        return any(ast.unparse(each.value) == told for each in named)
 
 
 def signs_of(node: ast.BinOp | ast.AugAssign) -> tuple[str, str]:
@@ -462,9 +468,9 @@ def sites_for(
 ) -> list[Site]:
     """Return the statements in which an edit may stand, the likeliest first.
 
-    First the blamed one, and where the blamed value, or a count in it, is made; then those
-    of the ldj's own arithmetic near it; then what the functions return. What is `lacking`
-    may be written anywhere near.
+    First the blamed one, and where the blamed value, or a count in it, is made, and where it
+    is used; then those of the ldj's own arithmetic near it; then what the functions return.
+    What is `lacking` may be written anywhere near.
     """
     ranks: dict[ast.stmt, tuple[float, SourceText]] = {}
 
@@ -498,6 +504,9 @@ def sites_for(
                     note(source, made, rank + (0.6 if is_counted else 0.3))
 
     note_made()
+    for statement, (rank, source) in [*ranks.items()]:
+        for user in _users_of(source, statement) if rank < _USED else ():
+            note(source, user, rank + _USED)
     if here is not None and blamed is not None and (lacking or not touched):
         for function in functions:
             for line in range(*_lines(function)):
@@ -522,6 +531,19 @@ def sites_for(
         for statement, (rank, source) in ordered
         if live.is_running(source.file, statement)
     ]
+
+
+def _users_of(source: SourceText, statement: ast.stmt) -> Iterator[ast.stmt]:
+    """Yield the statements of a function that use the name which one of them gives."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if not isinstance(target, ast.Name):
+        return
+    for node in source.nodes_of(source.function_of(statement)):
+        if not isinstance(node, ast.Name) or node.id != target.id:
+            continue
+        for other in source.statements.get(node.lineno, ()):
+            if isinstance(node.ctx, ast.Load) and other is not statement:
+                yield other
 
 
 def _made_for(

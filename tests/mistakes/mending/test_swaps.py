@@ -187,9 +187,101 @@ class OfAPart(nn.Module):
         return y, torch.linalg.slogdet(bent)[1]
 
 
+class OfNamedLogarithms(nn.Module):
+    """Adds up curves with weights; what adds up is named a logarithm, and is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.randn(4, 3))
+        self.log_a = nn.Parameter(torch.randn(4, 3))
+
+    def forward(self, x: Tensor) -> Pair:
+        log_w = self.weights.log_softmax(-1)
+        bent = torch.tanh(self.log_a.exp() * x[..., None]) + 2 * x[..., None]
+        log_slopes = torch.log(
+            self.log_a.exp() * (1 - (bent - 2 * x[..., None]) ** 2) + 2
+        )
+        each = torch.sum(log_w.exp() * log_slopes, dim=-1)
+        return (log_w.exp() * bent).sum(-1), each.sum(-1)
+
+
+def around(r: Tensor, n: int) -> Tensor:
+    beside = torch.log(torch.tanh(r)) - torch.log(r)
+    return torch.log1p(-(torch.tanh(r) ** 2)) + n * beside
+
+
+class IntoABall(nn.Module):
+    """All directions but the radius are stretched alike; they are counted with it."""
+
+    def forward(self, v: Tensor) -> Pair:
+        r = v.norm(dim=1, keepdim=True)
+        return torch.tanh(r) * v / r, around(r[:, 0], v.shape[1])
+
+
+class FromBothSides(nn.Module):
+    """Triangles from the left and from the right; their weights go opposite ways."""
+
+    def __init__(self, n: int = 3) -> None:
+        super().__init__()
+        self.n = n
+        self.left = nn.Parameter(0.4 * torch.randn(n))
+        self.right = nn.Parameter(0.4 * torch.randn(n))
+        self.register_buffer("at", torch.tril_indices(n, n))
+
+    def forward(self, x: Tensor) -> Pair:
+        whole = x.new_zeros(len(x), self.n, self.n)
+        whole[:, self.at[0], self.at[1]] = x
+        y = self.left.exp().diag() @ whole @ self.right.exp().diag()
+        k = torch.arange(self.n) + 1
+        ldj = (k * self.left).sum() + (k * self.right).sum()
+        return y[:, self.at[0], self.at[1]], ldj.expand(len(x))
+
+
+class OfNoTriangle(nn.Module):
+    """Takes a matrix for a triangle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.eye(4) + 0.4 * torch.randn(4, 4))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.w.diagonal().abs().log().sum()
+        return x @ self.w.T, ldj.expand(len(x))
+
+
+class OfOneSample(nn.Module):
+    """A cubic of one sample, mapped over the batch; its slope forgets the exponent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs = nn.Parameter(torch.randn(2, 3))
+
+    def one(self, u: Tensor) -> Pair:
+        lin, cub = self.logs.exp()
+        slope = lin + cub * u**2
+        return lin * u + cub * u**3, slope.log().sum()
+
+    def forward(self, x: Tensor) -> Pair:
+        return torch.func.vmap(self.one)(x)
+
+
 @pytest.mark.parametrize(
     ("make", "after"),
     [
+        (
+            OfNamedLogarithms,
+            "each = torch.sum(log_w.exp() * log_slopes.exp(), dim=-1).log()",
+        ),
+        (
+            IntoABall,
+            "return torch.log1p(-(torch.tanh(r) ** 2)) + (n - 1) * beside",
+        ),
+        (
+            FromBothSides,
+            "ldj = (k * self.left).sum() + (k.flip(0) * self.right).sum()",
+        ),
+        (OfNoTriangle, "ldj = torch.linalg.slogdet(self.w)[1]"),
+        (OfOneSample, "slope = lin + 3 * cub * u**2"),
         (SquareOfSums, "slope = (parts ** 2).sum((0, -1))"),
         (
             OfThreeDiagonals,
