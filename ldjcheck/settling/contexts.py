@@ -58,11 +58,10 @@ def settled_with_context(
                 kwarg=(*options.kwarg, *times),
             )
             beside = replace(start, options=fed, labels=start.labels | guess.labels)
-            at = ((guess.shape, guess.why_shape),)
             given = (*guess.contexts, *guess.times)
             takers = _taking({name for name, _ in given}, candidates)
             try:
-                settled = settle(beside, takers, at, lessons)
+                settled = settle(beside, takers, (guess.event,), lessons)
             except CannotCheckError:
                 continue
             said = {name: f"{what}: {guess.why}" for name, what in given}
@@ -75,7 +74,9 @@ def settled_with_context(
                 continue
             if settled.odd:
                 odd = odd or found
-            elif math.prod(guess.shape) == 1:  # what is counted once fits there as well
+            elif (
+                math.prod(guess.event[0]) == 1
+            ):  # what is counted once fits there as well
                 alone = alone or found
             else:
                 return found

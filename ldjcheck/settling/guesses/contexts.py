@@ -17,7 +17,7 @@ from torch import nn
 from ldjcheck.calling.parameter_names import is_time, speaks_of_context
 from ldjcheck.object_graph import attributes, looked_up, reachable
 from ldjcheck.records import Calls, Context, Shape
-from ldjcheck.settling.guesses.shapes import LENGTH, Shapes
+from ldjcheck.settling.guesses.shapes import LENGTH, Event, Shapes
 from ldjcheck.settling.guesses.stated_shapes import written_by_name
 
 Named = tuple[tuple[str, Shape], ...]
@@ -36,12 +36,11 @@ _SIDES = (8, 16, 28, 32, 64)  # of images that an encoder is built for
 _TIME = 0.7  # of no layer's first or last step
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ContextGuess:
-    """An event shape, what to feed beside it, and the facts that suggest them."""
+    """An event, what to feed beside it, and the facts that suggest them."""
 
-    shape: Shape
-    why_shape: str
+    event: Event
     contexts: Named
     why: str
     labels: frozenset[str] = frozenset()  # those that are whole numbers
@@ -87,26 +86,16 @@ def _declared(
     """Yield the contexts whose shapes the layer itself declares."""
     for declared in dict.fromkeys(calls.context_shapes for calls in candidates):
         wanted = tuple((name, shape) for name, shape in declared if name not in known)
-        for shape, why_shape in _likeliest(shapes) if wanted else ():
-            yield ContextGuess(
-                shape=shape,
-                why_shape=why_shape,
-                contexts=wanted,
-                why="declared by the layer",
-            )
+        for event in _likeliest(shapes) if wanted else ():
+            yield ContextGuess(event, wanted, "declared by the layer")
 
 
 def _times(choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
     """Yield one time for the whole batch, where no other argument is wanted."""
     for names in choices:
-        for shape, why_shape in _likeliest(shapes) if all(map(is_time, names)) else ():
-            yield ContextGuess(
-                shape=shape,
-                why_shape=why_shape,
-                contexts=(),
-                why="one time for the whole batch",
-                times=tuple((name, _TIME) for name in names),
-            )
+        times = tuple((name, _TIME) for name in names)
+        for event in _likeliest(shapes) if all(map(is_time, names)) else ():
+            yield ContextGuess(event, (), "one time for the whole batch", times=times)
 
 
 def _guesses(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
@@ -120,19 +109,14 @@ def _guesses(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGu
         sized: tuple[tuple[Shape | None, str], ...] = (((), "ones: nothing is masked"),)
         if others:
             sized = (*facts, (None, "as large as the input"))
-        founded = [(*fact, *event) for fact in sized for event in events.items()]
-        for size, why, shape, why_shape in (*founded, *vectors, *images):
+        founded = [(*fact, event) for fact in sized for event in events.items()]
+        for size, why, event in (*founded, *vectors, *images):
+            shape, _ = event
             own = shape if size is None else size
             held = tuple((name, own) for name in others)
             for mask in _masks_for(shape) if masks else [shape]:
-                ones = tuple((name, mask) for name in masks)
-                yield ContextGuess(
-                    shape=shape,
-                    why_shape=why_shape,
-                    contexts=held + ones,
-                    why=why,
-                    founded=size is not None,
-                )
+                fed = held + tuple((name, mask) for name in masks)
+                yield ContextGuess(event, fed, why, founded=size is not None)
 
 
 def _labels(choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
@@ -142,14 +126,10 @@ def _labels(choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
     """
     for names in choices:
         others = frozenset(name for name in names if "mask" not in name)
-        for shape, why_shape in shapes if others else ():
+        for event in shapes if others else ():
+            fed = _sized(names, others, (), event)
             yield ContextGuess(
-                shape=shape,
-                why_shape=why_shape,
-                contexts=_sized(names, others, (), shape),
-                why="a class label",
-                labels=others,
-                founded=False,
+                event, fed, "a class label", labels=others, founded=False
             )
 
 
@@ -160,43 +140,35 @@ def _numbers(choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
         if not others:
             continue
         vectors = [each for each in shapes if len(each[0]) == 1]
-        for shape, why_shape in dict([*_likeliest(shapes), *vectors]).items():
-            for labels in (others, frozenset[str]()):
-                yield ContextGuess(
-                    shape=shape,
-                    why_shape=why_shape,
-                    contexts=_sized(names, others, (), shape),
-                    why="a class label" if labels else "a number for each sample",
-                    labels=labels,
-                    founded=False,
-                )
-        for shape, why_shape in vectors:
+        for event in dict([*_likeliest(shapes), *vectors]).items():
+            fed = _sized(names, others, (), event)
             yield ContextGuess(
-                shape=shape,
-                why_shape=why_shape,
-                contexts=_sized(names, others, (1,), shape),
-                why="a number for each sample, in a column",
-                founded=False,
+                event, fed, "a class label", labels=others, founded=False
             )
+            yield ContextGuess(event, fed, "a number for each sample", founded=False)
+        why = "a number for each sample, in a column"
+        for event in vectors:
+            fed = _sized(names, others, (1,), event)
+            yield ContextGuess(event, fed, why, founded=False)
 
 
 def _sized(
-    names: Iterable[str], others: frozenset[str], size: Shape, shape: Shape
+    names: Iterable[str], others: frozenset[str], size: Shape, event: Event
 ) -> Named:
     """Return the shapes of what is fed beside an event: of masks, and of the others."""
-    return tuple((n, size if n in others else _mask_for(shape)) for n in names)
+    return tuple((n, size if n in others else _mask_for(event[0])) for n in names)
 
 
-def _of_vectors(layer: Any, shapes: Shapes) -> Iterator[tuple[Shape, str, Shape, str]]:
+def _of_vectors(layer: Any, shapes: Shapes) -> Iterator[tuple[Shape, str, Event]]:
     """Yield contexts of what a net takes more than half of a vector, or all of it."""
     for width, why in list(_widths(layer).items())[:_WIDTHS]:
-        for shape, why_shape in _likeliest(shapes):
+        for event in _likeliest(shapes):
+            shape, _ = event
             if len(shape) != 1:
                 continue
             for less in dict.fromkeys((shape[0] // 2, -(-shape[0] // 2), shape[0])):
                 if 0 < less < width:
-                    left = (width - less,)
-                    yield left, f"{why}, the input's among them", shape, why_shape
+                    yield (width - less,), f"{why}, the input's among them", event
 
 
 def _widths(layer: Any) -> dict[int, str]:
@@ -209,7 +181,7 @@ def _widths(layer: Any) -> dict[int, str]:
     return widths
 
 
-def _of_images(layer: Any, shapes: Shapes) -> Iterator[tuple[Shape, str, Shape, str]]:
+def _of_images(layer: Any, shapes: Shapes) -> Iterator[tuple[Shape, str, Event]]:
     """Yield contexts of an image's size, as many channels as a convolution has left.
 
     Scales that have fewer channels than what they scale would be spread over it: what the
@@ -229,14 +201,14 @@ def _of_images(layer: Any, shapes: Shapes) -> Iterator[tuple[Shape, str, Shape, 
         for width in dict.fromkeys(net.in_channels for net in nets):
             why = f"a Conv2d takes {width} channels"
             for less in (channels // 2, channels, 0):
-                for event, why_event in events if width > less else ():
-                    yield (width - less, *event[1:]), why, event, why_event
+                for event in events if width > less else ():
+                    yield (width - less, *event[0][1:]), why, event
     for channels in dict.fromkeys(net.in_channels for net in nets[:1]):
         why = f"a Conv2d takes {channels} channels, of an image half as large perhaps"
-        for event, why_event in images[:_EVENTS]:
-            if all(size % 2 == 0 for size in event[1:]):
-                half = tuple(size // 2 for size in event[1:])
-                yield (channels, *half), why, event, why_event
+        for event in images[:_EVENTS]:
+            if all(size % 2 == 0 for size in event[0][1:]):
+                half = tuple(size // 2 for size in event[0][1:])
+                yield (channels, *half), why, event
 
 
 def _looked_at(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
@@ -246,14 +218,9 @@ def _looked_at(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[Context
     for names, side in product(choices, _SIDES if nets else ()):
         channels = nets[0].in_channels
         why = f"a Conv2d takes {channels} channels, of images {side} x {side} perhaps"
-        for shape, why_shape in vectors.items():
-            image = (channels, side, side)
-            yield ContextGuess(
-                shape=shape,
-                why_shape=why_shape,
-                contexts=tuple((name, image) for name in names),
-                why=why,
-            )
+        fed = tuple((name, (channels, side, side)) for name in names)
+        for event in vectors.items():
+            yield ContextGuess(event, fed, why)
 
 
 def _written(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
@@ -264,7 +231,8 @@ def _written(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGu
     said = written_by_name(layer)
     for names in (names for names in choices if names and said.keys() >= {*names}):
         of_x = next((axes for name, axes in said.items() if name not in names), ())
-        for (shape, why_shape), width in product(shapes, [*_widths(layer), 1]):
+        for event, width in product(shapes, [*_widths(layer), 1]):
+            shape, _ = event
             if len(shape) != len(of_x) or not of_x:
                 continue
             sizes = dict(zip(of_x, shape, strict=True))
@@ -277,33 +245,20 @@ def _written(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGu
                 )
                 for name in names
             }
-            yield ContextGuess(
-                shape=shape,
-                why_shape=why_shape,
-                contexts=tuple(held.items()),
-                why="as it is written in words",
-            )
+            yield ContextGuess(event, tuple(held.items()), "as it is written in words")
 
 
 def _joining(choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
     """Yield a number for each two rows of an event, as of nodes that a graph joins."""
-    rows = [(shape, why) for shape, why in shapes if len(shape) == 2]
-    for names, (shape, why_shape) in product(choices, rows):
-        yield ContextGuess(
-            shape=shape,
-            why_shape=why_shape,
-            contexts=tuple((name, shape[:1] * 2) for name in names),
-            why="a number for each two rows of the input",
-        )
+    rows = [event for event in shapes if len(event[0]) == 2]
+    for names, event in product(choices, rows):
+        fed = tuple((name, event[0][:1] * 2) for name in names)
+        yield ContextGuess(event, fed, "a number for each two rows of the input")
 
 
 def _likeliest(shapes: Shapes) -> Shapes:
     """Return the best founded event shapes, and vectors of all usual sizes."""
-    vectors = [
-        (shape, why)
-        for shape, why in shapes[_EVENTS:]
-        if len(shape) == 1 and shape[0] <= _USUAL
-    ]
+    vectors = (e for e in shapes[_EVENTS:] if len(e[0]) == 1 and e[0][0] <= _USUAL)
     return (*shapes[:_EVENTS], *vectors)
 
 

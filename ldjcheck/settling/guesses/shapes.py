@@ -76,8 +76,10 @@ _FEW = 16  # entries of an axis beside others of our own choice
 _SHAPE_WORDS = ("shape", "size", "dims")
 
 
-Shapes = tuple[tuple[Shape, str], ...]
-"""Shapes that are tried in their order, each with what suggests it."""
+Event = tuple[Shape, str]
+"""A shape that is tried, and what suggests it."""
+Shapes = tuple[Event, ...]
+"""Those that are tried, in their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
