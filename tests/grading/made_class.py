@@ -114,7 +114,7 @@ FORGES_ANSWERS = MEAN + dedent(
                 if asked["ask"] == "run":
                     x = asked["x"]
                     self._channel.send({"y": x, "ldj": [0.0] * len(x), "form": None,
-                                        "noise": None, "drawn": 0})
+                                        "noise": None})
                 else:
                     self._channel.send({"state": {}, "odd": []})
     import sys

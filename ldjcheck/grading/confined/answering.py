@@ -85,7 +85,6 @@ class _Answering:
             "directions": [name for name, call in ways.items() if call is not None],
             "tracked": calls.inverse is None or calls.inverse.tracked,
             "promoted": self._bench.promote,
-            "dropped": bool(calls.departures),
         }
 
     def reply(self, question: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,7 +139,6 @@ class _Answering:
             else outcome.reported.detach().double().tolist(),
             "form": outcome.form,
             "noise": None if drawn is None else drawn.double().tolist(),
-            "drawn": len(frozen.draws),
         }  # fmt: skip
 
 

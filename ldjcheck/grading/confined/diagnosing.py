@@ -46,12 +46,6 @@ def _plain(result: Result) -> dict[str, Any]:
     """Return what the grader reads of a result."""
     return {
         "status": result.status,
-        "seconds": result.seconds,
-        "directions": [
-            check.direction
-            for check in result.checks
-            if check.name == "ldj" and check.status != "not-available"
-        ],
         "findings": [asdict(_short(finding)) for finding in result.findings[:_MOST]],
     }
 
