@@ -89,11 +89,6 @@ class Watch:
         if isinstance(made, Tensor):
             self._low[id(made)] = made, _named(dtype), innermost_place()
 
-    def returns(self, *values: Any) -> None:
-        """Look at what the call returns: a tensor made in low precision may be it."""
-        for value in values:
-            self._stays_low((value,))
-
     @property
     def cast(self) -> Cast | None:
         """The first dtype below float64 that the source insists on, and where."""
