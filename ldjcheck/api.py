@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.distributions.constraints import Constraint
 
-from ldjcheck.checking import EXIT_CODES
 from ldjcheck.deriving import derive_layer
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
@@ -259,15 +258,7 @@ def _report(result: Result, options: Options, command: str) -> Report:
     readings = tuple(replace(r, type=in_python(r.type)) for r in result.readings)
     inferred = {what: in_python(why) for what, why in result.inferred.items()}
     result = replace(result, findings=findings, readings=readings, inferred=inferred)
-    return Report(
-        Run(
-            seed=options.seed,
-            exit_code=EXIT_CODES[result.status],
-            seconds=result.seconds,
-            command=command,
-            results=(result,),
-        )
-    )
+    return Report(Run.of(result, seed=options.seed, command=command))
 
 
 def exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

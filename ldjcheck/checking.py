@@ -94,7 +94,6 @@ _TOO_LARGE = (  # torch has no errors of their own for these, on the CPU
     "Storage size calculation overflowed",
     "Overflow when unpacking long",
 )
-EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
 
 
 def check_layer(

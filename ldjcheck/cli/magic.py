@@ -78,7 +78,6 @@ def _refuse_outside(ctx: click.Context) -> None:
 
 def _report(ctx: click.Context, names: dict[str, Any]) -> Report:
     from ldjcheck import api
-    from ldjcheck.checking import EXIT_CODES
     from ldjcheck.errors import CannotCheckError, CommentError
     from ldjcheck.options.comments import ignored_in_source
     from ldjcheck.records import Run
@@ -114,15 +113,7 @@ def _report(ctx: click.Context, names: dict[str, Any]) -> Report:
         raise click.UsageError(str(error)) from None
     except CannotCheckError as error:
         result = api.failed_result(expr, error)
-    return Report(
-        Run(
-            seed=options.seed,
-            exit_code=EXIT_CODES[result.status],
-            seconds=result.seconds,
-            command=f"{_NAME} {expr}",
-            results=(result,),
-        )
-    )
+    return Report(Run.of(result, seed=options.seed, command=f"{_NAME} {expr}"))
 
 
 def _layer(expr: str, source: Any, weights: Any) -> Layer:

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ldjcheck.checking import EXIT_CODES, Glance, glance_at
+from ldjcheck.checking import Glance, glance_at
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
 from ldjcheck.mistakes.terms.unexplained_mismatch import RULE as UNNAMED
@@ -211,13 +211,8 @@ class Monitor:
         trip = next((c for c in result.checks if c.name == "round-trip"), None)
         status, why = _judged(glance)
         result = replace(result, status=status)
-        run = Run(
-            seed=self._options.seed,
-            exit_code=EXIT_CODES[status],
-            seconds=seconds,
-            command="ldjcheck.Monitor",
-            results=(result,),
-        )
+        run = Run.of(result, seed=self._options.seed, command="ldjcheck.Monitor")
+        run = replace(run, seconds=seconds)
         samples = () if shown is None else shown.samples
         told = [each for each in samples if each.reported is not None]
         return Look(

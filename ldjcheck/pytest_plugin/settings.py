@@ -48,11 +48,6 @@ def _refuse_unwritable(path: Path) -> None:
         raise pytest.UsageError(f"--ldj-report: {path} cannot be written")
 
 
-def seed_of(config: pytest.Config) -> int:
-    """Return the seed of the session."""
-    return session_seed(config)
-
-
 def find_targets(config: pytest.Config) -> None:
     """Let a run that names no place itself visit the file where targets are listed.
 
@@ -80,7 +75,9 @@ def _is_under(path: Path, folder: Path) -> bool:
 def header(config: pytest.Config) -> str:
     """Return the line that says how layers are checked."""
     options = {"dtype": "float64", "batch": 3, **project_options(config)}
-    told = f"seed {seed_of(config)}, {options['dtype']}, {options['batch']} samples"
+    told = (
+        f"seed {session_seed(config)}, {options['dtype']}, {options['batch']} samples"
+    )
     return f"ldjcheck {__version__}: {told}"
 
 
@@ -104,7 +101,7 @@ def seed_for(item: pytest.Item) -> int | None:
     if not has_report and not uses_ldjcheck(item):
         return None
     try:
-        return seed_of(item.config)
+        return session_seed(item.config)
     except pytest.UsageError:
         return None
 

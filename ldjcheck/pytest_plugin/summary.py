@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ldjcheck.pytest_plugin.settings import seed_of
 from ldjcheck.records import Run
 from ldjcheck.report_hooks import LISTENER, Heard
+from ldjcheck.testing.parametrizing import session_seed
 
 PROPERTY = "ldjcheck"
 """The name of the user property in which results travel."""
@@ -86,7 +86,6 @@ _WORDS = {
     "expected": "as expected",
     "meant": "not right in a test that passes",
 }
-_EXIT_CODES = (("error", 2), ("fail", 1), ("unproven", 3))  # the first that applies
 _SEVERITIES = ("error", "unproven", "warning", "note")
 
 
@@ -124,13 +123,12 @@ class Summary:
     def _run(self) -> Run:
         """Return all results as one run, the same however tests were distributed."""
         from ldjcheck.records import Result, Run
-        from ldjcheck.records.result import from_plain
+        from ldjcheck.records.result import exit_code, from_plain
 
         results = tuple(from_plain(Result, told["result"]) for _, told in self._once())
-        statuses = {result.status for result in results}
         return Run(
-            seed=seed_of(self.config),
-            exit_code=next((c for s, c in _EXIT_CODES if s in statuses), 0),
+            seed=session_seed(self.config),
+            exit_code=exit_code({result.status for result in results}),
             seconds=sum(result.seconds for result in results),
             command="pytest",
             results=results,

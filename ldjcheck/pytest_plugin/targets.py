@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from ldjcheck.pytest_plugin.settings import seed_of
 from ldjcheck.records import Run
 from ldjcheck.report_hooks import announce
 from ldjcheck.targets.static_check import file_of_module
+from ldjcheck.testing.parametrizing import session_seed
 
 if TYPE_CHECKING:
     from ldjcheck.testing.assertion import LdjError, LdjMismatch
@@ -181,7 +181,7 @@ class TargetItem(pytest.Item):
             done = subprocess.run(
                 [
                     sys.executable, "-m", "ldjcheck", "check",
-                    "--seed", str(seed_of(self.config)), "--format", f"json={file}",
+                    "--seed", str(session_seed(self.config)), "--format", f"json={file}",
                     "--", self.name,
                 ],
                 cwd=self.config.rootpath,

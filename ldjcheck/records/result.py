@@ -1,6 +1,8 @@
 """Results: plain data that can be pickled, what the JSON shows, and back from there."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -307,6 +309,15 @@ class Skipped:
     why: str
 
 
+EXIT_CODES: dict[Status, int] = {"error": 2, "fail": 1, "unproven": 3, "pass": 0}
+"""The exit status of a call by what came out; of several, the first of them counts."""
+
+
+def exit_code(statuses: Collection[Status]) -> int:
+    """Return the exit status of a call that led to these statuses; 0 of none."""
+    return next((code for each, code in EXIT_CODES.items() if each in statuses), 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A whole call of ldjcheck: what every output format draws."""
@@ -317,6 +328,17 @@ class Run:
     command: str
     results: tuple[Result, ...]
     skipped: tuple[Skipped, ...] = ()
+
+    @classmethod
+    def of(cls, result: Result, *, seed: int, command: str) -> Run:
+        """Return a call that was about one layer."""
+        return cls(
+            seed=seed,
+            exit_code=EXIT_CODES[result.status],
+            seconds=result.seconds,
+            command=command,
+            results=(result,),
+        )
 
     @property
     def is_typed(self) -> bool:

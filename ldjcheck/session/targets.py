@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 from ldjcheck.errors import CannotCheckError, CommentError
 from ldjcheck.faults import failed_result
 from ldjcheck.records import Layer, Options, Result, Run, Suppression
-from ldjcheck.records.result import Skipped
+from ldjcheck.records.result import Skipped, exit_code
 from ldjcheck.session.isolation import (
     Died,
     Faulted,
@@ -104,7 +104,7 @@ def run_session(
     job.do(targets)
     run = Run(
         seed=request.options.seed,
-        exit_code=exit_code(job.results, is_faulty=bool(job.faults)),
+        exit_code=exit_status(job.results, is_faulty=bool(job.faults)),
         seconds=time.perf_counter() - started,
         command=command,
         results=tuple(job.results),
@@ -113,7 +113,7 @@ def run_session(
     return Session(run=run, faults=tuple(job.faults), misused=job.misused())
 
 
-def exit_code(results: Sequence[Result], *, is_faulty: bool = False) -> int:
+def exit_status(results: Sequence[Result], *, is_faulty: bool = False) -> int:
     """Return the exit status of a call: of several that apply, 4, 2, 1, 3, 0.
 
     Where nothing was checked, nothing could be: 2.
@@ -122,9 +122,7 @@ def exit_code(results: Sequence[Result], *, is_faulty: bool = False) -> int:
         return 4
     if not results:
         return 2
-    statuses = {result.status for result in results}
-    codes = {"error": 2, "fail": 1, "unproven": 3}
-    return next((code for status, code in codes.items() if status in statuses), 0)
+    return exit_code({result.status for result in results})
 
 
 @dataclass(slots=True)

@@ -296,8 +296,6 @@ def _verdict(
 ) -> Report:
     """Judge one check of one layer: return its report, skip, xfail or raise."""
     __tracebackhide__ = True
-    from ldjcheck.testing.parametrizing import marked, session_options
-
     chosen = {**session_options(node), **options, **marked(node)}
     awaited = expected.and_also(chosen.pop("expected", None) or {})
     allow_unproven = chosen.pop("allow_unproven", None)

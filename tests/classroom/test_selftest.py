@@ -24,7 +24,7 @@ from ldjcheck.classroom.selftest import (
     plant_all,
 )
 from ldjcheck.classroom.slips import Slip, slips
-from ldjcheck.cli.commands.selftest import exit_code
+from ldjcheck.cli.commands.selftest import exit_status
 from ldjcheck.mistakes.rewriting.sites import Site
 from ldjcheck.records import Layer, Options
 from ldjcheck.revision import read_source
@@ -95,7 +95,7 @@ def assert_all_caught(test: Selftest, at_least: int) -> None:
     missed = [each for each in test.planted if not each.caught]
     assert not missed, draw([test])
     assert len(test.planted) >= at_least
-    assert exit_code([test]) == 0
+    assert exit_status([test]) == 0
     assert max(map(len, draw([test]).splitlines())) <= 80
 
 
@@ -179,7 +179,7 @@ def test_slips_that_change_no_number_at_one_dim_are_said_and_not_counted() -> No
     assert "factor forgotten" in silent
     drawn = " ".join(draw([test]).split())
     assert f"{len(test.silent)} slips more change no number at these shapes" in drawn
-    assert exit_code([test]) == 0
+    assert exit_status([test]) == 0
 
 
 def test_slips_of_two_files_stand_under_their_file() -> None:
@@ -203,14 +203,14 @@ def test_slips_of_two_files_stand_under_their_file() -> None:
 
 def test_where_nothing_is_planted_nothing_is_proved() -> None:
     test = Selftest(layer="it", shape="(3,)", status="pass", why="no statement")
-    assert exit_code([test]) == 3
+    assert exit_status([test]) == 3
 
 
 def test_nothing_is_planted_in_a_layer_that_does_not_pass() -> None:
     test = planted_in(WrongSinh(), 3)
     assert (test.status, test.planted) == ("fail", ())
     assert "does not pass as it stands" in draw([test])
-    assert exit_code([test]) == 1
+    assert exit_status([test]) == 1
 
 
 @pytest.mark.slow
@@ -223,7 +223,7 @@ def test_a_mistake_that_goes_unnoticed_is_counted_and_fails() -> None:
         f"{count - 1} of {count} planted mistakes would have been caught at these "
         "shapes."
     )
-    assert exit_code([worse]) == 1
+    assert exit_status([worse]) == 1
 
 
 def example(file: str, name: str) -> Any:

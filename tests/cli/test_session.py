@@ -10,7 +10,7 @@ import pytest
 
 from ldjcheck import api
 from ldjcheck.records import Layer, Options, Result
-from ldjcheck.session.targets import Request, Session, exit_code, run_session
+from ldjcheck.session.targets import Request, Session, exit_status, run_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -260,5 +260,5 @@ def test_a_keyword_argument_that_does_not_exist_is_told(
 )
 def test_the_exit_status_is_the_gravest(statuses: list[Status], code: int) -> None:
     results = [Result(target="", layer=None, status=status) for status in statuses]
-    assert exit_code(results) == code
-    assert exit_code(results, is_faulty=True) == 4
+    assert exit_status(results) == code
+    assert exit_status(results, is_faulty=True) == 4

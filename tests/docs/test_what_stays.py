@@ -10,9 +10,9 @@ import pytest
 
 import ldjcheck
 from ldjcheck import strategies
-from ldjcheck.checking import EXIT_CODES
 from ldjcheck.cli import main
 from ldjcheck.mistakes import RULES
+from ldjcheck.records.result import EXIT_CODES
 from ldjcheck.report import FORMATS
 
 DOCS = Path(__file__).parents[2] / "docs"

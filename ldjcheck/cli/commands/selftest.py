@@ -10,6 +10,7 @@ import click
 from ldjcheck.cli.options import CHECK_OPTIONS, SectionedCommand
 from ldjcheck.cli.output import write_fault
 from ldjcheck.records import Options
+from ldjcheck.records.result import exit_code
 
 if TYPE_CHECKING:
     from ldjcheck.classroom.selftest import Selftest
@@ -77,14 +78,14 @@ def _planted(target: str | None, options: Options) -> tuple[int, str]:
             tests = [plant_all(load_layer(parse_target(target)), options)]
     except CannotCheckError as error:
         return 2, _render_error(error)
-    return exit_code(tests), draw(tests)
+    return exit_status(tests), draw(tests)
 
 
 def _render_error(error: CannotCheckError) -> str:
     return "\n".join([f"{error.code}  {error.message}", *error.evidence])
 
 
-def exit_code(tests: list[Selftest]) -> int:
+def exit_status(tests: list[Selftest]) -> int:
     """Return 0 when every planted mistake was caught, else what the layers are.
 
     Where nothing was planted, nothing is proved: 3.
@@ -94,5 +95,4 @@ def exit_code(tests: list[Selftest]) -> int:
         statuses.add("fail")
     if any(not test.planted for test in tests):
         statuses.add("unproven")
-    codes = {"error": 2, "fail": 1, "unproven": 3}
-    return next((c for s, c in codes.items() if s in statuses), 0)
+    return exit_code(statuses)
