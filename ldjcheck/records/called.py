@@ -135,6 +135,12 @@ class Layer:
     # sizes that it was typed with, and how it is built with others in their place
     typed: tuple[tuple[Shape, Callable[[Shape], Any]], ...] = ()
 
+    def becomes(self, obj: Any, by: Callable[[Any], Any]) -> Layer:
+        """Return what `by` has made of it, and makes of it again where it is rebuilt."""
+        rebuild = self.rebuild
+        again = None if rebuild is None else lambda: by(rebuild())
+        return replace(self, obj=obj, rebuild=again)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaseMass:

@@ -9,8 +9,9 @@ the way back where a library samples by the way forth, so there the first batch 
 and shift. Before that the layer is another one, and there and back is no round trip.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -47,19 +48,12 @@ def started(
     """
     for name in _starters(layer.obj):
         for shape in shapes:
-            begun = _begun(_twin(layer), name, shape, seed)
+            begin = partial(_begun, name=name, shape=shape, seed=seed)
+            begun = begin(_twin(layer))
             if begun is not None:
-                rebuild = layer.rebuild
-                again = None if rebuild is None else _again(rebuild, name, shape, seed)
                 said = f"{name}(x) on {_SAMPLES} samples of {shape}"
-                yield replace(layer, obj=begun, rebuild=again), said
+                yield layer.becomes(begun, begin), said
                 break
-
-
-def _again(
-    rebuild: Callable[[], Any], name: str, shape: Shape, seed: int
-) -> Callable[[], Any]:
-    return lambda: _begun(rebuild(), name, shape, seed)
 
 
 def _twin(layer: Layer) -> Any:

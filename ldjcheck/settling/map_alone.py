@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.distributions.transforms import Transform
 
-from ldjcheck.calling.convention import run, taken
-from ldjcheck.calling.signature import call_signature, caller, inverse_method
+from ldjcheck.calling.convention import answer_of
+from ldjcheck.calling.signature import WayFlag, call_signature, inverse_method
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Calls, Layer, Options
@@ -64,11 +64,8 @@ class Bare:
         """Return y, and a zero for each sample."""
         if isinstance(layer, Transform):
             return layer(x), torch.zeros(len(x))
-        signature = call_signature(layer)
-        flag = None if signature is None else signature.way_flag()
-        fixed = flag.forward if flag else {}
-        function = caller(layer)
-        y = run(function, x, {**fixed, **taken(function, kwargs)})
+        flag = _flag(layer)
+        y = answer_of(layer, None, x, flag.forward if flag else {}, kwargs)
         return y, torch.zeros(len(x))
 
     def inverse(self, layer: Any, y: Tensor, **kwargs: Any) -> tuple[Any, Tensor]:
@@ -79,14 +76,13 @@ class Bare:
         """
         if isinstance(layer, Transform):
             return layer.inv(y), torch.zeros(len(y))
-        signature = call_signature(layer)
-        flag = None if signature is None else signature.way_flag()
-        method = inverse_method(layer)
-        if flag is not None:
-            function, fixed = caller(layer), flag.inverse
-        elif method is not None:
-            function, fixed = getattr(layer, method), {}
-        else:
+        flag, method = _flag(layer), inverse_method(layer)
+        if flag is None and method is None:
             raise NotImplementedError("there is no way back")
-        x = run(function, y, {**fixed, **taken(function, kwargs)})
-        return x, torch.zeros(len(y))
+        way, fixed = (method, {}) if flag is None else (None, flag.inverse)
+        return answer_of(layer, way, y, fixed, kwargs), torch.zeros(len(y))
+
+
+def _flag(layer: Any) -> WayFlag | None:
+    signature = call_signature(layer)
+    return None if signature is None else signature.way_flag()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
@@ -211,7 +210,7 @@ def _inside(
     if asked and not recognise_conventions(layer.obj):
         names = [*islice(methods_with_ldj(layer.obj), _METHODS)]
         for name in names:
-            method = _taken_out(layer, getattr(layer.obj, name), attrgetter(name))
+            method = layer.becomes(getattr(layer.obj, name), attrgetter(name))
             try:
                 return _at(method, options, around=layer)
             except CannotCheckError as failed:
@@ -276,19 +275,12 @@ def holds_flow(layer: Layer) -> bool:
 def _opened(layer: Layer) -> Layer | None:
     """Return the transform that a distribution or model holds, or None."""
     found = held_transform(layer.obj)
-    return None if found is None else _taken_out(layer, found, held_transform)
-
-
-def _taken_out(layer: Layer, found: object, take: Callable[[Any], Any]) -> Layer:
-    """Return what was taken out of a layer as a layer, which is built again likewise."""
-    rebuild = layer.rebuild
-    again = None if rebuild is None else lambda: take(rebuild())
-    return replace(layer, obj=found, rebuild=again)
+    return None if found is None else layer.becomes(found, held_transform)
 
 
 def _unwrapped(layer: Layer) -> Layer:
     inner = unwrapped(layer.obj)
-    return layer if inner is layer.obj else _taken_out(layer, inner, unwrapped)
+    return layer if inner is layer.obj else layer.becomes(inner, unwrapped)
 
 
 def _at(layer: Layer, options: Options, around: Layer | None = None) -> Subject:

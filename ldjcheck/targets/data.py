@@ -129,11 +129,10 @@ def with_weights(layer: Layer, weights: str | Path | Mapping[str, Any]) -> Layer
     said = f"{len(found)} of {len(wanted)} tensors from {name}"
     said += f", behind `{prefix}`" if prefix else ""
     said += f"; not in it: {_listed(missing)}" if missing else ""
-    rebuild, copied = layer.rebuild, copy.deepcopy(owner)
+    copied = copy.deepcopy(owner)
+    obj = filled(copied if method is None else getattr(copied, method))
     return replace(
-        layer,
-        obj=filled(copied if method is None else getattr(copied, method)),
-        rebuild=None if rebuild is None else lambda: filled(rebuild()),
+        layer.becomes(obj, filled),
         inferred=(*layer.inferred, ("weights", said)),
         written=f"{layer.written}, weights={written}",
     )
