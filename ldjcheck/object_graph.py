@@ -258,12 +258,6 @@ def _in_a_row(parts: Any) -> Any:
     return list(parts) or None
 
 
-def _is_tensor(item: object) -> bool:
-    import torch
-
-    return isinstance(item, torch.Tensor)
-
-
 def module_of(item: object) -> str:
     """Return the name of the module that made a class or function; none may have."""
     return str(looked_up(item, "__module__") or "")
@@ -387,6 +381,6 @@ def _steps(item: Any) -> list[tuple[str, Any]]:
         return [(f"[{key!r}]", child) for key, child in item.items()]
     if issubclass(type(item), (list, tuple)):
         return [(f"[{index}]", child) for index, child in enumerate(item)]
-    if _is_tensor(item) or isinstance(item, _ATOMS):
+    if isinstance(item, (torch.Tensor, *_ATOMS)):
         return []
     return [(f".{n}", child) for n, child in attributes(item).items()]

@@ -9,6 +9,7 @@ import inspect
 import re
 import textwrap
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 from ldjcheck.checking import returned_shapes
@@ -91,13 +92,11 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
     if shapes is None:
         return None
     x, y, ldj = shapes
-    if _size(y) != _size(x):
-        return (
-            f"no flow layer: it returns {_size(y)} numbers for {_size(x)}, and no ldj"
-        )
+    if prod(y) != prod(x):
+        return f"no flow layer: it returns {prod(y)} numbers for {prod(x)}, and no ldj"
     if follows_a_law(result):
         return None
-    if _size(ldj) not in (1, x[0]):
+    if prod(ldj) not in (1, x[0]):
         return f"no flow layer: what it returns beside y has the shape {ldj}"
     if not any(check.status == "fail" for check in result.checks):
         return None
@@ -159,13 +158,6 @@ def _is_left_to_subclasses(result: Result) -> bool:
         finding.code in _UNCALLABLE and "NotImplementedError" in finding.message
         for finding in result.findings
     )
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for each in shape:
-        size *= each
-    return size
 
 
 def _source(obj: Any) -> str:

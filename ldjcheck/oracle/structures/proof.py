@@ -13,7 +13,7 @@ images of high-dimensional distributions*, 2015).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Generic, TypeVar
 
@@ -259,23 +259,15 @@ class Block:
 
     def without(self, lines: Tensor, sources: Tensor) -> Block:
         """Return what is left when some of the lines and sources are known."""
-        return Block(
-            products=self.products,
+        return replace(
+            self,
             lines=self.lines[~torch.isin(self.lines, lines)],
             sources=self.sources[~torch.isin(self.sources, sources)],
-            glimpses=self.glimpses,
-            generator=self.generator,
         )
 
     def within(self, lines: Tensor, sources: Tensor) -> Block:
         """Return the part of the block that is made of these lines and sources."""
-        return Block(
-            products=self.products,
-            lines=lines.sort().values,
-            sources=sources.sort().values,
-            glimpses=self.glimpses,
-            generator=self.generator,
-        )
+        return replace(self, lines=lines.sort().values, sources=sources.sort().values)
 
     @cached_property
     def patterns(self) -> tuple[tuple[int, Tensor], ...]:
