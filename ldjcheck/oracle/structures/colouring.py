@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.derivatives.jacobian import log_abs_det, peeled
-from ldjcheck.oracle.structures.dense import Dense, structure_of
+from ldjcheck.oracle.structures.dense import Dense, of_columns
 from ldjcheck.oracle.structures.diagonal import divisible
 from ldjcheck.oracle.structures.proof import PROBES, Block, Proposal
 
@@ -95,20 +94,7 @@ def propose(block: Block) -> Proposal[Coloured] | None:
     window = window_of(block)
     if window.colours > _SHARE * block.size:
         return None
-    columns = _columns(block, window)
-    pivots = peeled((columns.cpu().numpy() != 0).any(axis=0))
-    sign, ldj = log_abs_det(columns, pivots=pivots)
-    return Proposal(
-        claim=Coloured(
-            structure=structure_of(columns, pivots),
-            sign=sign,
-            ldj=ldj,
-            shares=None,
-            epsilon=products.epsilon,
-            columns=columns,
-        ),
-        part=block,
-    )
+    return of_columns(Coloured, block, _columns(block, window))
 
 
 def window_of(block: Block) -> Window:

@@ -5,6 +5,7 @@ D backward passes for D dims, and one LU factorisation per sample.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -64,6 +65,9 @@ class Dense(Claim):
         return torch.tensor(found, dtype=torch.float64).to(self.columns.device)
 
 
+ADense = TypeVar("ADense", bound=Dense)
+
+
 def _combined(w: Tensor, rows: Tensor) -> Tensor:
     """Return the rows of each matrix added up with weights, `(k, batch, n)`."""
     return torch.stack([torch.einsum("bj,bji->bi", each, rows) for each in w])
@@ -76,13 +80,18 @@ def propose(block: Block, *, apart: bool = False) -> Proposal[Dense]:
         columns = torch.stack(own)
     else:
         columns = _columns(block)
-    seen = columns.cpu().numpy() != 0
-    pivots = peeled(seen.any(axis=0))
     precision = str(block.products.x.dtype).removeprefix("torch.")
-    least = lost_below(block.size, precision)
+    return of_columns(Dense, block, columns, lost_below(block.size, precision))
+
+
+def of_columns(
+    kind: type[ADense], block: Block, columns: Tensor, least: float | None = None
+) -> Proposal[ADense]:
+    """Return that these are the columns, with their determinant; rank is lost below `least`."""
+    pivots = peeled((columns.cpu().numpy() != 0).any(axis=0))
     sign, ldj = log_abs_det(columns, least, pivots=pivots)
     return Proposal(
-        claim=Dense(
+        claim=kind(
             structure=structure_of(columns, pivots),
             sign=sign,
             ldj=ldj,

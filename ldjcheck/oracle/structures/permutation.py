@@ -9,19 +9,18 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import parity
-from ldjcheck.oracle.structures.diagonal import divisible, rounded_logs
-from ldjcheck.oracle.structures.proof import Block, Claim, Proposal
+from ldjcheck.oracle.structures.diagonal import SingleEntries, divisible
+from ldjcheck.oracle.structures.proof import Block, Proposal
 
 _SHARE = 1.0 / 8.0  # of the lines: fewer are not worth a step of their own
 _NEAR = 1e-6  # a ratio that tells a place is as near to its number
 
 
 @dataclass(frozen=True, kw_only=True)
-class Permutation(Claim):
+class Permutation(SingleEntries):
     """S[i, order[i]] = b[i], zero elsewhere: a generalised permutation matrix."""
 
     order: Tensor  # the source of each line, `(batch, n)`
-    entries: Tensor  # b, by line, `(batch, n)`
 
     def times(self, w: Tensor) -> Tensor:
         """Return b * w[order]."""
@@ -37,21 +36,11 @@ class Permutation(Claim):
         return self.entries.abs() * w.gather(-1, self.order.expand(w.shape))
 
     @property
-    def rounding(self) -> Tensor:
-        """That of the entries and their logarithms; ones have none."""
-        return rounded_logs(self.entries.abs().log(), self.epsilon)
-
-    @property
     def scales(self) -> Tensor:
         """|b| by source, and 1 where that is no number to divide by."""
         return self.entries.new_ones(self.entries.shape).scatter(
             -1, self.order, divisible(self.entries)
         )
-
-    @property
-    def influence(self) -> Tensor:
-        """1 where b is not zero."""
-        return (self.entries != 0).double()
 
 
 def propose(block: Block) -> Proposal[Permutation] | None:
