@@ -14,7 +14,6 @@ from ldjcheck.oracle.oracles import (
     dropped_bits,
     inverse_function,
     resampled,
-    rounded_reals,
 )
 from ldjcheck.oracle.question import Oracle, Question, answered
 from ldjcheck.oracle.way_back import preimage
@@ -36,7 +35,7 @@ OF_THE_WAY_BACK: tuple[Oracle, ...] = (
 OF_THE_WAY_THERE: tuple[Oracle, ...] = (inverse_function.known,)
 """Asked once the way back is known."""
 
-OF_ROUNDING: tuple[Oracle, ...] = (rounded_reals.known,)
+OF_ROUNDING: tuple[Oracle, ...] = (dropped_bits.rounded_reals,)
 """Asked last, of the way there."""
 
 
