@@ -61,30 +61,17 @@ def multiplications(
     return per_entry(operands, result)
 
 
-def _of_weight(operands: list[Tensor], result: Tensor) -> int:
-    weight = operands[1]
-    return result.numel() * (weight.numel() // max(1, len(weight)))
+def _fan_in(weight: Tensor) -> int:
+    return weight.numel() // max(1, len(weight))
 
 
-def _transposed(operands: list[Tensor], result: Tensor) -> int:
-    weight = operands[1]
-    return operands[0].numel() * (weight.numel() // max(1, len(weight)))
-
-
-def _of_last_axis(operands: list[Tensor], result: Tensor) -> int:
-    return result.numel() * operands[0].shape[-1]
-
-
-def _added(operands: list[Tensor], result: Tensor) -> int:
-    return result.numel() * operands[1].shape[-1]
-
-
-MULTIPLYING: Mapping[str, Callable[[list[Tensor], Tensor], int]] = {
-    **dict.fromkeys(named("of-weight"), _of_weight),
-    **dict.fromkeys(named("transposed"), _transposed),
-    **dict.fromkeys(named("last-axis"), _of_last_axis),
-    **dict.fromkeys(named("added"), _added),
+_BY_KIND: Mapping[str, Callable[[list[Tensor], Tensor], int]] = {
+    "of-weight": lambda operands, result: result.numel() * _fan_in(operands[1]),
+    "transposed": lambda operands, _: operands[0].numel() * _fan_in(operands[1]),
+    "last-axis": lambda operands, result: result.numel() * operands[0].shape[-1],
+    "added": lambda operands, result: result.numel() * operands[1].shape[-1],
 }
+MULTIPLYING = {name: count for kind, count in _BY_KIND.items() for name in named(kind)}
 
 
 # --- what is seen through, and held ---------------------------------------------------
