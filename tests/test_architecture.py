@@ -43,7 +43,6 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"mistakes.catalogue"}),
     frozenset({"mistakes"}),
     frozenset({"mistakes.diagnosis", "mistakes.mending", "mistakes.attribution"}),
-    frozenset({"report.pages"}),
     frozenset({"report.style"}),
     frozenset({"report.blocks"}),
     frozenset({"report"}),

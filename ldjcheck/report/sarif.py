@@ -10,8 +10,7 @@ from ldjcheck import __version__
 from ldjcheck.mistakes import RULES, Rule, sections
 from ldjcheck.records import Edit, Location, Result, Run, Severity
 from ldjcheck.report.blocks.title import Mistake, in_order
-from ldjcheck.report.pages import page_address
-from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style, page_address
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: dict[Severity, str] = {

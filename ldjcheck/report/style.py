@@ -1,10 +1,13 @@
 """How a report is to look: what every output format is told besides the run."""
 
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, metadata
 
 import click
 
-from ldjcheck.report.pages import page_address
+from ldjcheck.mistakes import rule_for
+
+_LABEL = "documentation"  # of the address, among the URLs of the project
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +59,19 @@ class Style:
             return line
         shown = f"\x1b]8;;{address}\x1b\\{code}\x1b]8;;\x1b\\"
         return line.replace(code, shown, 1)
+
+
+def page_address(code: str) -> str | None:
+    """Return the address of a mistake's page; None where no pages are published.
+
+    The project states once, among its URLs, where its documentation is.
+    """
+    rule = rule_for(code)
+    try:
+        urls = metadata("ldjcheck").get_all("Project-URL") or []
+    except PackageNotFoundError:  # run from its sources
+        return None
+    for label, _, address in (url.partition(",") for url in urls):
+        if rule is not None and label.strip().lower() == _LABEL:
+            return f"{address.strip().rstrip('/')}/mistakes/{rule.name}.html"
+    return None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ldjcheck.mistakes import RULES
-from ldjcheck.report import pages
+from ldjcheck.report import style
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "_extensions" / "mistake_pages.py"
 
@@ -46,10 +46,10 @@ def test_the_address_of_a_code_is_that_of_its_page(
 ) -> None:
     said = Message()
     said["Project-URL"] = "Documentation, https://flows.example"
-    monkeypatch.setattr(pages, "metadata", lambda name: said)
+    monkeypatch.setattr(style, "metadata", lambda name: said)
     for rule in RULES:
         address = f"https://flows.example/{SITE}/{rule.name}.html"
-        assert pages.page_address(rule.code) == address
+        assert style.page_address(rule.code) == address
         assert (written / f"{rule.name}.md").is_file()
 
 

@@ -9,7 +9,7 @@ from email.message import Message
 import pytest
 from report_runs import FAIL, PASS, run
 
-from ldjcheck.report import Style, pages, sarif, text
+from ldjcheck.report import Style, sarif, style, text
 
 HOME = "https://flows.example/ldjcheck"
 TERMINAL = Style(color=True, verbosity=0, links=True)
@@ -21,7 +21,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> None:
     said = Message()
     said["Project-URL"] = "Source, https://flows.example/git"
     said["Project-URL"] = f"Documentation, {HOME}/"
-    monkeypatch.setattr(pages, "metadata", lambda name: said)
+    monkeypatch.setattr(style, "metadata", lambda name: said)
 
 
 @pytest.mark.usefixtures("published")

@@ -12,7 +12,6 @@ from ldjcheck.report.pictures import contents
 from ldjcheck.report.pictures.contents import Contents, contents_of
 
 _SAMPLES = 3
-MISSING = "Pictures need matplotlib: pip install 'ldjcheck[plot]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def drawings_of(result: Result, direction: Direction, name: str) -> Drawings | N
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
-        return Drawings((), (), MISSING)
+        return Drawings((), (), contents.NO_LIBRARY)
     drawn = tuple((sample, each) for sample, each in by_sample if each)
     return Drawings(common, drawn, contents.no_volume_note(found))
 

@@ -13,6 +13,7 @@ from ldjcheck.report.pictures.heatmap import STRUCTURES
 from ldjcheck.report.pictures.palette import MINUS
 
 MOST_PARTS = 24  # dims, or sublayers, up to which each has bars of its own
+NO_LIBRARY = "Pictures need matplotlib: pip install 'ldjcheck[plot]'"
 PLANE = 2  # dims of the maps whose volume can be drawn
 
 

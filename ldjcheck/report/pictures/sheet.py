@@ -87,9 +87,7 @@ def drawing_library() -> tuple[
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
-        raise ModuleNotFoundError(
-            "Pictures need matplotlib: pip install 'ldjcheck[plot]'", name="matplotlib"
-        ) from None
+        raise ModuleNotFoundError(contents.NO_LIBRARY, name="matplotlib") from None
     return ShownFigure, own_style
 
 
