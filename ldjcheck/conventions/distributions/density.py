@@ -113,16 +113,12 @@ def _writes_log_of(width: float, kind: type) -> bool:
             tree = ast.parse(textwrap.dedent(inspect.getsource(each)))
             calls = (n for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args)
             logs = [_number(n.args[0]) for n in calls if call_name(n) == "log"]
-            logs += [math.exp(n) for n in map(_number, _fractions(tree)) if n < width]
+            numbers = (getattr(n, "value", None) for n in ast.walk(tree))
+            fractions = (n for n in numbers if isinstance(n, float))
+            logs += [math.exp(n) for n in fractions if n < width]
             if any(math.isclose(number, width) for number in logs):
                 return True
     return False
-
-
-def _fractions(tree: ast.AST) -> Iterator[ast.Constant]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, float):
-            yield node
 
 
 def _number(node: ast.expr) -> float:
@@ -198,19 +194,20 @@ def _call(
     drawn = any(each.value.numel() == returned.y.numel() for each in draws.heard)
     if drawn and not bool(torch.as_tensor(returned.ldj).any()):
         raise NoBaseError("the density is that of what is drawn, and of no x")
-    beside = results
-    parts = [each for each in beside if _is_part(returned.y, each)]
+    parts = [each for each in results if _is_part(returned.y, each)]
     if _is_same(returned.y, x) and any(_is_same(each, x) for each in results):
         _demand_base(returned)  # as before training, where any number may be all ldj
     elif of_x and _is_same(returned.y, x):
         returned = _pushed(returned, results, x)
     elif is_named and returned.y.shape == x.shape:
-        parts = [each for each in beside if _is_output(each, x)]  # scaled, for the base
+        parts = [
+            each for each in results if _is_output(each, x)
+        ]  # scaled, for the base
     elif not parts:
         raise NoBaseError(
             "the density that is asked for is not that of what is returned"
         )
-    others = [each for each in beside if not any(each is part for part in parts)]
+    others = [each for each in results if not any(each is part for part in parts)]
     if any(_is_less_than(x, each) for each in others):
         raise NoBaseError("what is returned beside the density may be an ldj")
     return returned

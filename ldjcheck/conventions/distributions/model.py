@@ -173,7 +173,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         if signature is None or not signature.names:
             continue
         for leaving in (None, False, True):
-            made = partial(_made, name, unit, leaving)
+            made = partial(_call, name, unit, leaving)
             yield Calls(
                 convention=CONVENTION.name,
                 signature=f"m.{name}(x) -> {shown.get(unit, 'log p(x), in nats')}",
@@ -310,13 +310,10 @@ def _place(frame: FrameType) -> Place:
     return Place(code.co_filename, line, line, 0, 0, code.co_name, 0)
 
 
-def _made(name: str, unit: Unit, leaving: bool | None) -> CallFunction:
+def _call(name: str, unit: Unit, leaving: bool | None) -> CallFunction:
     """Return a call; what leaves is not asked for where no base is written out: None."""
     memory = None if leaving is None else Memory(leaving=leaving)
-    return _call(name, unit, memory)
 
-
-def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
     def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         method = layer if is_routine(layer) else getattr(layer, name)
         model = layer.__self__ if inspect.ismethod(layer) else layer
