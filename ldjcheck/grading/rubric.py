@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -11,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from ldjcheck.grading.sandbox import Limits
 from ldjcheck.mistakes import rule_for
+from ldjcheck.options.project import read_toml
 
 Feedback = Literal["hint", "place", "name", "fix"]
 """How much a student is told: each says what those before it say, and more."""
@@ -114,12 +114,8 @@ def read_rubric(path: Path) -> Rubric:
     Raises:
         RubricError: it is missing, is no TOML, or says something that cannot be.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_toml(path)
     except OSError as error:
         raise RubricError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError as error:

@@ -24,7 +24,7 @@ def find_table(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
         if not os.path.isfile(path):
             continue
         try:
-            content = _read(path)
+            content = read_toml(path)
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read: {error}.") from None
         tools = content.get("tool")
@@ -34,7 +34,12 @@ def find_table(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
     return None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a file of TOML says.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or is none.
+    """
     if sys.version_info >= (3, 11):
         import tomllib
     else:

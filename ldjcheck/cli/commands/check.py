@@ -95,8 +95,6 @@ def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> N
             "Missing argument 'TARGET...': name what to check, as in\n"
             "  ldjcheck flows.py:Affine"
         )
-    from ldjcheck.targets import as_targets
-
     about = settings, silences_of(ctx), shlex.join(typed)
     if settings["watch"]:
         for touched in rounds(targets):  # until the user has seen enough
