@@ -69,12 +69,8 @@ def measure_direction(
             ldj=reported,
             form=base.form,
             ldj_shape=tuple(getattr(base.raw, "shape", ())),
-            bare=base.bare,
             given=given,
-            left=base.left,
-            left_at=base.left_at,
-            taken=base.taken,
-            bases=base.bases,
+            **base.facts(),
         ),
     )
     if direction == "inverse" and base.operations > _LONG:

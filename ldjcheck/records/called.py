@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -154,19 +154,29 @@ class BaseMass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
-    """What one call handed back: the output and its ldj exactly as the layer gave it."""
+class CallFacts:
+    """What is known of one call besides its output and its ldj."""
 
-    y: Any  # a tensor, or several in a list, tuple or dict
-    ldj: Any
-    bare: bool = False  # the call returned the output alone: no place for an ldj
-    beside: tuple[Any, ...] = ()  # what else may be the ldj, as no name tells
-    event_dim: int | None = None  # as in `Way`, where only the call can tell
+    bare: bool = False  # it returned the output alone: it has no place for an ldj
     left: int = 0  # entries of each sample, at the end of y, that left on the way
     left_at: Location | None = None  # where, of what has no density
     taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
     bases: tuple[BaseMass, ...] = ()  # that the model asks, and that are no density
     made_up: bool = False  # what was taken off was first made to integrate to 1
+
+    def facts(self) -> dict[str, Any]:
+        """Return these by name, for whatever else is said of the call."""
+        return {each.name: getattr(self, each.name) for each in fields(CallFacts)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned(CallFacts):
+    """What one call handed back: the output and its ldj exactly as the layer gave it."""
+
+    y: Any  # a tensor, or several in a list, tuple or dict
+    ldj: Any
+    beside: tuple[Any, ...] = ()  # what else may be the ldj, as no name tells
+    event_dim: int | None = None  # as in `Way`, where only the call can tell
     # Contexts that came back, by argument: the way back wants these, not those given.
     handed_on: Mapping[str, Tensor] = field(default_factory=dict)
 
@@ -210,25 +220,31 @@ class Way:
         return None if call is None else cls(call=call)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactorOut:
-    """A sublayer at which dims leave a flow, and how it is called by itself.
-
-    Where the flow itself drops them, it is the distribution that it asks about them.
-    """
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Sublayer:
+    """A layer that a flow calls: where it stands, what it is, and what it is given."""
 
     path: str  # as `.layers[5]`, from the flow; empty where it does not hold it
     kind: str
-    calls: Calls | None  # None: a distribution
-    shape: Shape  # of one sample, as it comes in
-    contexts: tuple[tuple[str, Shape], ...] = ()
-    less: int | None = None  # of its outputs: it hands back what it drops as well
+    shape: Shape = ()  # of one sample, as it comes in
+    contexts: tuple[tuple[str, Shape], ...] = ()  # further tensors that it is given
 
     @property
     def name(self) -> str:
         """The sublayer as a sentence names it: `layers[5]` (Split)."""
         path = self.path.removeprefix(".")
         return f"`{path}` ({self.kind})" if path else self.kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorOut(Sublayer):
+    """A sublayer at which dims leave a flow, and how it is called by itself.
+
+    Where the flow itself drops them, it is the distribution that it asks about them.
+    """
+
+    calls: Calls | None  # None: a distribution
+    less: int | None = None  # of its outputs: it hands back what it drops as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

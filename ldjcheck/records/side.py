@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ldjcheck.numerics.tolerance import CLEARLY
 from ldjcheck.records.asked import Domain
-from ldjcheck.records.called import BaseMass, Behaviour
+from ldjcheck.records.called import Behaviour, CallFacts
 from ldjcheck.records.result import Location
 from ldjcheck.records.words import (
     Direction,
@@ -56,7 +56,7 @@ _EVEN = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallResult:
+class CallResult(CallFacts):
     """What a call took and handed back, or why it handed back nothing.
 
     Tensors are on the CPU: `x` and `y` are `(batch, *event)`, `ldj` `(batch,)` and `shares`
@@ -70,16 +70,11 @@ class CallResult:
     shares: Tensor | None = None  # the ldj by dims, where it is reported so
     ldj_shape: Shape | None = None  # as the layer returned it
     form: str | None = None  # how the ldj's form breaks the convention's promise
-    bare: bool = False  # the call has no place for an ldj
     given: tuple[Tensor, ...] = ()  # in place of what it would have drawn
     # calls over which a random ldj was averaged; 0: it is not random
     estimated: int = 0
     expected: bool = False  # these calls tell its mean exactly, and not by chance
     made_at: Location | None = None  # where the ldj was made, where dims are dropped
-    left: int = 0  # dims, on the way to y
-    left_at: Location | None = None  # where dims left that nothing gives a density
-    taken: Tensor | None = None  # the log-density of y that was taken off, (batch,)
-    bases: tuple[BaseMass, ...] = ()  # that a model asks, and that are no density
     why_absent: str | None = None  # the direction is not there, or raised this
     raised: tuple[str, ...] = ()  # the user's traceback, when that is a fault
     unfinished: bool = False  # the time was up before the direction was known

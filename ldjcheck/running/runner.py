@@ -18,13 +18,12 @@ from ldjcheck.records import (
     Calls,
     Deadline,
     Direction,
-    Location,
     Returned,
     Shape,
     Way,
 )
 from ldjcheck.records.asked import Oracle
-from ldjcheck.records.called import BaseMass
+from ldjcheck.records.called import CallFacts
 from ldjcheck.running.call_mode import PLAIN, Manner
 from ldjcheck.running.failed_calls import (
     AbsentWayError,
@@ -43,7 +42,7 @@ _OF_ONE = 1e4  # multiplications in the time that an operation takes by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(CallFacts):
     """One call's output and its ldj, brought to `(batch,)` where that is possible."""
 
     y: Tensor
@@ -54,12 +53,6 @@ class Outcome:
     draws: int
     operations: int  # torch's, in this call
     multiplications: int  # of its matrix products
-    bare: bool = False  # the call has no place for an ldj
-    left: int = 0  # entries of each sample of y that left on the way
-    left_at: Location | None = None  # where, of what has no density
-    bases: tuple[BaseMass, ...] = ()  # that a model asks, and that are no density
-    taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
-    made_up: bool = False  # which was first made to integrate to 1
     single: bool = False  # a number that float32 has rounded entered the call
     coarse: str | None = None  # the least precision below float32's that it computed in
     x_change: float = 0.0  # how far the call moved its own input
@@ -160,12 +153,7 @@ class Runner:
             draws=guard.draws,
             operations=guard.operations,
             multiplications=guard.multiplications,
-            bare=returned.bare,
-            left=returned.left,
-            left_at=returned.left_at,
-            bases=returned.bases,
-            taken=None if returned.taken is None else placed(returned.taken, CPU),
-            made_up=returned.made_up,
+            **{**returned.facts(), "taken": placed(returned.taken, CPU)},
             single=self.promote and (guard.single or is_single(returned.ldj)),
             coarse=guard.coarse,
         )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.records import Direction, Probe, Shape
+from ldjcheck.records.called import Sublayer
 from ldjcheck.tape.node import Node, Place, in_order, users_among
 from ldjcheck.tape.replay import Edge, evaluate
 
@@ -158,7 +159,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Part:
+class Part(Sublayer):
     """One sublayer at one point of a flow; all numbers are `(batch,)`, in nats.
 
     `exact` is log|det| of the sublayer's own map at the input that it gets in the flow,
@@ -166,8 +167,6 @@ class Part:
     without, subtracted from what it is. `outer` is the position of the part around it.
     """
 
-    path: str
-    kind: str
     owner: Any
     direction: Direction
     exact: Tensor
@@ -175,14 +174,6 @@ class Part:
     counted: Tensor
     outer: int | None
     caller: Place | None
-    shape: Shape = ()  # of one sample, as it comes in
-    contexts: tuple[tuple[str, Shape], ...] = ()  # further tensors that it is given
-
-    @property
-    def name(self) -> str:
-        """The sublayer as a sentence names it: `layers[1]` (Coupling)."""
-        path = self.path.removeprefix(".")
-        return f"`{path}` ({self.kind})" if path else self.kind
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
