@@ -13,7 +13,10 @@ import click
 
 from ldjcheck.cli.commands.check import check, ignored_by, options_of
 from ldjcheck.cli.options import silences_of
-from ldjcheck.records import Layer
+from ldjcheck.records import Layer, Run
+from ldjcheck.targets.build import build
+from ldjcheck.targets.expression import evaluate
+from ldjcheck.targets.sources import HERE, Source
 
 if TYPE_CHECKING:
     from ldjcheck.report import Report
@@ -80,12 +83,9 @@ def _report(ctx: click.Context, names: dict[str, Any]) -> Report:
     from ldjcheck import api
     from ldjcheck.errors import CannotCheckError, CommentError
     from ldjcheck.options.comments import ignored_in_source
-    from ldjcheck.records import Run
     from ldjcheck.report import Report
     from ldjcheck.report_hooks import shown_in_notebook
     from ldjcheck.targets.data import read_inputs
-    from ldjcheck.targets.expression import evaluate
-    from ldjcheck.targets.sources import HERE, Source
 
     settings, (expr,) = ctx.params, ctx.params["targets"]
     source = Source(name=HERE, namespace=names, module="__main__")
@@ -117,10 +117,7 @@ def _report(ctx: click.Context, names: dict[str, Any]) -> Report:
 
 
 def _layer(expr: str, source: Any, weights: Any) -> Layer:
-    from ldjcheck.records import Layer
-    from ldjcheck.targets.build import build
     from ldjcheck.targets.data import with_weights
-    from ldjcheck.targets.expression import evaluate
 
     obj, name = build(evaluate(expr, source), expr, source)
     layer = Layer(target=name, name=name, obj=obj, written=expr)

@@ -76,8 +76,6 @@ def _named_shape(text: str) -> tuple[str | None, Shape]:
 
 
 def _context(text: str) -> Context:
-    from ldjcheck.records import Context
-
     shape, colon, domain = text.partition(":")
     name, sizes = _named_shape(shape)
     if name is None:

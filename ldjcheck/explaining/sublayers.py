@@ -8,7 +8,12 @@ from types import CodeType
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.explaining import diagnosed_alone
-from ldjcheck.mistakes.diagnosis import Blamed
+from ldjcheck.mistakes.diagnosis import (
+    Blamed,
+    blame_sublayers,
+    diagnose_traces,
+    sublayer_lines,
+)
 from ldjcheck.mistakes.engine.kinds import LEFT_OUT_BY_FLOW, SUM_FOR_MEAN, UNEXPLAINED
 from ldjcheck.numerics.tolerance import says_nothing
 from ldjcheck.object_graph import is_alike
@@ -71,11 +76,6 @@ def by_sublayers_alone(
     Each has its mistake by itself, and the whole need not be recorded at many
     configurations. None where more than that is wrong, or a sublayer is not explained.
     """
-    from ldjcheck.mistakes.diagnosis import (
-        blame_sublayers,
-        diagnose_traces,
-        sublayer_lines,
-    )
     from ldjcheck.mistakes.diagnosis.investigation import record_directions
 
     wrong = [v.direction for v in comparison.verdicts if v.mismatched and v.usable]
@@ -123,8 +123,6 @@ def with_sublayers(
 def _by_sublayers(
     flow: _Flow, diagnosis: Diagnosis, seen: Sequence[FlowParts]
 ) -> Diagnosis:
-    from ldjcheck.mistakes.diagnosis import blame_sublayers, sublayer_lines
-
     if not seen:
         return diagnosis
     blamed = blame_sublayers(seen)

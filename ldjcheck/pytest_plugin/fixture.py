@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Unpack
 
-from ldjcheck.testing.assertion import CheckKeywords, unknown_keyword
+from ldjcheck.testing.assertion import CheckKeywords, assert_ldj, unknown_keyword
 
 if TYPE_CHECKING:
     from ldjcheck.report import Report
@@ -47,8 +47,6 @@ class Ldj:
             LdjMismatch, LdjUnproven, LdjError: as `ldjcheck.assert_ldj`.
         """
         __tracebackhide__ = True
-        from ldjcheck.testing.assertion import assert_ldj
-
         _refuse_unknown(options)
         given = {**self.options, **options}
         if allow_unproven is not None:

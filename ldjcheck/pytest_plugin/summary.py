@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from ldjcheck.records import Run
+from ldjcheck.records import Result, Run
+from ldjcheck.records.result import exit_code, from_plain
 from ldjcheck.report_hooks import LISTENER, Heard
+from ldjcheck.testing.assertion import LdjError, LdjMismatch
 from ldjcheck.testing.parametrizing import session_seed
 
 PROPERTY = "ldjcheck"
@@ -53,8 +55,6 @@ def in_short(call: pytest.CallInfo[None]) -> str | None:
     """Return what is wrong with a layer in one line, where that is why a test fails."""
     if call.excinfo is None:
         return None
-    from ldjcheck.testing.assertion import LdjError, LdjMismatch
-
     error = call.excinfo.value
     if not isinstance(error, LdjMismatch | LdjError):
         return None
@@ -122,9 +122,6 @@ class Summary:
 
     def _run(self) -> Run:
         """Return all results as one run, the same however tests were distributed."""
-        from ldjcheck.records import Result, Run
-        from ldjcheck.records.result import exit_code, from_plain
-
         results = tuple(from_plain(Result, told["result"]) for _, told in self._once())
         return Run(
             seed=session_seed(self.config),

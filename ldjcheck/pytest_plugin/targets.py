@@ -11,18 +11,15 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from ldjcheck.records import Run
 from ldjcheck.report_hooks import announce
 from ldjcheck.targets.static_check import file_of_module
+from ldjcheck.testing.assertion import LdjError, LdjMismatch, failure_of
 from ldjcheck.testing.parametrizing import session_seed
-
-if TYPE_CHECKING:
-    from ldjcheck.testing.assertion import LdjError, LdjMismatch
-
 
 _HOPS = 4  # through how many `from ... import` a name is followed
 
@@ -139,7 +136,6 @@ class TargetItem(pytest.Item):
         """
         __tracebackhide__ = True
         from ldjcheck.report import Report
-        from ldjcheck.testing.assertion import failure_of
 
         run = self._run()
         if not run.results:
@@ -159,8 +155,6 @@ class TargetItem(pytest.Item):
         self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
     ) -> Any:
         """Return the message alone: there is no test function to show."""
-        from ldjcheck.testing.assertion import LdjError, LdjMismatch
-
         if not isinstance(excinfo.value, LdjMismatch | LdjError):
             return super().repr_failure(excinfo, style)
         path, line, _ = self.reportinfo()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.records import Check, Finding
-from ldjcheck.testing.assertion import has_words
+from ldjcheck.testing.assertion import failure_of, has_words
 
 if TYPE_CHECKING:
     from ldjcheck.report import Report
@@ -150,7 +150,6 @@ def judge(case: Case, target: str) -> None:
     import pytest
 
     from ldjcheck.report_hooks import announce
-    from ldjcheck.testing.assertion import failure_of
 
     codes = frozenset(code for code, _ in case.expected.reasons)
     announce(case.report, asserted=True, struck=codes, target=target)

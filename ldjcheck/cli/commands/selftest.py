@@ -9,12 +9,13 @@ import click
 
 from ldjcheck.cli.options import CHECK_OPTIONS, SectionedCommand
 from ldjcheck.cli.output import write_fault
+from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Options
 from ldjcheck.records.result import exit_code
+from ldjcheck.targets import load_layer, parse_target, refused, trouble_ahead
 
 if TYPE_CHECKING:
     from ldjcheck.classroom.selftest import Selftest
-    from ldjcheck.errors import CannotCheckError
 
 _TAKEN = (
     "shape", "batch", "domain", "context", "convention", "direction", "params",
@@ -38,8 +39,6 @@ def selftest(ctx: click.Context, /, target: str | None, **settings: Any) -> None
     TARGET, layers that come with ldjcheck are used. The exit status is 0 when all
     planted mistakes are caught, 1 when one is not, and 3 when none could be planted.
     """
-    from ldjcheck.targets import refused, trouble_ahead
-
     slip = None if target is None else refused(target) or trouble_ahead(target)
     if slip is not None:
         click.echo(_render_error(slip))
@@ -67,8 +66,6 @@ def _planted(target: str | None, options: Options) -> tuple[int, str]:
     import torch
 
     from ldjcheck.classroom.selftest import bundled_tests, draw, plant_all
-    from ldjcheck.errors import CannotCheckError
-    from ldjcheck.targets import load_layer, parse_target
 
     torch.manual_seed(options.seed)
     try:
