@@ -42,7 +42,6 @@ def _html_pages(overview: Overview) -> Mapping[str, str]:
                 for index, each in enumerate(grade.exercises)
             ],
         )
-        + "\n"
         for grade in overview.grades.grades
     }
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
 
@@ -31,26 +30,15 @@ _STANDINGS = (
 
 def template(name: str) -> Template:
     """Return a template of this folder, which escapes what it is given."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from ldjcheck.report.html import views  # which loads jinja
 
-    from ldjcheck.report.html.views import spoken
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = number
-    environment.filters["spoken"] = spoken
-    return environment.get_template(name)
+    return views.template(name, __package__, number=number)
 
 
 def render(overview: Overview) -> Mapping[str, str]:
     """Return the page."""
     page = template("overview.html.jinja")
-    return {"": page.render(**_facts(overview)) + "\n"}
+    return {"": page.render(**_facts(overview))}
 
 
 def _facts(overview: Overview) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What the page says of each layer, ready to be placed, and the templates: all is escaped."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -219,23 +220,25 @@ def _check_row(check: Check) -> View:
 # --- templates ------------------------------------------------------------------------
 
 
-def template(name: str) -> Template:
-    """Return a template by the name of its file."""
+def template(
+    name: str, package: str = __package__, **filters: Callable[[Any], str]
+) -> Template:
+    """Return a template by the name of its file in a package, which may have more filters."""
     environment = Environment(
-        loader=FunctionLoader(source_of),
+        loader=FunctionLoader(partial(source_of, package=package)),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"spoken": spoken, "code": _code}
+    environment.filters |= {"spoken": spoken, "code": _code, **filters}
     return environment.get_template(name)
 
 
-def source_of(name: str) -> str:
-    """Return the text of a file that stands beside this module."""
-    return (files(__package__) / name).read_text(encoding="utf-8")
+def source_of(name: str, package: str = __package__) -> str:
+    """Return the text of a file of a package; of this module's own, if none is named."""
+    return (files(package) / name).read_text(encoding="utf-8")
 
 
 def _code(text: str) -> Markup:
