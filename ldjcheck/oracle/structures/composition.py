@@ -206,16 +206,11 @@ def _summed(
         exact=stacked("exact").sum(dim=0),
         sign=stacked("sign").prod(dim=0) * parity,
         allowed=stacked("allowed").sum(dim=0) if wanted.bounds else None,
-        shares=None,
-        structure=None,
         parts=tuple(each for one in known for each in one.parts),
         method="composition",
         products=products.products + sum(each.products for each in known),
         calls=products.calls,
         anchored=holds,
-        jacobian=None,
-        coupled=None,
-        refused=None,
     )
 
 

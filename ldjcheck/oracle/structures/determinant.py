@@ -25,16 +25,19 @@ class Determinant:
     exact: Tensor
     sign: Tensor
     allowed: Tensor | None  # how far `exact` may be off; None where nobody asked
-    shares: Tensor | None  # of the inputs, `(batch, dims)`; None where nothing tells
-    structure: Structure | None  # the least special one of all samples and parts
     parts: tuple[tuple[Structure, int], ...]  # what J falls into, with the dims of each
     method: Method
     products: int
     calls: int
     anchored: Tensor | None  # whether differences agree; None where nobody asked
-    jacobian: Tensor | None  # `(batch, dims, dims)`, where all of it was worked out
-    coupled: Tensor | None  # samples that influence others, or hang on them, if any
-    refused: Cost | None  # what a dense Jacobian would cost, where it was not afforded
+    shares: Tensor | None = None  # of the inputs, `(batch, dims)`, where they are known
+    # the least special one of all samples and parts
+    structure: Structure | None = None
+    # `(batch, dims, dims)`, where all of it was worked out
+    jacobian: Tensor | None = None
+    coupled: Tensor | None = None  # samples that influence others, or hang on them
+    # what a dense Jacobian would cost, where it was not afforded
+    refused: Cost | None = None
 
     @property
     def is_known(self) -> Tensor:
