@@ -214,12 +214,7 @@ class Shrunk:
 
 
 def bug_report(
-    target: str,
-    request: Request,
-    *,
-    timeout: float,
-    limit: float,
-    command: str,
+    target: str, request: Request, *, timeout: float, limit: float, command: str
 ) -> tuple[Result | None, str]:
     """Return the result of a target, and the text to paste about it.
 

@@ -464,10 +464,7 @@ def _by_splits(
 
 
 def _explained(
-    subject: Subject,
-    comparison: Comparison,
-    also: tuple[Probe, ...],
-    course: _Course,
+    subject: Subject, comparison: Comparison, also: tuple[Probe, ...], course: _Course
 ) -> tuple[Diagnosis, ...] | None:
     """Return what explains each direction that disagrees; None where time ran out.
 

@@ -10,13 +10,7 @@ from time import perf_counter
 from ldjcheck.errors import LAYERS_OWN, CannotCheckError
 from ldjcheck.faults import failed
 from ldjcheck.judging.measurement import compared
-from ldjcheck.records import (
-    Comparison,
-    Layer,
-    Options,
-    Result,
-    Status,
-)
+from ldjcheck.records import Comparison, Layer, Options, Result, Status
 from ldjcheck.settling.map_alone import MapSubject, settle_map
 
 

@@ -13,12 +13,7 @@ from math import prod
 from typing import Any
 
 from ldjcheck.checking import returned_shapes
-from ldjcheck.conventions import (
-    not_taken,
-    recognise_conventions,
-    two_methods,
-    untaken,
-)
+from ldjcheck.conventions import not_taken, recognise_conventions, two_methods, untaken
 from ldjcheck.conventions.distributions import sampler
 from ldjcheck.mistakes.attribution.precedence import follows_a_law
 from ldjcheck.mistakes.inverse import not_invertible

@@ -318,9 +318,7 @@ def _is_plumbing(filename: str) -> bool:
     return is_ours(filename) or filename.endswith(_PLUMBING)
 
 
-def _chain(
-    summary: traceback.TracebackException,
-) -> list[traceback.TracebackException]:
+def _chain(summary: traceback.TracebackException) -> list[traceback.TracebackException]:
     found, queue = [], [summary]
     while queue:
         part = queue.pop()

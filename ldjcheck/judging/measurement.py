@@ -56,10 +56,7 @@ def first_looks(subject: Subject) -> Iterator[Comparison]:
 
 
 def measured(
-    subject: Subject,
-    *,
-    values_alone: bool = False,
-    first: Sides | None = None,
+    subject: Subject, *, values_alone: bool = False, first: Sides | None = None
 ) -> Measurement:
     """Return what running a layer shows; its values alone are enough of a known one.
 
@@ -90,10 +87,7 @@ def measured(
 
 
 def compared(
-    subject: Subject,
-    *,
-    values_alone: bool = False,
-    first: Sides | None = None,
+    subject: Subject, *, values_alone: bool = False, first: Sides | None = None
 ) -> Comparison:
     """Return how what a layer says agrees with what is true of it."""
     found = measured(subject, values_alone=values_alone, first=first)

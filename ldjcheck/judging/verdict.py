@@ -99,9 +99,7 @@ def _with_its_bases(verdict: Verdict, first: Side) -> Verdict:
 
 
 def _by_numbers(
-    sides: list[tuple[Probe, Side]],
-    faults: tuple[str, ...],
-    measurement: Measurement,
+    sides: list[tuple[Probe, Side]], faults: tuple[str, ...], measurement: Measurement
 ) -> Verdict:
     first = sides[0][1]
     direction = first.direction
@@ -381,9 +379,7 @@ def _estimates(
             yield from zip(*(column.tolist() for column in columns), strict=True)
 
 
-def _usable(
-    sides: list[tuple[Probe, Side]],
-) -> Iterator[tuple[Probe, Side, Tensor]]:
+def _usable(sides: list[tuple[Probe, Side]]) -> Iterator[tuple[Probe, Side, Tensor]]:
     """Yield the configurations that say something, with the samples that do.
 
     Away from the first configuration a layer may saturate, or a size may not be meant:
@@ -399,9 +395,7 @@ def _usable(
 
 
 def _untracked(
-    direction: Direction,
-    first: Side,
-    usable: tuple[tuple[Probe, Side, Tensor], ...],
+    direction: Direction, first: Side, usable: tuple[tuple[Probe, Side, Tensor], ...]
 ) -> bool:
     """Return whether a way back reports nothing: None, zeros, or what was passed in."""
     if direction == "forward":
@@ -426,9 +420,7 @@ def _finite(y: Tensor) -> bool:
 # --- whether agreement proves anything: a mistake must have had a place to show -------
 
 
-def vacuous(
-    usable: tuple[tuple[Probe, Side, Tensor], ...],
-) -> str | None:
+def vacuous(usable: tuple[tuple[Probe, Side, Tensor], ...]) -> str | None:
     """Return why agreement proves nothing, or None when it does.
 
     An ldj of zero is proved when the map is a rotation or a permutation that moves x,

@@ -203,9 +203,7 @@ CHANCE_OF_ALL = 4.5
 """The same for one number that is drawn from all samples together."""
 
 
-def common_factor(
-    samples: Iterable[tuple[float, float, float]],
-) -> tuple[float, float]:
+def common_factor(samples: Iterable[tuple[float, float, float]]) -> tuple[float, float]:
     """Return q in reported = q * exact, by least squares, and its standard error.
 
     Each sample is reported, exact, and the standard error of reported, in nats. Together
@@ -221,9 +219,7 @@ def common_factor(
     return products / squares, 1.0 / math.sqrt(squares)
 
 
-def common_shift(
-    samples: Iterable[tuple[float, float, float]],
-) -> tuple[float, float]:
+def common_shift(samples: Iterable[tuple[float, float, float]]) -> tuple[float, float]:
     """Return c in reported = exact + c, by least squares, and its standard error.
 
     The samples are those of `common_factor`.

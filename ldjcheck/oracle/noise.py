@@ -196,9 +196,7 @@ def read_alike(sides: Sequence[Sides], like: Sequence[Sides] = ()) -> tuple[Side
     known = like or sides
     return tuple(
         replace(
-            each,
-            forward=_read(each.forward, known),
-            inverse=_read(each.inverse, known),
+            each, forward=_read(each.forward, known), inverse=_read(each.inverse, known)
         )
         for each in sides
     )

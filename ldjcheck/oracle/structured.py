@@ -254,10 +254,7 @@ def of_map(
         return is_afforded(cost) and (whole is None or cost.seconds <= whole.left)
 
     wanted = Wanted(
-        seed=map_.runner.seed,
-        anchor=anchor,
-        afford=afford,
-        differences=differences,
+        seed=map_.runner.seed, anchor=anchor, afford=afford, differences=differences
     )
     return determined(f, at.reshape(origin.shape), SubmoduleCalls(), wanted)
 

@@ -139,11 +139,7 @@ class _Job:
     """Gathers what comes out of targets, each run in a process of its own."""
 
     def __init__(
-        self,
-        request: Request,
-        timeout: float,
-        jobs: int,
-        waiting: TextIO | None,
+        self, request: Request, timeout: float, jobs: int, waiting: TextIO | None
     ) -> None:
         self.request = request
         self.timeout = timeout

@@ -15,11 +15,7 @@ from ldjcheck.oracle.way_back.round_trip import has_one_image, period_of
 from ldjcheck.records import Direction, Domain
 from ldjcheck.records.words import Region
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-    LayerRaisedError,
-    on_failure,
-)
+from ldjcheck.running.failed_calls import FailedCallError, LayerRaisedError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import set_mode

@@ -13,13 +13,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.sources import (
-    Source,
-    bound_by,
-    command,
-    likely_layers,
-    respelled,
-)
+from ldjcheck.targets.sources import Source, bound_by, command, likely_layers, respelled
 from ldjcheck.targets.sources.file import Absent
 from ldjcheck.targets.user_errors import shown_path, users_fault
 from ldjcheck.tracebacks import split_cell

@@ -54,10 +54,7 @@ def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) ->
         derives=True,
     )
     run = partial(
-        run_session,
-        as_targets(targets),
-        timeout=settings["timeout"],
-        command=command,
+        run_session, as_targets(targets), timeout=settings["timeout"], command=command
     )
     checks = replace(request, derives=False)
     return leave_session(run(request), settings, started, lambda: run(checks).run)

@@ -46,10 +46,7 @@ _MOST = 64  # sublayers that are looked at; a deeper flow repeats itself
 
 
 def record_parts(
-    bench: Bench,
-    probe: Probe,
-    side: Side,
-    like: FlowParts | None = None,
+    bench: Bench, probe: Probe, side: Side, like: FlowParts | None = None
 ) -> FlowParts | None:
     """Return the sublayers that the flow calls in this direction, in their order.
 
