@@ -69,17 +69,21 @@ def has_words(reason: object) -> bool:
     return isinstance(reason, str) and bool(reason.strip())
 
 
-class LdjMismatch(AssertionError):  # noqa: N818  # it is what the test found, like pytest.Failed
-    """The layer's log-determinant is wrong. `report` holds all that is known."""
-
-    __module__ = "ldjcheck"  # where users find it, and what test runners print
+class _ReportedError(Exception):
+    """What a check found out, to be raised; it survives a way to another process."""
 
     def __init__(self, message: str, report: Report) -> None:
         super().__init__(message)
         self.report = report
 
-    def __reduce__(self) -> tuple[type[LdjMismatch], tuple[str, Report]]:
+    def __reduce__(self) -> tuple[type[_ReportedError], tuple[str, Report]]:
         return type(self), (str(self), self.report)
+
+
+class LdjMismatch(_ReportedError, AssertionError):  # noqa: N818  # it is what the test found, like pytest.Failed
+    """The layer's log-determinant is wrong. `report` holds all that is known."""
+
+    __module__ = "ldjcheck"  # where users find it, and what test runners print
 
 
 class LdjUnproven(LdjMismatch):
@@ -88,17 +92,10 @@ class LdjUnproven(LdjMismatch):
     __module__ = "ldjcheck"
 
 
-class LdjError(Exception):
+class LdjError(_ReportedError):
     """The layer could not be loaded, built or called. No assertion was made."""
 
     __module__ = "ldjcheck"
-
-    def __init__(self, message: str, report: Report) -> None:
-        super().__init__(message)
-        self.report = report
-
-    def __reduce__(self) -> tuple[type[LdjError], tuple[str, Report]]:
-        return type(self), (str(self), self.report)
 
 
 def failure_of(report: Report) -> LdjMismatch | LdjError | None:
