@@ -21,19 +21,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "LdjError",
-    "LdjMismatch",
-    "LdjUnproven",
-    "Look",
-    "Monitor",
-    "Report",
-    "__version__",
-    "assert_ldj",
-    "check",
-    "derive",
-    "exact_ldj",
-    "parametrize",
-]
+    "LdjError", "LdjMismatch", "LdjUnproven", "Look", "Monitor", "Report",
+    "__version__", "assert_ldj", "check", "derive", "exact_ldj", "parametrize",
+]  # fmt: skip
 
 _HOMES = {
     "assert_ldj": "ldjcheck.testing.assertion",

@@ -33,15 +33,9 @@ if TYPE_CHECKING:
     from ldjcheck.report import Report
 
 __all__ = [
-    "check",
-    "check_layer",
-    "derive",
-    "derive_layer",
-    "exact_ldj",
-    "failed_result",
-    "why_no_flow",
-    "without_untaken",
-]
+    "check", "check_layer", "derive", "derive_layer", "exact_ldj", "failed_result",
+    "why_no_flow", "without_untaken",
+]  # fmt: skip
 
 
 def check(

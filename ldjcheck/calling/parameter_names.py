@@ -45,6 +45,9 @@ SAMPLERS = (
 )  # fmt: skip
 """Method names, met in the wild, of what draws samples, with their density or without."""
 
+CALLS = ("forward", "_call", "__call__")
+"""Methods that run when an object of a layer's kind is called."""
+
 NO_CALL = "_forward_unimplemented"
 """What torch calls the forward of a module that has none."""
 

@@ -26,13 +26,8 @@ from ldjcheck.object_graph import looked_up, module_of, reachable
 from ldjcheck.records import Calls
 
 INVERSE_METHODS = (
-    "inverse",
-    "inv",
-    "invert",
-    "reverse",
-    "backward",
-    "inverse_transform",
-)
+    "inverse", "inv", "invert", "reverse", "backward", "inverse_transform",
+)  # fmt: skip
 """Method names, met in the wild, of the way back."""
 _POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,

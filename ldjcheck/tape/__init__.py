@@ -12,7 +12,6 @@ from ldjcheck.tape.frames import (
 from ldjcheck.tape.node import (
     Node,
     Place,
-    Position,
     ancestors,
     in_order,
     is_differentiable,
@@ -22,7 +21,7 @@ from ldjcheck.tape.replay import Edge, dependents, descendants, evaluate, rerun
 from ldjcheck.tape.trace import Call, FlowParts, Part, Step, Trace
 
 __all__ = [
-    "Call", "Edge", "FlowParts", "Node", "Part", "Place", "Position", "Step", "Trace",
+    "Call", "Edge", "FlowParts", "Node", "Part", "Place", "Step", "Trace",
     "ancestors", "dependents", "descendants", "evaluate", "file_of", "has_line",
     "in_order", "is_differentiable", "is_in_code", "location_of", "rerun",
     "returned_at", "shown_file", "stands_in", "users_among",

@@ -6,28 +6,12 @@ a process that goes on puts the path back.
 """
 
 from ldjcheck.targets.discovery import Survey
-from ldjcheck.targets.load import (
-    SOURCE_KINDS,
-    find_layers,
-    load_layer,
-    load_source,
-    seed_all,
-)
-from ldjcheck.targets.sources import Source, SourceKind, parse_target
+from ldjcheck.targets.load import find_layers, load_layer, load_source, seed_all
+from ldjcheck.targets.sources import parse_target
 from ldjcheck.targets.static_check import trouble_ahead
 from ldjcheck.targets.typed import as_targets, refused
 
 __all__ = [
-    "SOURCE_KINDS",
-    "Source",
-    "SourceKind",
-    "Survey",
-    "as_targets",
-    "find_layers",
-    "load_layer",
-    "load_source",
-    "parse_target",
-    "refused",
-    "seed_all",
-    "trouble_ahead",
-]
+    "Survey", "as_targets", "find_layers", "load_layer", "load_source", "parse_target",
+    "refused", "seed_all", "trouble_ahead",
+]  # fmt: skip

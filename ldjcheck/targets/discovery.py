@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ldjcheck.calling.parameter_names import (
+    CALLS,
     DENSITIES,
     METHODS_OF_WAYS,
     is_loss,
@@ -20,17 +21,10 @@ from ldjcheck.object_graph import module_of
 from ldjcheck.records.result import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
 from ldjcheck.targets.expression import misfit, typed_with_blanks
-from ldjcheck.targets.sources import (
-    Grounds,
-    Source,
-    command,
-    own_names,
-    own_nodes,
-)
+from ldjcheck.targets.sources import Grounds, Source, command, own_names, own_nodes
 from ldjcheck.targets.sources.notebook.side_effects import Doings
 
 _TOTAL = re.compile("ldj|log_?det|ladj|log_?abs|jac|log_?p", re.IGNORECASE)
-_CALLS = ("forward", "_call", "__call__")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +123,7 @@ def _call_of(kind: type) -> Callable[..., Any] | None:
     Without a call of its own it may have a method for both, `forward_and_log_det(x)`, or
     one for each way, `encode(x)` and `decode(z)`.
     """
-    found = _method_of(kind, _CALLS)
+    found = _method_of(kind, CALLS)
     if found is not None or _density_of(kind) is not None:
         return found
     named = (n for n in dir(kind) if is_total(n) and n[0] != "_")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ldjcheck.calling.parameter_names import is_loss, unit_of_method
+from ldjcheck.calling.parameter_names import CALLS, is_loss, unit_of_method
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.expression import missing_name, parsed
 from ldjcheck.targets.load import kind_of
@@ -26,7 +26,6 @@ from ldjcheck.targets.sources import (
     parse_target,
 )
 
-_CALLS = ("forward", "_call", "__call__")
 _GIVEN = {"__name__", "__file__", "__doc__", "__spec__", "__loader__", "__builtins__"}
 _DYNAMIC = {"exec", "eval", "globals", "locals", "vars", "setattr", "__import__"}
 """Names whose use may bind further names, which the text does not show."""
@@ -111,7 +110,7 @@ def _names_of(name: str, path: Path) -> Source | None:
 def _is_run(node: ast.ClassDef) -> bool:
     return not node.name.startswith("_") and any(
         isinstance(inner, ast.FunctionDef)
-        and (inner.name in _CALLS or unit_of_method(inner.name) is not None)
+        and (inner.name in CALLS or unit_of_method(inner.name) is not None)
         and not is_loss(inner.name)
         for inner in node.body
     )
