@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-_LIMIT = (
-    50_000  # a model's object graph is far smaller; a data set's is not our business
-)
+# A model's object graph is far smaller; a data set's is not our business.
+_LIMIT = 50_000
 _FOLLOWED = 200  # functions
 _SETTINGS = 64  # a dict of more is data
 _ATOMS = (
@@ -222,9 +221,8 @@ def unwrapped(layer: Any) -> Any:
     while isinstance(layer, torch.nn.Module):
         if isinstance(layer, parallel):
             layer = layer.module
-        elif (
-            "_orig_mod" in layer._modules
-        ):  # `torch.compile`; its class loads a compiler
+        elif "_orig_mod" in layer._modules:
+            # `torch.compile`; its class loads a compiler
             layer = layer._orig_mod
         else:
             break

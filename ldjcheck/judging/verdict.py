@@ -104,10 +104,8 @@ def _by_numbers(
     first = sides[0][1]
     direction = first.direction
     if first.said.form is not None and first.said.ldj is None:
-        faults = (
-            first.said.form,
-            *faults,
-        )  # no way of reading it gives one value per sample
+        # No way of reading it gives one value per sample.
+        faults = (first.said.form, *faults)
     if first.exact.is_resizing:
         verdict = resized_verdict([side for _, side in sides], faults)
         if verdict.instead != "volume" or verdict.check.status != "fail":

@@ -31,9 +31,8 @@ class Option(NamedTuple):
     section: Section  # of the help page; `IN_PYTHON` alone it is on none
     help: str = ""
     metavar: str | None = None
-    default: Any = (
-        None  # on the command line, where it is another than that of `Options`
-    )
+    # on the command line, where it is another than that of `Options`
+    default: Any = None
     choices: tuple[str, ...] = ()  # of a word
     least: int = 0  # of a count, as is the next one
     most: int | None = None

@@ -22,6 +22,7 @@ from ldjcheck.running.runner import Runner
 PLANE = 2  # the dims of a map whose picture is a grid
 
 _LINES = 11  # in each direction
+_SPACING = 1.0 / (_LINES - 1)
 _ALONG = 31  # points of a line
 _EDGE = 8  # points along a side of a larger square
 _SMALL = 1e-3  # the side of a small cell, over that of the grid
@@ -62,9 +63,7 @@ def _image(bench: Bench, probe: Probe, side: Side) -> GridImage | None:
     low, high = _box(at, _plane(at, bench.calls, probe, side))
     lines = _lines(low, high)
     small = [_square(point, _sides(point, low, high, _SMALL)) for point in at[:samples]]
-    large = [
-        _ring(point, _sides(point, low, high, _spacing())) for point in at[:samples]
-    ]
+    large = [_ring(point, _sides(point, low, high, _SPACING)) for point in at[:samples]]
     points = torch.cat([at[:samples], *small, *large, lines.reshape(-1, PLANE)])
     images = _mapped(runner, side, points, _PATIENCE * (100 + base.operations))
     if images is None or not same(
@@ -175,10 +174,6 @@ def _box(at: Tensor, domain: Domain | None) -> tuple[Tensor, Tensor]:
     first, last = (0.0, 1.0) if is_unit else (domain.low or 0.0, domain.high or 0.0)
     inset = _INSET * (last - first)
     return low.clamp_max(first + inset), high.clamp_min(last - inset)
-
-
-def _spacing() -> float:
-    return 1.0 / (_LINES - 1)
 
 
 def _sides(point: Tensor, low: Tensor, high: Tensor, share: float) -> Tensor:

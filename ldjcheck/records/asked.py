@@ -199,9 +199,8 @@ LARGEST_SEED = 2**32 - 1  # NumPy takes no more
 class Options:
     """How a check is to be run; the command line's options by the same names."""
 
-    shape: tuple[
-        tuple[str | None, Shape], ...
-    ] = ()  # (name of the input or None, event shape)
+    # Of each input its name, or None, and its event shape.
+    shape: tuple[tuple[str | None, Shape], ...] = ()
     batch: int = 3
     domain: Domain | None = None  # None: found out
     context: tuple[Context, ...] = ()

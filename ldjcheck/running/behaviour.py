@@ -28,12 +28,8 @@ from ldjcheck.running.runner import Outcome, Runner, is_single
 from ldjcheck.running.snapshot.isolation import unharmed
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
 
-SAME = {
-    "float64": 1e-9,
-    "float32": 1e-3,
-    "float16": 1e-2,
-    "bfloat16": 5e-2,
-}  # relative: a repeated call differs by nothing
+SAME = {"float64": 1e-9, "float32": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
+"""Relative: a repeated call differs by nothing."""
 VISIBLE = 1e-4
 """Relative: a solver that starts where it ended last time is off by less."""
 

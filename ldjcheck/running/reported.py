@@ -131,9 +131,8 @@ def _beyond(
         f"{tuple(ldj.shape)}"
     )
     batch = len(start)
-    if (
-        ldj.numel() == 1 and batch > 1
-    ):  # a number of all samples' own: no total is in it
+    if ldj.numel() == 1 and batch > 1:
+        # a number of all samples' own: no total is in it
         return (calls.sign * (ldj.reshape(1) - start)).reshape(batch), None, None
     if start.shape != (batch,) or batch < 2 or ldj.dim() < 2:
         return None, None, form

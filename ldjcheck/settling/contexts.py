@@ -74,9 +74,8 @@ def settled_with_context(
                 continue
             if settled.odd:
                 odd = odd or found
-            elif (
-                math.prod(guess.event[0]) == 1
-            ):  # what is counted once fits there as well
+            elif math.prod(guess.event[0]) == 1:
+                # what is counted once fits there as well
                 alone = alone or found
             else:
                 return found

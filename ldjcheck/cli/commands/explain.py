@@ -74,9 +74,8 @@ def meanings_of(word: str) -> list[str]:
     """Return what a word of the reports means, each meaning under its heading."""
     text = files("ldjcheck.cli").joinpath("words.md").read_text(encoding="utf-8")
     entries = re.findall(r"^(\*\*.+)\n: ((?:.+\n)+)", text, re.MULTILINE)
-    numbers = re.compile(
-        r" \d[\d, ]*(and \d+)?"
-    )  # of sizes, which are others each time
+    # those of sizes are others each time
+    numbers = re.compile(r" \d[\d, ]*(and \d+)?")
     asked = numbers.sub("", word.strip().lower())
     named = [
         (heading, meaning)

@@ -200,9 +200,8 @@ def _call(
     elif of_x and _is_same(returned.y, x):
         returned = _pushed(returned, results, x)
     elif is_named and returned.y.shape == x.shape:
-        parts = [
-            each for each in results if _is_output(each, x)
-        ]  # scaled, for the base
+        # scaled, for the base
+        parts = [each for each in results if _is_output(each, x)]
     elif not parts:
         raise NoBaseError(
             "the density that is asked for is not that of what is returned"

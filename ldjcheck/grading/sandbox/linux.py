@@ -183,9 +183,8 @@ class _Calls:
 
     architecture: int
     refused: tuple[int, ...]
-    about_itself: tuple[
-        int, ...
-    ]  # allowed where the first argument is 0 or this process
+    # allowed where the first argument is 0 or this process
+    about_itself: tuple[int, ...]
     clone: int
     prctl: int
 

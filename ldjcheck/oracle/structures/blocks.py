@@ -28,9 +28,8 @@ class Blocks(Claim):
     """Square blocks along groups of lines and sources, padded by ones to one size."""
 
     blocks: Tensor  # `(batch, groups, s, s)`
-    lines: (
-        Tensor  # which line stands where in the blocks, -1 at a pad, `(batch, G * s)`
-    )
+    # which line stands where in the blocks, -1 at a pad, `(batch, G * s)`
+    lines: Tensor
     sources: Tensor  # which source, `(G * s,)`
 
     def times(self, w: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ that all of it goes through.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 
 import torch
@@ -54,9 +54,7 @@ class Part:
     end: Point
     places: Tensor
     products: ReverseProducts
-    calls: Sequence[SubmoduleCall] = field(
-        default_factory=tuple
-    )  # that were made on the way
+    calls: Sequence[SubmoduleCall] = ()  # that were made on the way
 
 
 def determined(

@@ -30,9 +30,8 @@ _SOLVED = 4  # right-hand sides that tell how large the inverse is
 class Dense(Claim):
     """A matrix S of which every entry is known."""
 
-    columns: (
-        Tensor  # `columns[b, j]` is that of source j: S transposed, `(batch, n, n)`
-    )
+    # `columns[b, j]` is that of source j: S transposed, `(batch, n, n)`
+    columns: Tensor
 
     probes = 1  # it tells whether samples influence each other
 

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-_ZERO = (
-    1e-13  # relative to the largest entry of the row: what rounding leaves of a zero
-)
+# Relative to the largest entry of the row: what rounding leaves of a zero.
+_ZERO = 1e-13
 _FAINTEST = 0.2  # how strong the smallest entry is drawn that is not zero
 _DECADES = 4  # that are told apart where entries differ by much
 _LINEAR = 30.0  # entries that differ by less are drawn by their size, not its logarithm

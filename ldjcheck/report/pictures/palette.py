@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INK = (
-    "#1b1b1b"  # of all text and lines; reports on a dark page put another in its place
-)
+# Of all text and lines; reports on a dark page put another in its place.
+INK = "#1b1b1b"
 FAINT = "#8a8a8a"
 EXACT = "#0072b2"
 REPORTED = "#d55e00"

@@ -31,9 +31,8 @@ from ldjcheck.running.observers.dropped_dims import Asked, Leavings, Left
 from ldjcheck.running.runner import Runner
 
 _SAME = 1e-9
-_SMALLEST = (
-    1e-9  # a singular value below this share of the largest: dims merged or lost
-)
+# A singular value below this share of the largest: dims merged or lost.
+_SMALLEST = 1e-9
 
 
 def with_departures(bench: Bench) -> Bench:

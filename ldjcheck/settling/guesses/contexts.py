@@ -24,9 +24,8 @@ Named = tuple[tuple[str, Shape], ...]
 Choices = Iterable[tuple[str, ...]]
 """Which parameters are given a tensor, one way after the other."""
 
-_TRIES = (
-    120  # calls that may be made in search of a context; each is a few milliseconds
-)
+# Calls that may be made in search of a context; each is a few milliseconds.
+_TRIES = 120
 _ABOUT_PARAMETERS = re.compile(r"param(eter)?s?_shape(?!_)|^h_shape", re.I)
 _SCALAR_TRIES = 60  # of those, with one number for each sample
 _WIDTHS = 3  # of nets that are held against the sizes of events

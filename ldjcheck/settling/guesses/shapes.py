@@ -275,9 +275,8 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
                 yield from _of_size(size, f"{name} = {size}")
     yield from _matrices(items)
     for item in items:
-        if isinstance(
-            item, nn.Linear
-        ):  # of vectors that are held as images of one pixel
+        if isinstance(item, nn.Linear):
+            # of vectors that are held as images of one pixel
             for size in (2 * item.in_features, item.in_features):
                 yield (size, 1, 1), f"a Linear takes {item.in_features} features"
 
@@ -372,9 +371,8 @@ def _is_indices(item: Any) -> bool:
 def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
     held = by_name(item)
     if isinstance(item, Distribution) and held.get("_event_shape"):
-        event = tuple(
-            held["_event_shape"]
-        )  # its batch is of parameters, not of entries
+        # its batch is of parameters, not of entries
+        event = tuple(held["_event_shape"])
         yield event, f"event_shape = {event}"
         whole = (*held["_batch_shape"], *event)
         yield whole, f"a density of such a batch is of {whole}"
@@ -479,9 +477,8 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
     if not tensor.is_floating_point() or not shape:
         return
     if math.prod(shape) == 1:
-        if (
-            len(shape) == 4
-        ):  # nobody gives a number all axes of images but for a channel
+        if len(shape) == 4:
+            # nobody gives a number all axes of images but for a channel
             yield (1, HEIGHT, WIDTH), why
         return
     if len(shape) == 1:
