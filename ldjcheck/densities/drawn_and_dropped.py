@@ -117,11 +117,7 @@ class LeftBehind(NamedTuple):
 
 
 def left_behind(
-    heard: Recorder,
-    x: Tensor,
-    parts: Sequence[Tensor],
-    lacking: int,
-    memory: Memory,
+    heard: Recorder, x: Tensor, parts: Sequence[Tensor], lacking: int, memory: Memory
 ) -> LeftBehind | None:
     """Return what a model cuts off on its way to z and then forgets, if it is all it lacks.
 

@@ -28,14 +28,7 @@ from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place, is_torchs
-from ldjcheck.torch_ops import (
-    ABSOLUTE,
-    CLAMPS,
-    COMPARES,
-    EXTREMES,
-    MAGNITUDES,
-    PICKS,
-)
+from ldjcheck.torch_ops import ABSOLUTE, CLAMPS, COMPARES, EXTREMES, MAGNITUDES, PICKS
 from ldjcheck.tracing import Args, Named, Operation, Operations
 
 Bound = tuple[Place | None, str, str]

@@ -13,15 +13,7 @@ from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.judging.status import silenced
-from ldjcheck.records import (
-    Comparison,
-    Finding,
-    Layer,
-    Options,
-    Result,
-    Shape,
-    Status,
-)
+from ldjcheck.records import Comparison, Finding, Layer, Options, Result, Shape, Status
 from ldjcheck.records.result import Assumption, Basis, ReadAs
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.subject import Subject, settle_layer

@@ -73,7 +73,5 @@ def unused(suppression: Suppression) -> Finding:
     if place is not None:
         told = f"Line {place.line} ignores {name}, which does not occur."
     return stale_suppression.RULE.finding(
-        told,
-        location=place,
-        evidence=(f"ignored: {suppression.reason}",),
+        told, location=place, evidence=(f"ignored: {suppression.reason}",)
     )

@@ -86,9 +86,7 @@ def within_sublayer(finding: Finding, name: str) -> Finding:
 
 
 def value_findings(
-    rules: Sequence[Rule],
-    comparison: Comparison,
-    diagnoses: Sequence[Diagnosis] | None,
+    rules: Sequence[Rule], comparison: Comparison, diagnoses: Sequence[Diagnosis] | None
 ) -> Iterator[Finding]:
     """Yield a finding for each mistake of each direction whose value disagrees.
 

@@ -3,11 +3,4 @@
 from ldjcheck.mistakes.catalogue.page import Page, sections, shown_by
 from ldjcheck.mistakes.catalogue.rule import Circumstances, Claim, Rule
 
-__all__ = [
-    "Circumstances",
-    "Claim",
-    "Page",
-    "Rule",
-    "sections",
-    "shown_by",
-]
+__all__ = ["Circumstances", "Claim", "Page", "Rule", "sections", "shown_by"]

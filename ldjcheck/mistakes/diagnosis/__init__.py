@@ -9,11 +9,7 @@ from ldjcheck.mistakes.contract.stale_cache.as_built import (
 )
 from ldjcheck.mistakes.diagnosis.diagnose import diagnose_traces, trace_ledger
 from ldjcheck.mistakes.engine.laws import diagnose_estimate
-from ldjcheck.mistakes.engine.sublayers import (
-    Blamed,
-    blame_sublayers,
-    sublayer_lines,
-)
+from ldjcheck.mistakes.engine.sublayers import Blamed, blame_sublayers, sublayer_lines
 
 __all__ = [
     "Blamed",

@@ -184,9 +184,7 @@ def _ledger(case: Case, fault: str | None) -> tuple[tuple[LedgerLine, ...], str 
 
 
 def _still_holds(
-    mistakes: Sequence[tuple[Explanation, ...]],
-    first: Trace,
-    nudged: Sequence[Trace],
+    mistakes: Sequence[tuple[Explanation, ...]], first: Trace, nudged: Sequence[Trace]
 ) -> bool:
     """Return whether a constant mistake moved with the layer's own numbers, and still fits.
 

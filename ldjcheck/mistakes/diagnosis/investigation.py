@@ -13,9 +13,7 @@ from ldjcheck.oracle.recording import UntraceableError, numbers_alone, record
 from ldjcheck.oracle.way_back.preimage import only_solves
 from ldjcheck.records import Calls, Direction, Probe, Side, Sides
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.tape import Trace
 
 _SMALLEST = (
@@ -84,9 +82,7 @@ def _agrees(item: Sides, direction: Direction) -> bool:
 
 
 def _recorded(
-    bench: Bench,
-    item: Sides,
-    directions: Sequence[Direction],
+    bench: Bench, item: Sides, directions: Sequence[Direction]
 ) -> dict[Direction, Trace]:
     """Return what can be recorded at one configuration, on one copy of the layer."""
     traces: dict[Direction, Trace] = {}

@@ -321,10 +321,7 @@ def _explained(repair: _Repair, trace: Trace) -> Explanation:
         "first": _atom(argument_text(now, 0) or ""),
         "second": _atom(argument_text(now, 1) or ""),
     }
-    known: dict[str, Any] = {
-        "location": location_of(place),
-        "size": repair.target.size,
-    }
+    known: dict[str, Any] = {"location": location_of(place), "size": repair.target.size}
     used = [part for part in texts if f"{{{part}}}" in repair.text]
     if all(texts[part] for part in used):
         known["instead"] = value, repair.text.format(**texts)

@@ -26,11 +26,7 @@ from ldjcheck.mistakes.mending.search import (
 )
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting.sites import Change, real_file
-from ldjcheck.mistakes.terms import (
-    missing_term,
-    unexplained_mismatch,
-    wrong_derivative,
-)
+from ldjcheck.mistakes.terms import missing_term, unexplained_mismatch, wrong_derivative
 from ldjcheck.records import (
     Comparison,
     Diagnosis,
@@ -302,11 +298,7 @@ def _replacements_of(changes: Sequence[Change]) -> tuple[Replacement, ...]:
     return tuple(r for change in changes for r in change.replacements)
 
 
-def _completed(
-    live: Live,
-    found: Found,
-    others: Sequence[Sequence[Question]],
-) -> bool:
+def _completed(live: Live, found: Found, others: Sequence[Sequence[Question]]) -> bool:
     """Add to an edit of one direction what the other one still needs, if it can be found."""
     for other in others:
         changes = _replacements(found)

@@ -129,11 +129,7 @@ def _place_in(value: Node, where: Location | None) -> Place | None:
 
 
 def _mended(
-    trace: Trace,
-    value: Node,
-    comparison: Comparison,
-    bench: Bench,
-    plans: Plans,
+    trace: Trace, value: Node, comparison: Comparison, bench: Bench, plans: Plans
 ) -> tuple[Location | None, Fix | None]:
     """Return the statement that hands x back, and the edit by which it hands on the value.
 

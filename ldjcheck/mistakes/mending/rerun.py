@@ -25,9 +25,7 @@ from ldjcheck.records import (
 )
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.call_mode import Manner
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 from ldjcheck.tape import Trace

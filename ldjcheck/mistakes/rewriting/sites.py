@@ -191,13 +191,7 @@ class Site:
         """Return the node around another."""
         return self.source.parents[node]
 
-    def put(
-        self,
-        node: ast.AST,
-        text: str,
-        cost: float,
-        kind: Kind = "",
-    ) -> Change:
+    def put(self, node: ast.AST, text: str, cost: float, kind: Kind = "") -> Change:
         """Return the change that puts a text in the place of a node, and of its brackets."""
         span = self._without_brackets(node) if isinstance(node, ast.expr) else None
         if span is None or binding_of_text(text) != _ATOM:

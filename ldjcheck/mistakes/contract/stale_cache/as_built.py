@@ -46,11 +46,5 @@ def _kept_since_built(
         ):
             place = location_of(ldj_statement(now[0]))
             kept = f"{float(first.reported[0]):+.6g}"
-            return (
-                AS_BUILT.explanation(
-                    location=place,
-                    whole=True,
-                    detail=kept,
-                ),
-            )
+            return (AS_BUILT.explanation(location=place, whole=True, detail=kept),)
     return ()

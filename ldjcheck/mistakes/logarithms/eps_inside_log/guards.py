@@ -28,8 +28,7 @@ def guard_numbers(case: Case) -> Iterator[Explanation]:
         tried.add(number)
         if all(_agree_without(trace, number) for trace in case.traces):
             yield NUMBER_IN_LOG_AND_MAP.explanation(
-                location=target_location(case, target),
-                size=target.size,
+                location=target_location(case, target), size=target.size
             )
 
 

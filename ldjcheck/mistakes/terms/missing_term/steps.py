@@ -115,8 +115,7 @@ def _overwritten(traces: Sequence[Trace]) -> Iterator[Explanation]:
             place = _lost_at(traces[0], executions[0][key])
             place = place or statement_of(traces[0], node) or node.place
             yield kinds.OVERWRITTEN.explanation(
-                location=location_of(place),
-                operand=source_text(node.place),
+                location=location_of(place), operand=source_text(node.place)
             )
             return
 
@@ -206,9 +205,7 @@ def _written(form: str, text: str | None) -> str | None:
     return {"log": f"log|{text}|", "log1m": f"log|1 - {text}|"}.get(form, text)
 
 
-def _features(
-    trace: Trace,
-) -> dict[tuple[object, str], list[tuple[Node, Tensor]]]:
+def _features(trace: Trace) -> dict[tuple[object, str], list[tuple[Node, Tensor]]]:
     found: dict[tuple[object, str], list[tuple[Node, Tensor]]] = {}
     for node in trace.order:
         value = node.value

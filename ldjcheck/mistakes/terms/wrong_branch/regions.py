@@ -156,9 +156,7 @@ def _right_regions(
             widest, found = count, words
     if found is not None:
         yield kinds.REGION.explanation(
-            location=_branch(traces[0]),
-            detail=found,
-            size=50,
+            location=_branch(traces[0]), detail=found, size=50
         )
 
 
