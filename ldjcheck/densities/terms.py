@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ldjcheck.densities.mass import log_mass, near
 from ldjcheck.numerics.centre_of_mass import beside_the_whole
+from ldjcheck.numerics.closeness import same
 from ldjcheck.tape import (
     Node,
     Place,
@@ -94,6 +95,17 @@ class DensityTerms:
         self._held: dict[Node, Tensor] = {}
         self.results: list[Node] = []  # what the model returns beside the density
         self.handed: dict[Node, Node] = {}  # z that flows returned, with their ldj
+
+    @cached_property
+    def penalties(self) -> list[Node]:
+        """The norms of what is learnt, weights among it: terms of a loss, and of no density.
+
+        No x moves them, a turned sign of all that is learnt does not either, and they grow
+        with it as a norm or its square do: no logarithm of a determinant does all that.
+        """
+        found = [end for end in self.fixed if _is_norm(end)]
+        leaves = {node for node in ancestors(*found) if node.learnable}
+        return found if any(leaf.value.dim() > 1 for leaf in leaves) else []
 
     def _linear(self) -> tuple[list[Node], list[Node]]:
         """Return the values that the density is a sum of, and those where terms end."""
@@ -312,6 +324,26 @@ class DensityTerms:
     def terms_through(self, z: Node) -> tuple[Node, ...]:
         """Return the terms that depend on x through z alone."""
         return tuple(end for end, way in self.through.items() if z in way)
+
+
+def _is_norm(term: Node) -> bool:
+    """Return whether a value is a norm of parameters, or the square of one."""
+    order = in_order(ancestors(term))
+    if not any(node.learnable for node in order) or not bool(term.value.any()):
+        return False
+
+    def scaled(by: float) -> Tensor:
+        values: dict[Node, Tensor] = {}
+        for node in order:
+            if node.learnable:
+                values[node] = by * node.value
+            elif node.function is not None:
+                values[node] = evaluate(node, lambda n: values.get(n, n.value))
+        return values.get(term, term.value)
+
+    turned, twice = scaled(-1.0), scaled(2.0)
+    grows = any(same(twice, power * term.value) for power in (2.0, 4.0))
+    return grows and same(turned, term.value)
 
 
 def _is_centred(z: Tensor) -> bool:

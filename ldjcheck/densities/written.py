@@ -85,6 +85,8 @@ def written_out(
     live = heard.living()
     with torch.no_grad(), torch._C.DisableTorchFunction():
         sum_ = DensityTerms(node, source, atoms, factor, len(x))
+        if is_loss:
+            sum_ = sum_.without(sum_.penalties, ())
         made = [found for each in results if (found := heard.find(each)) is not None]
         sum_.of_map = ancestors(*made, node) if made else set()
         sum_.results = [each for each in made if each not in (source, node)]

@@ -44,6 +44,7 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 _STRICT: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.GtE: (">=", ">"), ast.LtE: ("<=", "<"), ast.Gt: (">", ">="), ast.Lt: ("<", "<="),
 }  # fmt: skip
+_ONCE = ("zip", "enumerate", "map", "filter")  # gone through once, and one way
 _TRIANGLES = {"tril": -1, "triu": 1}
 
 
@@ -79,6 +80,12 @@ def _undoing(node: ast.expr) -> Iterator[tuple[int, ast.expr]]:
                 node.func.value, UNDOES[node.func.attr], ast.Load()
             )
             yield 3, ast.Call(function, node.args, node.keywords)
+        for index, given in enumerate(node.args[1:], 1):  # roll(x, -k) for roll(x, k)
+            turned = (
+                given.operand if is_minus(given) else ast.UnaryOp(ast.USub(), given)
+            )
+            others = [*node.args[:index], turned, *node.args[index + 1 :]]
+            yield 4, ast.Call(node.func, others, node.keywords)
 
 
 def undoing(statement: ast.stmt, site: Site) -> Iterator[Change]:
@@ -119,6 +126,27 @@ def other_held(site: Site) -> Iterator[Change]:
             others = [name for name in site.held if name != site.text(node)]
             for index, name in enumerate(others[:_HELD]):
                 yield site.put(node, name, 0.1 + index / 50)
+
+
+def other_way_round(site: Site) -> Iterator[Change]:
+    """Yield a loop, or what a comprehension goes through, in the other order."""
+    rounds = [
+        n.iter for n in ast.walk(site.statement) if isinstance(n, ast.comprehension)
+    ]
+    around: ast.AST = site.statement
+    while around is not site.function and around in site.source.parents:
+        rounds += [around.iter] if isinstance(around, ast.For) else []
+        around = site.parent(around)
+    for each in rounds:
+        text = site.text(each)
+        if call_name(each) == "reversed" and isinstance(each, ast.Call):
+            text = site.text(each.args[0])
+        elif text.endswith("[::-1]"):
+            text = text.removesuffix("[::-1]")
+        else:
+            whole = f"list({text})" if call_name(each) in _ONCE else text
+            text = f"reversed({whole})"
+        yield site.put(each, text, 0.08)
 
 
 def other_half(site: Site) -> Iterator[Change]:
@@ -172,6 +200,7 @@ def stricter(site: Site) -> Iterator[Change]:
 
 WAYS: tuple[Way, ...] = (
     turned_back,
+    other_way_round,
     other_end,
     other_held,
     points.other_names,
@@ -292,7 +321,15 @@ def _first(
         bench = live.tried(changes, made)
         if bench is None or not live.tried(changes, partial(_returns, bench, first)):
             return None
+        if not holds_otherwise(changes):
+            return None
         return replace(verification, bench=bench).passing(changes)
+
+    def holds_otherwise(changes: tuple[Replacement, ...]) -> bool:
+        """Return whether an edit leaves right what is right with other flags."""
+        flagged = verification.with_other_flags(first.probe, changes)
+        right = [bench for bench in flagged if _returns(bench, first)]
+        return all(live.tried(changes, partial(_returns, b, first)) for b in right)
 
     some = itertools.islice(tries, max(_LEAST, min(_MOST, _WORK // max(1, calls))))
     found = repair(live, ((changes, weighed(changes)) for changes in some))

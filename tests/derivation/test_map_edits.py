@@ -114,12 +114,110 @@ class Made(nn.Module):
         return x * torch.exp(s) + shift, s.sum(1)
 
 
+class Chain(nn.Module):
+    """Several steps, undone in the order in which they are done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = nn.ModuleList(Bend() for _ in range(3))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = torch.zeros(len(x))
+        for step in self.steps:
+            x, more = step(x)
+            ldj = ldj + more
+        return x, ldj
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = torch.zeros(len(y))
+        for step in self.steps:
+            y, more = step.inverse(y)
+            ldj = ldj + more
+        return y, ldj
+
+
+class Bend(nn.Module):
+    """Scales, shifts and bends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s, self.t = (
+            nn.Parameter(torch.randn(4) / 2),
+            nn.Parameter(torch.randn(4)),
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        bent = x * self.log_s.exp() + self.t
+        return torch.sinh(bent / 4), (self.log_s + (bent / 4).cosh().log()).sum(
+            1
+        ) - LOG_4S
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        bent = 4 * torch.asinh(y)
+        ldj = LOG_4S - (self.log_s + (bent / 4).cosh().log()).sum(1)
+        return (bent - self.t) * (-self.log_s).exp(), ldj
+
+
+LOG_4S = 4 * math.log(4.0)
+
+
+class Rolled(nn.Module):
+    """Moves entries along, and once more on the way back."""
+
+    def __init__(self, by: int = 1) -> None:
+        super().__init__()
+        self.by = by
+        self.log_s = nn.Parameter(torch.randn(5))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = self.log_s.sum().expand(len(x))
+        return torch.roll(x * self.log_s.exp(), self.by, 1), ldj
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        moved = torch.roll(y, self.by, 1)
+        return moved * (-self.log_s).exp(), -self.log_s.sum().expand(len(y))
+
+
+class Joined(nn.Module):
+    """Joins its halves in one order where it swaps them, and else in the other."""
+
+    def __init__(self, swap: bool = True) -> None:
+        super().__init__()
+        self.swap = swap
+        self.net = nn.Linear(2, 4)
+
+    def halves(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = v.chunk(2, 1)
+        return (b, a) if self.swap else (a, b)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = self.halves(x)
+        s, t = self.net(a).chunk(2, 1)
+        b = b * s.exp() + t
+        return torch.cat([b, a] if self.swap else [a, b], 1), s.sum(1)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = self.halves(y)
+        s, t = self.net(a).chunk(2, 1)
+        b = (b - t) * (-s).exp()
+        halves = [a, b] if self.swap else [a, b]  # noqa: RUF034 -- that is the mistake
+        return torch.cat(halves, 1), -s.sum(1)
+
+
 MENDED: list[tuple[type[nn.Module], tuple[int, ...], str, str]] = [
     (
         Permuted,
         (5,),
         "LDJ301",
         "return x[:, self.back], -self.log_s.sum().expand(len(y))",
+    ),
+    (Chain, (4,), "LDJ301", "for step in reversed(self.steps):"),
+    (Rolled, (5,), "LDJ301", "moved = torch.roll(y, -self.by, 1)"),
+    (
+        Joined,
+        (4,),
+        "LDJ301",
+        "halves = [b, a] if self.swap else [a, b]  # noqa: RUF034 -- that is the mistake",
     ),
     (OneByOne, (3,), "LDJ301", "s, t = self.says(x)"),
     (SeesNow, (5, 2), "LDJ120", "past = F.pad(x, (0, 0, 1, 0))[:, :-1]"),

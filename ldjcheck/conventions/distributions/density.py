@@ -59,11 +59,15 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     if found is None:
         return
     place, said, is_named = found
-    memories = None, Memory(), Memory(leaving=True)
-    for unit, memory in itertools.product(_units(said), memories):
-        call = partial(_call, place, unit, memory, is_named, True)
-        lacks = memory is not None and memory.leaving
-        yield replace(_beside(signature, call, unit), lacks_density=lacks)
+    for unit, memory in itertools.product(_units(said), (None, Memory())):
+        yield _beside(
+            signature, partial(_call, place, unit, memory, is_named, True), unit
+        )
+    for unit in _units(said):
+        if not is_named:
+            yield from as_ldj_of_all(layer, place)
+        call = partial(_call, place, unit, Memory(leaving=True), is_named, True)
+        yield replace(_beside(signature, call, unit), lacks_density=True)
 
 
 def as_density(layer: Any, place: int) -> Iterator[Calls]:
@@ -82,6 +86,25 @@ def as_density(layer: Any, place: int) -> Iterator[Calls]:
             )
             yield _beside(signature, call, "nats")
         yield _beside(signature, partial(_less_uniform, place), "nats")
+
+
+def as_ldj_of_all(layer: Any, place: int) -> Iterator[Calls]:
+    """Yield the call whose result at this place is an ldj, with the density of what leaves.
+
+    So a flow of several scales says it: the density of z is added by its caller.
+    """
+    signature = call_signature(layer)
+    if signature is not None and signature.names:
+        told = (
+            "beside z, its call returns the ldj and the density of what it drops; "
+            "less that it is the ldj of x to all of it"
+        )
+        call = partial(_of_all_but_z, place, Memory(leaving=True))
+        yield replace(
+            _beside(signature, call, "nats"),
+            signature=signature.show("z, ldj"),
+            inferred=CONVENTION.says(told),
+        )
 
 
 def _less_uniform(
@@ -162,6 +185,22 @@ def _beside(signature: Signature, call: CallFunction, unit: Unit) -> Calls:
     )
 
 
+def _of_all_but_z(
+    place: int,
+    memory: Memory,
+    layer: Any,
+    x: Tensor,
+    start: Tensor | None,
+    kwargs: Mapping[str, Any],
+) -> Returned:
+    returned, results = _asked(place, "nats", memory, False, True, layer, x, kwargs)
+    z = returned.y.reshape(len(x), -1)[:, -returned.left :]
+    parts = [each for each in results if _is_output(each, x)]
+    if not returned.left or len(parts) != 1 or not _is_same(z, parts[0]):
+        raise NoBaseError("what has no density is not what is returned")
+    return replace(returned, left=0, left_at=None)
+
+
 def _units(said: Unit) -> tuple[Unit, ...]:
     """Return the units to try: what is called an nll may be in bits per dim as well."""
     if said == "nats":
@@ -180,6 +219,20 @@ def _call(
     start: Tensor | None,
     kwargs: Mapping[str, Any],
 ) -> Returned:
+    return _asked(place, unit, memory, is_named, of_x, layer, x, kwargs)[0]
+
+
+def _asked(
+    place: int,
+    unit: Unit,
+    memory: Memory | None,
+    is_named: bool,
+    of_x: bool,
+    layer: Any,
+    x: Tensor,
+    kwargs: Mapping[str, Any],
+) -> tuple[Returned, list[Any]]:
+    """Return what a call says, and what it returns beside the density."""
     results: list[Any] = []
     draws = Draws()
 
@@ -209,7 +262,7 @@ def _call(
     others = [each for each in results if not any(each is part for part in parts)]
     if any(_is_less_than(x, each) for each in others):
         raise NoBaseError("what is returned beside the density may be an ldj")
-    return returned
+    return returned, results
 
 
 def _held_inside(result: Any) -> Sequence[Any]:

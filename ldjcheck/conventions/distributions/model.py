@@ -485,13 +485,15 @@ def less_base(
         if recorded and said.numel() == 1 < len(x):
             apart = before_the_mean(tape, said, len(x))
             said = said if apart is None else apart
+    is_of_all = said.numel() == 1 < len(x)  # then each sample is asked for alone
     density = in_nats(said, x, unit)
+    if unit == "-nats" and not is_of_all:
+        density = density - _penalty(tape, x, said)
     asked, held = _resolved(heard.asked, x, tape, memory)
     asked, lost = _heeded(_about_x(asked, x, tape, memory), said, x, tape)
     parts = [a.z for a in asked]
     base = sum(a.answer.reshape(len(x), -1).sum(1) for a in asked)
     lacking = x[0].numel() - sum(map(_entries, parts))
-    is_of_all = said.numel() == 1 < len(x)  # then each sample is asked for alone
     is_pair = bool(results)  # that the density is one of, as an ldj would be
     alone = None if is_of_all or is_pair else _of_ldj_alone(heard, density, x)
     if alone is not None:
@@ -535,6 +537,18 @@ def less_base(
         y=y, ldj=density - base, taken=base, left=left, left_at=place, bases=held,
         made_up=made_up,
     )  # fmt: skip
+
+
+def _penalty(tape: Heard, x: Tensor, said: Tensor) -> Tensor | float:
+    """Return what norms of parameters add to a loss, in nats of the density, `(batch,)`."""
+    node, source = tape.find(said), tape.find(x)
+    if node is None or source is None:
+        return 0.0
+    live = tape.living()
+    with torch._C.DisableTorchFunction():
+        sum_ = DensityTerms(node, source, (), -1.0, len(x))
+        ends = sum_.penalties
+        return sum_.of(ends, lambda n: live.get(n, n.value)) if ends else 0.0
 
 
 def _where_there_is_any(

@@ -197,8 +197,14 @@ def in_function(live: Live, place: Location | None) -> Location | None:
 
 def _homes(live: Live, place: Location | None) -> set[ast.AST]:
     """Return the functions that a line is of."""
-    around = [] if place is None else live.statements(real_file(place), place.line)
-    return {source.function_of(node) for source, node in around}
+    if place is None:
+        return set()
+    source, at = live.sources.get(real_file(place)), place.line
+    around = live.statements(real_file(place), at)
+    if around or source is None:
+        return {source.function_of(node) for source, node in around}
+    heads = [f for f in source.functions if f.lineno <= at <= (f.end_lineno or 0)]
+    return {*heads[-1:]}  # of a block
 
 
 def _start(live: Live, place: Location) -> tuple[str, int]:

@@ -404,7 +404,9 @@ class Verification:
     ) -> bool:
         """Return whether a layer is right with edits at some ranks, and other numbers."""
         asked, probe = directions or self._wrong, self.plans.closely[0]
-        others = list(self._with_other_numbers(probe, changes))
+        others = list(self.with_other_numbers(probe, changes))
+        flagged = self.with_other_flags(probe, changes)
+        others += [b for b in flagged if self._agrees_at(b, (probe,), BOTH_WAYS)]
         with self.live.edited(changes):
             return self._agrees_at(self.bench, ranks, asked) and all(
                 self._agrees_at(other, (probe,), asked) for other in others
@@ -425,7 +427,29 @@ class Verification:
         stepped = bool(self.before.measurement.evidence.of(Stepped))
         return agrees_at(bench, probes, directions, stepped=stepped)
 
-    def _with_other_numbers(
+    def with_other_flags(
+        self, probe: Probe, changes: Sequence[Replacement]
+    ) -> Iterator[Bench]:
+        """Yield the bench with each flag turned that edited functions ask: other branches."""
+        named = self._named_in(changes)
+        for index, part in enumerate(_parts(self.bench.layer.obj)):
+            for name, value in getattr(part, "__dict__", {}).items():
+                if type(value) is bool and name in named:
+                    moved = _with_number(self.bench, index, name, not value)
+                    if moved is not None and _is_another_map(self.bench, moved, probe):
+                        yield moved
+
+    def _named_in(self, changes: Sequence[Replacement]) -> set[str]:
+        """Return the attributes that edited functions name."""
+        return {
+            node.attr
+            for source in self.live.sources.values()
+            for function in edited_functions(source, changes)
+            for node in ast.walk(ast.parse(text_with(source, function, ())))
+            if isinstance(node, ast.Attribute)
+        }
+
+    def with_other_numbers(
         self, probe: Probe, changes: Sequence[Replacement]
     ) -> Iterator[Bench]:
         """Yield the bench with each number that edits may stand for moved to other values.

@@ -82,13 +82,17 @@ def other_functions(site: Site) -> Iterator[Change]:
 def swapped(site: Site) -> Iterator[Change]:
     """Yield the statement with two names in each other's place, or a vector turned round.
 
-    Weights such as n, ..., 2, 1 are written the other way.
+    Halves are joined in the other order. Weights such as n, ..., 2, 1 go the other way.
     """
     uses: dict[str, list[ast.expr]] = {}
     known = {*site.names, *site.held}
     for node in site.expressions:
         if isinstance(node, ast.Name | ast.Attribute) and site.text(node) in known:
             uses.setdefault(site.text(node), []).append(node)
+        elts = node.elts if isinstance(node, ast.List | ast.Tuple) else []
+        if len(elts) == 2 and all(isinstance(e, ast.Name) for e in elts):
+            texts = zip(elts, map(site.text, reversed(elts)), strict=True)
+            yield Change(0.19, tuple(site.source.put(*each) for each in texts))
         weighs = is_product(site.parent(node)) and not isinstance(node, ast.Constant)
         if call_name(node) in _RANGES or weighs:
             cost = 0.3 if weighs else 0.25

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from ldjcheck.calling.parameter_names import is_density_of_x, is_total
-from ldjcheck.conventions.distributions.density import as_density
+from ldjcheck.conventions.distributions.density import as_density, as_ldj_of_all
 from ldjcheck.conventions.distributions.sampler import as_sampler
 from ldjcheck.readings.reading import Measured, Reading, look_at, worst_of
 from ldjcheck.records import Returned
@@ -24,6 +24,7 @@ from ldjcheck.tape.frames import is_users
 from ldjcheck.tracing import trace_calls
 
 _NEARLY = 0.01  # of what it is off by as an ldj
+_DROPS = "less the density of what leaves on the way, the number beside z is the ldj"
 _WHY = "less log p(z), which it is made of, the number beside z is the ldj"
 
 
@@ -32,13 +33,24 @@ def propose(seen: Measured) -> Iterator[Reading]:
     subject = seen.subject
     asked, bench = subject.asked, subject.bench
     is_open = (asked.kind, asked.convention) == ("auto", "auto")
-    is_off = seen.comparison.forward.mismatched
+    forward = seen.comparison.forward
+    loses = forward.resized is not None and forward.check.status == "unproven"
+    is_off = forward.mismatched or loses
     if not (is_off and is_open and bench.calls.convention == "pair"):
         return
     place, names = _beside(seen)
     if place is None or any(map(is_total, names)):
         return
     is_named = any(map(is_density_of_x, names))
+    for calls in as_ldj_of_all(subject.layer.obj, place) if loses else ():
+        reading = seen.reading.assuming(
+            "ldj", "with log p", "observed", _DROPS, bench=replace(bench, calls=calls)
+        )
+        with suppress(FailedCallError):
+            there = look_at(reading)
+            if there.is_right or there.is_wrong:
+                yield reading
+                return
     *bases, uniform = as_density(subject.layer.obj, place)
     drawn = as_sampler(subject.layer.obj, place)
     for calls in (*bases, *drawn, *([uniform] if is_named else [])):
