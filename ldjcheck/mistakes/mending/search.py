@@ -50,6 +50,7 @@ ANYTHING: tuple[Way, ...] = (
     terms.held_numbers,
     terms.overwritten,
     terms.last_of_all,
+    terms.with_names,
 )
 """What is tried where the diagnosis cannot say more, or what it said did not help."""
 

@@ -291,7 +291,8 @@ class Verification:
 
         Of a map that takes events of several ranks, sums over one axis are written as
         sums over all where that is what it takes, in what is `touched` too. Where it
-        cannot be, the ranks count that are right in a direction that was never wrong.
+        cannot be, the ranks count that are right in a direction that was never wrong, and
+        at which a sample has its number, as it has where the layer was asked.
         """
         residual, ranks = self.residual(changes), self.ranks
         if residual is None or not self._holds_as_built(changes):
@@ -311,6 +312,8 @@ class Verification:
             if again is not None and self._holds(wide, self.plans.ranks):
                 return Weighed(wide, again, sure=True)
         known = self._right_elsewhere(self.ranks)
+        if all(verdict.form is None for verdict in self.before.verdicts):
+            known = self._promised(known)  # of no other ranks a number is reported
         return Weighed(changes, residual, sure=self._holds(changes, known))
 
     def is_general(

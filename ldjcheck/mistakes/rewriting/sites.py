@@ -24,7 +24,7 @@ COUNTING = {"numel", "nelement", "size", "len", "prod", "dim", "count_nonzero"}
 
 _USED = 0.1  # how much further off a statement is that uses a blamed value
 _REGISTERS = ("register_buffer", "register_parameter")
-_LOOSE, _SUM, PRODUCT, _UNARY, _POWER, _NUMBER, _ATOM = range(7)
+_LOOSE, SUM, PRODUCT, _UNARY, _POWER, _NUMBER, _ATOM = range(7)
 """How closely an expression binds, the loosest first."""
 
 Kind = Literal["", "count", "literal", "number"]
@@ -333,7 +333,7 @@ class Site:
         if is_product(parent):
             return PRODUCT + (parent.right is node)
         return (
-            PRODUCT if isinstance(parent.op, ast.Sub) and parent.right is node else _SUM
+            PRODUCT if isinstance(parent.op, ast.Sub) and parent.right is node else SUM
         )
 
     def _is_module(self, node: ast.expr) -> bool:
@@ -418,7 +418,7 @@ def binding_of(node: ast.expr) -> int:
     if isinstance(node, ast.BinOp):
         if isinstance(node.op, ast.Pow):
             return _POWER
-        return PRODUCT if is_product(node) else _SUM
+        return PRODUCT if is_product(node) else SUM
     if isinstance(
         node,
         ast.IfExp | ast.Lambda | ast.BoolOp | ast.Compare | ast.NamedExpr | ast.Tuple,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ldjcheck.mistakes.rewriting.factors import counts_for
 from ldjcheck.mistakes.rewriting.signs import added_to
-from ldjcheck.mistakes.rewriting.sites import Change, Site
+from ldjcheck.mistakes.rewriting.sites import SUM, Change, Site
 from ldjcheck.revision import Replacement, call_name, is_disjoint
 from ldjcheck.revision.text import is_minus, is_sum, names_in
 
@@ -162,6 +162,19 @@ def held_numbers(site: Site) -> Iterator[Change]:
             text = site.in_place(inner, f"{site.as_factor(inner)} * {name}")
             change = site.put(inner, text, 1.5 + index / 1000)
             yield replace(change, lacked=f"log({name})")
+
+
+def with_names(site: Site) -> Iterator[Change]:
+    """Yield sums and logarithms with one more term: a name that the function holds."""
+    names = [name for name in site.names if name not in ("self", "cls")][:_MOST]
+    for node in site.expressions:
+        whole = is_sum(node) or call_name(node) in ("log", "log1p")
+        if not whole or is_sum(site.parent(node)):
+            continue
+        for index, name in enumerate(names):
+            for sign in "-+":
+                text = site.in_place(node, f"{site.text(node)} {sign} {name}", SUM)
+                yield replace(site.put(node, text, 0.3 + index / 50), lacked=name)
 
 
 def of_other_way(site: Site) -> Iterator[Change]:
