@@ -14,6 +14,7 @@ from ldjcheck.oracle.oracles import (
     dropped_bits,
     inverse_function,
     resampled,
+    rounded_reals,
 )
 from ldjcheck.oracle.question import Oracle, Question, answered
 from ldjcheck.oracle.way_back import preimage
@@ -35,7 +36,7 @@ OF_THE_WAY_BACK: tuple[Oracle, ...] = (
 OF_THE_WAY_THERE: tuple[Oracle, ...] = (inverse_function.known,)
 """Asked once the way back is known."""
 
-OF_ROUNDING: tuple[Oracle, ...] = (dropped_bits.rounded_reals,)
+OF_ROUNDING: tuple[Oracle, ...] = (rounded_reals.known,)
 """Asked last, of the way there."""
 
 

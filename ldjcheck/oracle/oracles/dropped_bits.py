@@ -1,8 +1,7 @@
-"""Maps that drop bits.
+"""Ways back to one of several numbers that have one image: a map that drops bits.
 
-A way back to one of several numbers that have one image can do no better. It stretches by
-the bits that were dropped as well, and may count them or not. A map that rounds real numbers,
-and that nothing undoes, has no Jacobian but zero.
+It can do no better. It stretches by the bits that were dropped as well, and may count
+them or not.
 """
 
 from dataclasses import replace
@@ -22,14 +21,3 @@ def known(asked: Question) -> Side | None:
     return replace(
         inverse, exact=judged_by(inverse, forward.exact, inverse.exact.allowed)
     )
-
-
-def rounded_reals(asked: Question) -> Side | None:
-    """Return a map that rounds real numbers as not known, unless noise undoes it.
-
-    Rounding may be seen through only where the way back adds the noise.
-    """
-    is_undone = asked.other.exact.wrt == "noise"
-    if asked.is_back or is_undone or not asked.side.exact.rounding_seen:
-        return None
-    return replace(asked.side, exact=replace(asked.side.exact, anchored=False))

@@ -3,10 +3,7 @@
 import math
 from dataclasses import replace
 
-import torch
-
-from ldjcheck.numerics.tolerance import lost_below
-from ldjcheck.oracle.oracles import chart, made_up_dims, split_integral
+from ldjcheck.oracle.oracles import chart, made_up_dims, split_integral, volume
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.oracles.split_integral import MOST_DROPPED
 from ldjcheck.oracle.question import Oracle, Question, answered
@@ -18,33 +15,11 @@ from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.side_effects import Watch
 from ldjcheck.running.runner import Runner
 
-_ROUNDING = 1e-9
-
-
-def volume(asked: Question) -> Side | None:
-    """Return the volume factor, log det(J^T J) / 2, or with J J^T where dims are lost."""
-    exact, jacobian = asked.side.exact, asked.side.exact.jacobian
-    if jacobian is None or not exact.is_resizing or asked.side.said.ldj is None:
-        return None
-    if not bool(torch.isfinite(jacobian).all()):
-        return None
-    if jacobian.shape[1] < jacobian.shape[2]:
-        jacobian = jacobian.mT
-    sizes = torch.linalg.svdvals(jacobian)
-    least = lost_below(jacobian.shape[2], asked.side.said.dtype)
-    lost = sizes[:, -1] <= least * sizes[:, 0]
-    ldj = sizes.log().sum(1).masked_fill(lost, -math.inf)
-    allowed = _ROUNDING * (1.0 + ldj.abs() + jacobian.shape[2])
-    return replace(
-        asked.side, exact=replace(exact, ldj=ldj, allowed=allowed, instead="volume")
-    )
-
-
 OF_OTHER_DIMS: tuple[Oracle, ...] = (
     chart.known,
     made_up_dims.known,
     split_integral.known,
-    volume,
+    volume.known,
 )
 """Asked of maps that change the number of dims."""
 
