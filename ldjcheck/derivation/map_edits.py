@@ -70,22 +70,19 @@ def _undoing(node: ast.expr) -> Iterator[tuple[int, ast.expr]]:
         yield 1, ast.BinOp(node.left, _OPERATORS[type(node.op)](), node.right)
     elif isinstance(node, ast.Call):
         if len(node.args) == 1 and not node.keywords:  # exp(-s) for exp(s)
-            (given,) = node.args
-            turned = (
-                given.operand if is_minus(given) else ast.UnaryOp(ast.USub(), given)
-            )
-            yield 2, ast.Call(node.func, [turned], [])
+            yield 2, ast.Call(node.func, [_negative(node.args[0])], [])
         if isinstance(node.func, ast.Attribute) and node.func.attr in UNDOES:
             function = ast.Attribute(
                 node.func.value, UNDOES[node.func.attr], ast.Load()
             )
             yield 3, ast.Call(function, node.args, node.keywords)
         for index, given in enumerate(node.args[1:], 1):  # roll(x, -k) for roll(x, k)
-            turned = (
-                given.operand if is_minus(given) else ast.UnaryOp(ast.USub(), given)
-            )
-            others = [*node.args[:index], turned, *node.args[index + 1 :]]
+            others = [*node.args[:index], _negative(given), *node.args[index + 1 :]]
             yield 4, ast.Call(node.func, others, node.keywords)
+
+
+def _negative(node: ast.expr) -> ast.expr:
+    return node.operand if is_minus(node) else ast.UnaryOp(ast.USub(), node)
 
 
 def undoing(statement: ast.stmt, site: Site) -> Iterator[Change]:
@@ -157,39 +154,19 @@ def other_half(site: Site) -> Iterator[Change]:
                 yield site.put(node, name, 0.1)
 
 
-def other_end(site: Site) -> Iterator[Change]:
-    """Yield a slice that takes the other side of its bound, or leaves out the other end."""
-    for part in ast.walk(site.statement):
-        if not isinstance(part, ast.Slice) or part.step is not None:
-            continue
-        if (part.lower is None) == (part.upper is None):
-            continue
-        bound = site.text(part.lower or part.upper or part)
-        turned = bound[1:] if bound.startswith("-") else f"-{bound}"
-        for cost, text in ((0.1, bound), (0.12, turned)):
-            written = f"{text}:" if part.lower is None else f":{text}"
-            yield Change(cost, (site.source.put(part, written),))
-
-
 def stricter(site: Site) -> Iterator[Change]:
     """Yield a comparison with or without equality, a triangle with or without its diagonal."""
     for node in site.expressions:
         if isinstance(node, ast.Compare) and type(node.ops[0]) in _STRICT:
-            old, new = _STRICT[type(node.ops[0])]
             span = site.source.between(node.left, node.comparators[0])
-            yield Change(
-                0.0,
-                (site.source.put_at(span, site.source.at(*span).replace(old, new)),),
-            )
+            text = site.source.at(*span).replace(*_STRICT[type(node.ops[0])])
+            yield Change(0.0, (site.source.put_at(span, text),))
         if not isinstance(node, ast.Call) or call_name(node) not in _TRIANGLES:
             continue
         above = _TRIANGLES[call_name(node) or ""]
-        on = getattr(node.func, "value", node.func)
-        is_method = site.text(on) not in (
-            *site.source.modules.values(),
-            site.text(node.func),
-        )
-        given = [*node.args[not is_method :], *(k.value for k in node.keywords)]
+        on = site.text(getattr(node.func, "value", node.func))
+        is_plain = on in site.modules.values() or isinstance(node.func, ast.Name)
+        given = [*node.args[is_plain:], *(k.value for k in node.keywords)]
         for diagonal in (above, 0):
             if given:
                 yield site.put(given[0], str(diagonal), 0.1)
@@ -201,7 +178,7 @@ def stricter(site: Site) -> Iterator[Change]:
 WAYS: tuple[Way, ...] = (
     turned_back,
     other_way_round,
-    other_end,
+    points.other_end,
     other_held,
     points.other_names,
     points.swapped,

@@ -65,13 +65,14 @@ def _fan_in(weight: Tensor) -> int:
     return weight.numel() // max(1, len(weight))
 
 
-_BY_KIND: Mapping[str, Callable[[list[Tensor], Tensor], int]] = {
-    "of-weight": lambda operands, result: result.numel() * _fan_in(operands[1]),
-    "transposed": lambda operands, _: operands[0].numel() * _fan_in(operands[1]),
-    "last-axis": lambda operands, result: result.numel() * operands[0].shape[-1],
-    "added": lambda operands, result: result.numel() * operands[1].shape[-1],
-}
-MULTIPLYING = {name: count for kind, count in _BY_KIND.items() for name in named(kind)}
+_Count = Callable[[list[Tensor], Tensor], int]
+_BY_KIND: tuple[tuple[Iterable[str], _Count], ...] = (
+    (named("of-weight"), lambda given, made: made.numel() * _fan_in(given[1])),
+    (named("transposed"), lambda given, _: given[0].numel() * _fan_in(given[1])),
+    (named("last-axis"), lambda given, made: made.numel() * given[0].shape[-1]),
+    (named("added"), lambda given, made: made.numel() * given[1].shape[-1]),
+)
+MULTIPLYING = {name: count for names, count in _BY_KIND for name in names}
 
 
 # --- what is seen through, and held ---------------------------------------------------

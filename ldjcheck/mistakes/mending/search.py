@@ -36,6 +36,7 @@ ANYTHING: tuple[Way, ...] = (
     calls.without_slice,
     points.other_conditions,
     points.other_parts,
+    points.other_end,
     calls.log_moved,
     calls.twins,
     calls.beyond_diagonal,

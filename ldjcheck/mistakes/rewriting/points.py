@@ -130,6 +130,20 @@ def _other_end(site: Site, node: ast.expr) -> Iterator[Change]:
             yield Change(0.15, tuple(site.source.put(part, new) for part in ends))
 
 
+def other_end(site: Site) -> Iterator[Change]:
+    """Yield a slice that takes the other side of its bound, or leaves out the other end."""
+    for part in ast.walk(site.statement):
+        if not isinstance(part, ast.Slice) or part.step is not None:
+            continue
+        if (part.lower is None) == (part.upper is None):
+            continue
+        bound = site.text(part.lower or part.upper or part)
+        turned = bound[1:] if bound.startswith("-") else f"-{bound}"
+        for cost, text in ((0.1, bound), (0.12, turned)):
+            written = f"{text}:" if part.lower is None else f":{text}"
+            yield Change(cost, (site.source.put(part, written),))
+
+
 def other_axes(site: Site) -> Iterator[Change]:
     """Yield the sizes of other axes of what a statement counts, or of one axis more."""
     for node in site.expressions:

@@ -22,7 +22,7 @@ _NEVER = (
 COUNTING = {"numel", "nelement", "size", "len", "prod", "dim", "count_nonzero"}
 """What a count is taken by."""
 
-_USED = 0.1  # how much further off a statement is that uses a blamed value
+_USED = 0.3  # how much further off a statement is that uses a blamed value
 _REGISTERS = ("register_buffer", "register_parameter")
 _LOOSE, SUM, PRODUCT, _UNARY, _POWER, _NUMBER, _ATOM = range(7)
 """How closely an expression binds, the loosest first."""
@@ -499,7 +499,10 @@ def sites_for(
 
     note_made()
     for statement, (rank, source) in [*ranks.items()]:
-        for user in _users_of(source, statement) if rank < _USED else ():
+        is_blamed = (
+            rank < _USED and not lacking
+        )  # what lacks belongs to where it is made
+        for user in _users_of(source, statement) if is_blamed else ():
             note(source, user, rank + _USED)
     if here is not None and blamed is not None and (lacking or not touched):
         for function in functions:
