@@ -7,7 +7,7 @@ fixed, and the exact one is not, they do.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -109,7 +109,7 @@ def _name_leak(
             told = wrong_derivative.of_a_network(
                 finding, _message(leak), place, tuple(_evidence(leak))
             )
-            yield replace(told, fix=fix or finding.fix)
+            yield replace(told, fix=fix)
         elif finding.code in _FOLLOWS:
             follows = f"it follows from the network{line} that sees too much"
             yield replace(finding, evidence=(*finding.evidence, follows))
@@ -195,10 +195,9 @@ def _leak(trace: Trace) -> _Leak | None:
             others = networks - sees
             free = dependents([n for n in between if n not in others], begin)
             through = jacobian_between(between, free, *at, doubled=True)
-            found = _between(through, held, (network, *sees), trace)
+            seen = in_order(ancestors(network, beyond=(begin,)) & depending - {begin})
+            found = _between(through, held, sees, trace, seen[::-1], end)
             if found is not None:
-                seen = ancestors(network, beyond=(begin,)) & depending - {begin}
-                found = replace(found, seen=(*reversed(in_order(seen)),), end=end)
                 break
     explained = same(total, trace.reported, _SAME)
     return found if explained and not same(total, trace.exact, _SAME) else None
@@ -227,7 +226,12 @@ def _is_weight(parent: Node, trace: Trace) -> bool:
 
 
 def _between(
-    whole: Tensor, held: Tensor, inside: Sequence[Node], trace: Trace
+    whole: Tensor,
+    held: Tensor,
+    inside: Collection[Node],
+    trace: Trace,
+    seen: Sequence[Node],
+    end: Node,
 ) -> _Leak | None:
     """Return the shortest ring of outputs that see one another's own inputs."""
     through = (whole - held).abs().amax(0)
@@ -244,9 +248,9 @@ def _between(
     first, then = ring[0], ring[1 % len(ring)]
     moved = (whole - held)[:, first, own[then]]
     return _Leak(
-        network=inside[0],
-        seen=(inside[0],),
-        end=inside[0],
+        network=seen[0],
+        seen=tuple(seen),
+        end=end,
         ring=tuple((i, own[i]) for i in ring),
         slope=float(moved[moved.abs().argmax()]),
         masked=any(_is_masked(node, trace) for node in inside),

@@ -178,7 +178,7 @@ def stricter(site: Site) -> Iterator[Change]:
 WAYS: tuple[Way, ...] = (
     turned_back,
     other_way_round,
-    points.other_end,
+    points.other_side,
     other_held,
     points.other_names,
     points.swapped,

@@ -63,9 +63,9 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         yield _beside(
             signature, partial(_call, place, unit, memory, is_named, True), unit
         )
+    if not is_named:
+        yield from as_ldj_of_all(layer, place)
     for unit in _units(said):
-        if not is_named:
-            yield from as_ldj_of_all(layer, place)
         call = partial(_call, place, unit, Memory(leaving=True), is_named, True)
         yield replace(_beside(signature, call, unit), lacks_density=True)
 
@@ -99,7 +99,8 @@ def as_ldj_of_all(layer: Any, place: int) -> Iterator[Calls]:
             "beside z, its call returns the ldj and the density of what it drops; "
             "less that it is the ldj of x to all of it"
         )
-        call = partial(_of_all_but_z, place, Memory(leaving=True))
+        memory = Memory(leaving=True)
+        call = partial(_call, place, "nats", memory, False, True, all_but_z=True)
         yield replace(
             _beside(signature, call, "nats"),
             signature=signature.show("z, ldj"),
@@ -185,22 +186,6 @@ def _beside(signature: Signature, call: CallFunction, unit: Unit) -> Calls:
     )
 
 
-def _of_all_but_z(
-    place: int,
-    memory: Memory,
-    layer: Any,
-    x: Tensor,
-    start: Tensor | None,
-    kwargs: Mapping[str, Any],
-) -> Returned:
-    returned, results = _asked(place, "nats", memory, False, True, layer, x, kwargs)
-    z = returned.y.reshape(len(x), -1)[:, -returned.left :]
-    parts = [each for each in results if _is_output(each, x)]
-    if not returned.left or len(parts) != 1 or not _is_same(z, parts[0]):
-        raise NoBaseError("what has no density is not what is returned")
-    return replace(returned, left=0, left_at=None)
-
-
 def _units(said: Unit) -> tuple[Unit, ...]:
     """Return the units to try: what is called an nll may be in bits per dim as well."""
     if said == "nats":
@@ -218,21 +203,10 @@ def _call(
     x: Tensor,
     start: Tensor | None,
     kwargs: Mapping[str, Any],
+    *,
+    all_but_z: bool = False,
 ) -> Returned:
-    return _asked(place, unit, memory, is_named, of_x, layer, x, kwargs)[0]
-
-
-def _asked(
-    place: int,
-    unit: Unit,
-    memory: Memory | None,
-    is_named: bool,
-    of_x: bool,
-    layer: Any,
-    x: Tensor,
-    kwargs: Mapping[str, Any],
-) -> tuple[Returned, list[Any]]:
-    """Return what a call says, and what it returns beside the density."""
+    """Return z and what is said less its density; or less all that leaves, and z has none."""
     results: list[Any] = []
     draws = Draws()
 
@@ -262,7 +236,13 @@ def _asked(
     others = [each for each in results if not any(each is part for part in parts)]
     if any(_is_less_than(x, each) for each in others):
         raise NoBaseError("what is returned beside the density may be an ldj")
-    return returned, results
+    if not all_but_z:
+        return returned
+    z = returned.y.reshape(len(x), -1)[:, -returned.left :]
+    outputs = [each for each in results if _is_output(each, x)]
+    if not returned.left or len(outputs) != 1 or not _is_same(z, outputs[0]):
+        raise NoBaseError("what has no density is not what is returned")
+    return replace(returned, left=0, left_at=None)
 
 
 def _held_inside(result: Any) -> Sequence[Any]:

@@ -36,7 +36,7 @@ ANYTHING: tuple[Way, ...] = (
     calls.without_slice,
     points.other_conditions,
     points.other_parts,
-    points.other_end,
+    points.other_side,
     calls.log_moved,
     calls.twins,
     calls.beyond_diagonal,
@@ -115,9 +115,8 @@ class Question:
     rehearsal: Rehearsal
     known_right: tuple[CodeType, ...] = ()  # code that nothing is edited in
     is_of_contract: bool = False  # what is returned has not the promised form
-    as_built: Callable[[], bool] | None = (
-        None  # is it right where built for other sizes
-    )
+    # Whether the layer is right where it is built for other sizes, if it can be.
+    as_built: Callable[[], bool] | None = None
 
     def is_right(self) -> bool:
         """Return whether all numbers agree, as the code is now, and at other sizes too."""

@@ -407,7 +407,7 @@ class Verification:
     ) -> bool:
         """Return whether a layer is right with edits at some ranks, and other numbers."""
         asked, probe = directions or self._wrong, self.plans.closely[0]
-        others = list(self.with_other_numbers(probe, changes))
+        others = list(self._with_other_numbers(probe, changes))
         flagged = self.with_other_flags(probe, changes)
         others += [b for b in flagged if self._agrees_at(b, (probe,), BOTH_WAYS)]
         with self.live.edited(changes):
@@ -434,7 +434,7 @@ class Verification:
         self, probe: Probe, changes: Sequence[Replacement]
     ) -> Iterator[Bench]:
         """Yield the bench with each flag turned that edited functions ask: other branches."""
-        named = self._named_in(changes)
+        named, _ = self._at_stake(changes)
         for index, part in enumerate(_parts(self.bench.layer.obj)):
             for name, value in getattr(part, "__dict__", {}).items():
                 if type(value) is bool and name in named:
@@ -442,17 +442,7 @@ class Verification:
                     if moved is not None and _is_another_map(self.bench, moved, probe):
                         yield moved
 
-    def _named_in(self, changes: Sequence[Replacement]) -> set[str]:
-        """Return the attributes that edited functions name."""
-        return {
-            node.attr
-            for source in self.live.sources.values()
-            for function in edited_functions(source, changes)
-            for node in ast.walk(ast.parse(text_with(source, function, ())))
-            if isinstance(node, ast.Attribute)
-        }
-
-    def with_other_numbers(
+    def _with_other_numbers(
         self, probe: Probe, changes: Sequence[Replacement]
     ) -> Iterator[Bench]:
         """Yield the bench with each number that edits may stand for moved to other values.
@@ -465,7 +455,8 @@ class Verification:
         further = self.bench.with_further_labels()
         if further is not None and _is_another_map(self.bench, further, probe):
             yield further
-        numbers = _numbers(self.bench, self._at_stake(changes))
+        named, is_any = self._at_stake(changes)
+        numbers = _numbers(self.bench, None if is_any else named)
         for index, name, value in itertools.islice(numbers, _NUMBERS):
             for factor in _FACTORS:
                 other: float | Tensor = value * factor
@@ -477,8 +468,8 @@ class Verification:
                 if moved is not None and _is_another_map(self.bench, moved, probe):
                     yield moved
 
-    def _at_stake(self, changes: Sequence[Replacement]) -> set[str] | None:
-        """Return the attributes that edited functions name; None where it may be any."""
+    def _at_stake(self, changes: Sequence[Replacement]) -> tuple[set[str], bool]:
+        """Return the attributes that edited functions name, and whether it may be any."""
         numbers: Counter[str] = Counter()
         names: set[str] = set()
         for source in self.live.sources.values():
@@ -489,7 +480,7 @@ class Verification:
                     names |= {n.attr for n in nodes if isinstance(n, ast.Attribute)}
                     for number in (n for node in nodes for n in _values(node)):
                         numbers[number] += sign
-        return None if any(numbers.values()) else names
+        return names, any(numbers.values())
 
     def compared(self, changes: Sequence[Replacement]) -> Comparison | None:
         """Return how the edited layer comes out; None where it cannot be, or was refuted."""

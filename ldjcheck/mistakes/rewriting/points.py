@@ -130,7 +130,7 @@ def _other_end(site: Site, node: ast.expr) -> Iterator[Change]:
             yield Change(0.15, tuple(site.source.put(part, new) for part in ends))
 
 
-def other_end(site: Site) -> Iterator[Change]:
+def other_side(site: Site) -> Iterator[Change]:
     """Yield a slice that takes the other side of its bound, or leaves out the other end."""
     for part in ast.walk(site.statement):
         if not isinstance(part, ast.Slice) or part.step is not None:

@@ -7,9 +7,7 @@ from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision import Replacement, SourceText, call_name, is_disjoint
 from ldjcheck.revision.text import edited_functions, replaced, span_of, text_with
 
-_RETURNED = (
-    0.5  # what callers return is a likely place, however far from what is blamed
-)
+_RETURNED = 0.5  # what callers return is a likely place, however far off
 _AXES = ("1", "[1, 2]", "[1, 2, 3]", "-1", "[-1, -2]")
 
 

@@ -498,11 +498,10 @@ def sites_for(
                     note(source, made, rank + (0.6 if is_counted else 0.3))
 
     note_made()
-    for statement, (rank, source) in [*ranks.items()]:
-        is_blamed = (
-            rank < _USED and not lacking
-        )  # what lacks belongs to where it is made
-        for user in _users_of(source, statement) if is_blamed else ():
+    # What lacks belongs to where it is made, and not to where that is used.
+    blamed_ones = [] if lacking else [e for e in ranks.items() if e[1][0] < _USED]
+    for statement, (rank, source) in blamed_ones:
+        for user in _users_of(source, statement):
             note(source, user, rank + _USED)
     if here is not None and blamed is not None and (lacking or not touched):
         for function in functions:

@@ -51,6 +51,8 @@ def propose(seen: Measured) -> Iterator[Reading]:
             if there.is_right or there.is_wrong:
                 yield reading
                 return
+    if not forward.mismatched:
+        return
     *bases, uniform = as_density(subject.layer.obj, place)
     drawn = as_sampler(subject.layer.obj, place)
     for calls in (*bases, *drawn, *([uniform] if is_named else [])):
