@@ -26,9 +26,8 @@ def reachable(root: object) -> Iterator[Any]:
     """Yield `root` and all that it holds, each object once, nearest first.
 
     Attributes, slots, containers, bound methods, partials, and what functions hold in
-    closures and defaults are followed; classes, modules and atoms are not. Numbers are
-    yielded, since sizes are facts too, but only where an attribute holds them. Tensors
-    whose entries cannot be read one by one are passed over.
+    closures and defaults are followed; classes, modules and atoms, numbers among them, are
+    not. Tensors whose entries cannot be read one by one are passed over.
     """
     import torch
 
@@ -47,7 +46,7 @@ def reachable(root: object) -> Iterator[Any]:
             # Most are plain atoms, which their type alone tells, and sooner.
             queue += [
                 child
-                for child in _children(item)
+                for child in children(item)
                 if type(child) not in _PLAIN_ATOMS and not isinstance(child, _ATOMS)
             ]
 
@@ -173,8 +172,8 @@ def looked_up(item: object, name: str) -> Any:
         return None
 
 
-def _children(item: Any) -> list[Any]:
-    """Return what an object that is no tensor holds itself."""
+def children(item: Any) -> list[Any]:
+    """Return what an object holds itself; of a tensor, what was put onto it."""
     kind = type(item)  # what stands for another object calls itself by its class
     if issubclass(kind, dict):
         return list(dict.values(item))

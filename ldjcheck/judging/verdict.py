@@ -27,7 +27,7 @@ from ldjcheck.numerics.tolerance import (
     hides_mistakes,
     says_nothing,
 )
-from ldjcheck.object_graph import reachable
+from ldjcheck.object_graph import children, reachable
 from ldjcheck.oracle.way_back.round_trip import tells
 from ldjcheck.records import Check, Direction, Measurement, Probe, Side, Verdict
 from ldjcheck.records.words import CheckStatus
@@ -442,7 +442,11 @@ def vacuous(usable: tuple[tuple[Probe, Side, Tensor], ...]) -> str | None:
 
 def _holds_numbers(layer: object) -> bool:
     """Return whether a layer holds what may change: tensors, or fractions."""
-    return any(isinstance(item, (Tensor, float)) for item in reachable(layer))
+    return any(
+        isinstance(held, (Tensor, float))
+        for item in reachable(layer)
+        for held in (item, *children(item))
+    )
 
 
 def _is_identity(side: Side) -> bool:

@@ -56,7 +56,8 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         tried.add(name)
         adopt = partial(adopted, name, density)
         asked = _with_contexts(subject, density)
-        if name not in before.unasked:  # most are none, at whatever shape
+        # Most that are not unasked are none, at whatever shape; contexts go with inputs.
+        if name not in before.unasked or asked is not subject.asked:
             asked = replace(asked, shape=((None, subject.bench.shape),))
         there = next(read_anew(density, asked), None)
         if there is None:
@@ -170,10 +171,8 @@ def _with_contexts(subject: Subject, density: Layer) -> Options:
     if subject.asked.context or signature is None:
         return subject.asked
     found = subject.bench.fed
-    return replace(
-        subject.asked,
-        context=tuple(each for each in found if each.name in signature.names),
-    )
+    taken = tuple(each for each in found if each.name in signature.names)
+    return replace(subject.asked, context=taken) if taken else subject.asked
 
 
 def adopted(name: str, density: Layer, result: Result, again: Result | None) -> Result:
