@@ -20,10 +20,12 @@ from ldjcheck.numerics.tolerance import (
     CHANCE,
     CHANCE_OF_ALL,
     COARSE,
+    DOUBT,
     OPEN,
     VISIBLE,
     common_factor,
     common_shift,
+    excess,
     hides_mistakes,
     says_nothing,
 )
@@ -219,11 +221,12 @@ def _judged(
     ill = not given and any(e.side is first and e.proves_nothing for e in compared)
     mismatched = broken or bool(refuted)
     if first.said.estimated and not first.said.expected:
-        factor, error = common_factor(_estimates(usable))
-        shift, off = common_shift(_estimates(usable))
-        mismatched |= abs(factor - 1.0) > CHANCE_OF_ALL * error + 1e-6
-        mismatched |= abs(shift) > CHANCE_OF_ALL * off + 1e-6
-        ill |= CHANCE_OF_ALL * error > _HALF
+        samples = tuple(_estimates(usable))
+        factor, error = common_factor(samples)
+        shift, apart = common_shift(samples)
+        far = max(_beyond(factor - 1.0, error), _beyond(shift, apart), excess(samples))
+        mismatched |= far > CHANCE_OF_ALL
+        ill |= CHANCE_OF_ALL * error > _HALF or far > DOUBT
     undecided = between is not None and between[0] > VISIBLE
     numbers = [sample for each in compared for sample in each.samples]
     # Of samples that tell something, if any does.
@@ -358,6 +361,11 @@ def _is_open(side: Side) -> bool:
     """Return whether float32's rounding leaves nothing of log|det J| in most samples."""
     moved = side.open
     return moved is not None and 2 * int((moved > OPEN).sum()) > len(moved)
+
+
+def _beyond(off: float, error: float) -> float:
+    """Return how many standard errors something is off by, rounding aside."""
+    return max(0.0, abs(off) - 1e-6) / error
 
 
 def _estimates(

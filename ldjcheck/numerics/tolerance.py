@@ -202,6 +202,9 @@ CHANCE = 6.0
 CHANCE_OF_ALL = 4.5
 """The same for one number that is drawn from all samples together."""
 
+DOUBT = 3.3
+"""Standard errors of that number which chance brings about once in a thousand times."""
+
 
 def common_factor(samples: Iterable[tuple[float, float, float]]) -> tuple[float, float]:
     """Return q in reported = q * exact, by least squares, and its standard error.
@@ -232,3 +235,17 @@ def common_shift(samples: Iterable[tuple[float, float, float]]) -> tuple[float, 
     if not weights:
         return 0.0, math.inf
     return shifts / weights, 1.0 / math.sqrt(weights)
+
+
+def excess(samples: Iterable[tuple[float, float, float]]) -> float:
+    """Return by how many standard errors samples lie further apart than by chance.
+
+    What they are off by has a sum of squares of a chi-square law, whose cube root is
+    normal (Wilson and Hilferty 1931). The samples are those of `common_factor`.
+    """
+    off = [(reported - exact) / max(error, 1e-12) for reported, exact, error in samples]
+    if not off:
+        return 0.0
+    spread = 2 / (9 * len(off))
+    share = sum(each * each for each in off) / len(off)
+    return float(share ** (1 / 3) - 1 + spread) / math.sqrt(spread)

@@ -57,12 +57,12 @@ TODAY = {
     ),
     # should be: at line 63, with an edit
     "residual:ResidualFlow(): two terms only": Said("fail", "LDJ199"),
-    # should be: LDJ120 or LDJ199, at line 128, with an edit
+    # should be: at line 128, with an edit
     "residual:StochasticResidualFlow(): the roulette's weights are forgotten": Said(
-        "pass"
+        "fail", "LDJ199"
     ),
-    # should be: LDJ120 or LDJ199, at line 128, with an edit
-    "residual:StochasticResidualFlow(): no 1 / k in the series": Said("pass"),
+    # should be: at line 128, with an edit
+    "residual:StochasticResidualFlow(): no 1 / k in the series": Said("fail", "LDJ199"),
     # should be: at line 128, with an edit
     "residual:StochasticResidualFlow(): the sign does not alternate": Said(
         "fail", "LDJ199"

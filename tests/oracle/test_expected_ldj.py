@@ -89,3 +89,36 @@ def test_how_many_terms_are_taken_is_drawn_too(source: str, seed: int) -> None:
         Series(ROULETTES[source], weighted=False), shape=(2,), seed=seed
     )
     assert wrong.status == "fail", wrong
+
+
+class Bent(nn.Module):
+    """A residual block whose ldj is another one at each x, its series cut off by chance."""
+
+    def __init__(self, *, weighted: bool = True) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.randn(2, 2))
+        self.weighted = weighted
+
+    def forward(self, x: Tensor) -> Pair:
+        with torch.enable_grad():
+            x = x if x.requires_grad else x.detach().requires_grad_()
+            g = 0.9 * torch.tanh(x @ (self.a / torch.linalg.matrix_norm(self.a, 2)))
+            w = v = torch.randn_like(x)
+            ldj = torch.zeros(len(x))
+            for k in range(1, 2 + int(torch.distributions.Geometric(0.5).sample())):
+                w = torch.autograd.grad(g, x, w, create_graph=True)[0]
+                share = 0.5 ** (k - 1) if self.weighted else 1.0
+                ldj = ldj - (-1) ** k / k / share * (w * v).sum(1)
+        return x + g, ldj
+
+
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(s, marks=SLOW) for s in range(2, 9))]
+)
+def test_a_series_that_is_off_by_another_amount_at_each_x_is_wrong(seed: int) -> None:
+    def status(weighted: bool) -> str:
+        torch.manual_seed(seed)
+        return ldjcheck.check(Bent(weighted=weighted), shape=(2,), seed=seed).status
+
+    assert status(weighted=True) == "pass"
+    assert status(weighted=False) == "fail"
