@@ -9,6 +9,7 @@ be silently wrong there.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 import torch
 
@@ -147,10 +148,12 @@ def _judged(
     network of thousands, is not met twice.
     """
     result = GradientMeasured(direction=side.direction)
-    if side.said.estimated:
-        return replace(result, why="the ldj is an estimate, and so is its gradient")
     if not slopes.names:
         return None
+    if side.said.estimated:  # an estimate of the gradient need not be that of the ldj
+        if (given := _best(slopes, slopes.names)).agrees:
+            return replace(result, worst=given.off, allowed=given.allowed)
+        return replace(result, why="the ldj is an estimate, and so is its gradient")
     if side.direction == "inverse" and not slopes.tracks_output():
         return replace(result, why="it does not track gradients: made for sampling")
     if side.exact.method == "differences" and not slopes.tracks_output():
@@ -168,8 +171,8 @@ def _judged(
         result = replace(result, worst=together.off, allowed=together.allowed)
         part = slopes.incoming
         return result if part is None else _of_incoming(slopes, part, result)
-    suspects = [name for name in slopes.names if not _best(slopes, (name,)).agrees]
-    wrong = [p for name in suspects[:_ASKED] if (p := _wrong(slopes, name)) is not None]
+    suspects = (name for name in slopes.names if not _best(slopes, (name,)).agrees)
+    wrong = _wrong(slopes, tuple(islice(suspects, _ASKED)))
     if not wrong:
         return replace(result, why="differences of the ldj are too rough to tell")
     cut, location = _cut(slopes, tuple(part.name for part in wrong))
@@ -219,30 +222,30 @@ def _best(slopes: Slopes, names: tuple[str, ...]) -> Slope:
     return min(tried, key=lambda slope: slope.error)
 
 
-def _wrong(slopes: Slopes, name: str) -> GradientPart | None:
-    """Return the two derivatives where they clearly part ways, else None.
+def _wrong(slopes: Slopes, names: tuple[str, ...]) -> list[GradientPart]:
+    """Return the two derivatives by each tensor for which they clearly part ways.
 
-    Differences of r and of e must agree with each other, and be no zero: a derivative that
-    autograd makes up where the value does not move at all is a deliberate one, such as that
-    of a straight-through estimator.
+    Differences of r and of e must agree with each other, by all that moves together, and be
+    no zero by any: a derivative that autograd makes up where the value does not move at all
+    is a deliberate one, such as that of a straight-through estimator.
     """
-    found = None
-    shown = 0
+    found = dict[str, list[GradientPart]]()
     for attempt in range(_TRIES):
-        slope = slopes.along((name,), attempt)
-        if not slope.parts:
+        if all(len(found.get(name, ())) == _CONFIRMED for name in names):
+            break
+        together = slopes.along(names, attempt)
+        exact, error = slopes.exact_along(names, attempt)
+        unsure = 10.0 * (error + together.error) + together.allowed
+        if abs(exact - together.by_differences) > unsure:
             continue
-        exact, error = slopes.exact_along((name,), attempt)
-        unsure = 10.0 * (error + slope.error) + slope.allowed
-        if abs(exact - slope.by_differences) > unsure:
-            continue
-        if abs(exact) <= unsure or abs(exact - slope.by_autograd) <= unsure:
-            continue
-        shown += 1
-        found = found or GradientPart(
-            name=name, reported=slope.by_autograd, exact=exact
-        )
-    return found if shown >= _CONFIRMED else None
+        for name in names:
+            slope = slopes.along((name,), attempt)
+            moves = abs(slope.by_differences) > 10.0 * slope.error + slope.allowed
+            if slope.parts and moves:
+                by, exact = slope.by_autograd, slope.by_differences
+                part = GradientPart(name=name, reported=by, exact=exact)
+                found.setdefault(name, []).append(part)
+    return [parts[0] for parts in found.values() if len(parts) >= _CONFIRMED]
 
 
 def _cut(slopes: Slopes, names: tuple[str, ...]) -> tuple[str | None, Location | None]:

@@ -2,8 +2,8 @@
 
 A module that hands on what its flow returns, `return self.flow(x)`, says nothing of it in
 its own source. As an ldj the number is wrong; less the log-density of z that it is made of,
-it is right, or all but right, as with steps. Where it is wrong in both ways, a base that was
-asked about z tells which mistake it is, or the name that the number has where it is made.
+it is right, or much nearer to it. Where it is wrong in both ways, a base that was asked about
+z tells which mistake it is, or the name that the number has where it is made.
 """
 
 import math
@@ -23,7 +23,7 @@ from ldjcheck.running.guard import Frozen
 from ldjcheck.tape.frames import is_users
 from ldjcheck.tracing import trace_calls
 
-_NEARLY = 0.01  # of what it is off by as an ldj
+_NEARER = 0.5  # of what it is off by as an ldj
 _DROPS = "less the density of what leaves on the way, the number beside z is the ldj"
 _WHY = "less log p(z), which it is made of, the number beside z is the ldj"
 
@@ -61,10 +61,9 @@ def propose(seen: Measured) -> Iterator[Reading]:
         )
         with suppress(FailedCallError):
             there = look_at(reading)
-            if there.is_right or worst_of(there) <= _NEARLY * worst_of(seen) < math.inf:
-                yield reading
-                return
-            if there.is_wrong and (is_named or calls is bases[0]):
+            is_nearer = worst_of(there) < _NEARER * worst_of(seen) < math.inf
+            said = there.is_wrong and (is_named or calls is bases[0])
+            if there.is_right or is_nearer or said:
                 yield reading
                 return
 

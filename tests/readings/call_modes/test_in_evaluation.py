@@ -74,3 +74,28 @@ def test_a_gradient_that_is_cut_in_evaluation_alone_is_no_mistake() -> None:
     assert ldjcheck.check(Curved()).status == "pass"
     report = ldjcheck.check(Curved(always=False))
     assert [finding.code for finding in report.findings] == ["LDJ210"]
+
+
+class Sampled(Curved):
+    """Trained by an estimate of a trace, and evaluated by the trace itself."""
+
+    def forward(self, x: Tensor) -> Pair:
+        graph = self.training if self.always is None else self.always
+        with torch.enable_grad():
+            x = x if x.requires_grad else x.detach().requires_grad_()
+            y = torch.sinh(x * self.a.exp())
+            v = torch.ones_like(x)
+            if self.training:
+                v = torch.randint_like(x, 0, 2) * 2 - 1
+            (slopes,) = torch.autograd.grad(
+                y, x, v, create_graph=graph, retain_graph=True
+            )
+        return y, (slopes * v).log().sum(1) + (v - v.flip(1)).sum(1)
+
+
+def test_so_it_is_where_what_is_trained_is_an_estimate() -> None:
+    report = ldjcheck.check(Sampled().eval())
+    assert report.status == "pass", report
+    assert "train" in report.result.inferred["mode"]
+    report = ldjcheck.check(Sampled(always=False).eval())
+    assert [finding.code for finding in report.findings] == ["LDJ210"]

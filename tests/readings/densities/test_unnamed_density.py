@@ -244,3 +244,36 @@ class WithoutItsScale(nn.Module):
 
 def test_a_name_does_not_make_a_uniform_base_of_a_scale_that_lacks() -> None:
     assert ldjcheck.check(WithoutItsScale()).status == "fail"
+
+
+class Posterior(nn.Module):
+    """What a draw becomes, and log q of that: the scale stands in the draw's own density."""
+
+    def __init__(
+        self, turned: float = 1.0, constant: float = math.log(2 * math.pi)
+    ) -> None:
+        super().__init__()
+        self.head, self.net = nn.Linear(3, 8), nn.Linear(5, 4)
+        self.turned, self.constant = turned, constant
+
+    def forward(self, eps: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        mean, scale = self.head(h).chunk(2, -1)
+        drawn = (-(eps**2) / 2 - scale - self.constant / 2).sum(-1)
+        kept, moved = (mean + scale.exp() * eps).chunk(2, -1)
+        s, t = self.net(torch.cat([kept, h], -1)).chunk(2, -1)
+        s = torch.tanh(s)
+        z = torch.cat([kept, moved * s.exp() + t], -1)
+        return z, drawn - self.turned * s.sum(-1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_log_q_of_what_a_draw_becomes_is_one_wherever_its_terms_stand(
+    seed: int,
+) -> None:
+    context = {"h": (3,)}
+    torch.manual_seed(seed)
+    right = ldjcheck.check(Posterior(), context=context, seed=seed)
+    assert (right.status, right.result.convention) == ("pass", "density"), right
+    wrong = ldjcheck.check(Posterior(turned=-1.0), context=context, seed=seed)
+    assert wrong.findings[0].code == "LDJ104", wrong
+    assert ldjcheck.check(Posterior(constant=0.0), context=context).status == "fail"
