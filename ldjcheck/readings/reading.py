@@ -22,6 +22,9 @@ Claim = Literal["log-det", "of each entry", "column", "density", "of whole numbe
 Adopt = Callable[[Result, Result | None], Result]
 
 LEVELS = "levels"
+NEARER = (
+    0.5  # of what one reading is off by, at most, is another off that it is taken for
+)
 _OF_THE_MAP = {"LDJ304", "LDJ207", "LDJ208", "LDJ209", "LDJ301"}
 
 

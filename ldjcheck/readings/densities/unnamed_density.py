@@ -16,14 +16,13 @@ from typing import Any
 from ldjcheck.calling.parameter_names import is_density_of_x, is_total
 from ldjcheck.conventions.distributions.density import as_density, as_ldj_of_all
 from ldjcheck.conventions.distributions.sampler import as_sampler
-from ldjcheck.readings.reading import Measured, Reading, look_at, worst_of
+from ldjcheck.readings.reading import NEARER, Measured, Reading, look_at, worst_of
 from ldjcheck.records import Returned
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape.frames import is_users
 from ldjcheck.tracing import trace_calls
 
-_NEARER = 0.5  # of what it is off by as an ldj
 _DROPS = "less the density of what leaves on the way, the number beside z is the ldj"
 _WHY = "less log p(z), which it is made of, the number beside z is the ldj"
 
@@ -61,7 +60,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
         )
         with suppress(FailedCallError):
             there = look_at(reading)
-            is_nearer = worst_of(there) < _NEARER * worst_of(seen) < math.inf
+            is_nearer = worst_of(there) < NEARER * worst_of(seen) < math.inf
             said = there.is_wrong and (is_named or calls is bases[0])
             if there.is_right or is_nearer or said:
                 yield reading

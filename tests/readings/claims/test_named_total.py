@@ -56,3 +56,14 @@ def test_one_that_is_wrong_in_each_reading_fails() -> None:
     report = ldjcheck.check(Scale(0.5))
     assert report.status == "fail"
     assert "LDJ405" not in [finding.code for finding in report.findings]
+
+
+@pytest.mark.parametrize(("times", "sign"), [(0.5, 1.0), (-0.5, -1.0)])
+def test_of_two_wrong_readings_the_much_nearer_is_told(
+    times: float, sign: float
+) -> None:
+    finding = ldjcheck.check(Scale(times)).findings[0]
+    assert finding.code == "LDJ114"
+    assert finding.fix is not None
+    written = finding.fix.applicability == "verified"
+    assert written == (sign < 0), "what the name does not say is not written unasked"
