@@ -161,6 +161,17 @@ def _slots(kind: Any) -> tuple[str, ...]:
     return tuple(slot for slot in found if slot not in ("__dict__", "__weakref__"))
 
 
+def owner_of(layer: Any) -> Any:
+    """Return whose method a layer is, where it is one; else the layer itself."""
+    return layer.__self__ if isinstance(layer, types.MethodType) else layer
+
+
+def of_another(layer: Any, other: Any) -> Any:
+    """Return what the layer is of another owner: its method of this name, or that itself."""
+    is_method = isinstance(layer, types.MethodType)
+    return getattr(other, layer.__name__) if is_method else other
+
+
 def looked_up(item: object, name: str) -> Any:
     """Return an attribute; None where there is none, or where a property raises.
 

@@ -24,7 +24,7 @@ from ldjcheck.calling.signature import (
     inverse_method,
     method_names,
 )
-from ldjcheck.object_graph import looked_up
+from ldjcheck.object_graph import looked_up, owner_of
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
 
 Says = Callable[[Any, Any], Returned]
@@ -195,7 +195,7 @@ def _called_through(function: Callable[..., Any], layer: Any) -> Callable[..., A
     inner = called.func if isinstance(called, ast.Call) else None
     if not isinstance(inner, ast.Attribute):
         return function
-    owner = getattr(layer, "__self__", layer)
+    owner = owner_of(layer)
     if isinstance(inner.value, ast.Name):
         method = looked_up(owner, inner.attr)
     elif ast.unparse(inner.value) == "super()":

@@ -16,7 +16,7 @@ from ldjcheck.mistakes.diagnosis import (
 )
 from ldjcheck.mistakes.engine.kinds import LEFT_OUT_BY_FLOW, SUM_FOR_MEAN, UNEXPLAINED
 from ldjcheck.numerics.tolerance import says_nothing
-from ldjcheck.object_graph import is_alike
+from ldjcheck.object_graph import is_alike, owner_of
 from ldjcheck.records import (
     Comparison,
     Context,
@@ -143,7 +143,7 @@ def _code_known_right(
     """
     right = {type(parts[i].owner) for i in blamed.right}
     others = {type(p.owner) for i, p in enumerate(parts) if i not in blamed.right}
-    others.add(type(getattr(flow.layer.obj, "__self__", flow.layer.obj)))
+    others.add(type(owner_of(flow.layer.obj)))
     for kind in right - others:
         yield from (m.__code__ for m in vars(kind).values() if inspect.isfunction(m))
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.mistakes.attribution.findings import within_sublayer
 from ldjcheck.mistakes.inverse import inverse_mismatch
-from ldjcheck.object_graph import paths, reachable
+from ldjcheck.object_graph import owner_of, paths, reachable
 from ldjcheck.readings.reading import Outcome, Reading, read_anew
 from ldjcheck.records import Finding, Layer, Result, Shape
 from ldjcheck.running.failed_calls import FailedCallError
@@ -64,7 +64,7 @@ def _held(subject: Subject, result: Result) -> Iterator[tuple[str, Any, Shape]]:
     Within one that was looked at nothing is looked for.
     """
     whole = subject.layer.obj
-    whole = getattr(whole, "__self__", whole)
+    whole = owner_of(whole)
     where = {id(item): path for path, item in _by_path(whole)}
     known = set(result.inferred)
     kinds = {type(item) for path, item in _by_path(whole) if path in known}
@@ -89,7 +89,7 @@ def _shapes(subject: Subject) -> dict[str, Shape]:
     """Return the shape of one sample with which each thing that is held is called."""
     bench = subject.bench
     runner = bench.runner(seed=bench.options.seed)
-    copy = getattr(runner.layer, "__self__", runner.layer)
+    copy = owner_of(runner.layer)
     where = paths(copy)
     found: dict[str, Shape] = {}
 

@@ -16,7 +16,13 @@ from torch import Tensor
 from ldjcheck.calling.domains import REAL
 from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.errors import LAYERS_OWN
-from ldjcheck.object_graph import attributes, reachable, tensors
+from ldjcheck.object_graph import (
+    attributes,
+    of_another,
+    owner_of,
+    reachable,
+    tensors,
+)
 from ldjcheck.records import Calls, Domain, Layer, Options, Probe, Shape
 from ldjcheck.records.asked import Context, Given, Stage
 from ldjcheck.records.side import Turned
@@ -47,7 +53,6 @@ _TIMES = 2  # as large is another size: what is halved still can be
 _MOST = 512  # dims that a layer is built for beside its own
 _FURTHER = Domain(kind="int", low=0, high=4)  # labels, more than are made up
 _GAIN = 2.0  # of a move of weights: as far as to initialise them once more
-_FUNCTIONS = (types.FunctionType, types.MethodType)  # are not built by a class of users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -507,15 +512,15 @@ class Bench:
 def _arguments(obj: Any) -> tuple[str, ...]:
     """Return what the class of a layer is called with; nothing of what has none."""
     try:
-        return tuple(inspect.signature(type(obj)).parameters)
+        return tuple(inspect.signature(type(owner_of(obj))).parameters)
     except (TypeError, ValueError):  # of some that are written in C
         return ()
 
 
 def _sized(obj: Any, name: str, shape: Shape, axis: int, size: int) -> Any:
     """Return an argument by which an axis has some size: the size, or the whole shape."""
-    default = inspect.signature(type(obj)).parameters[name].default
-    known = attributes(obj).get(name, default)
+    default = inspect.signature(type(owner_of(obj))).parameters[name].default
+    known = attributes(owner_of(obj)).get(name, default)
     if not isinstance(known, tuple) or len(known) != len(shape):
         return size
     return (*known[:axis], size, *known[axis + 1 :])
@@ -524,8 +529,12 @@ def _sized(obj: Any, name: str, shape: Shape, axis: int, size: int) -> Any:
 def built_like(obj: Any, **others: Any) -> Any:
     """Return another object of the class, None where what it was built of is not known.
 
-    Of the arguments it was given, some may have `others` in their place.
+    Of the arguments it was given, some may have `others` in their place. Of a method it is
+    that of another owner.
     """
+    if obj is not owner_of(obj):
+        another = built_like(owner_of(obj), **others)
+        return None if another is None else of_another(obj, another)
     held = {**attributes(obj), **others}
     parameters = inspect.signature(type(obj)).parameters.values()
     named = {
@@ -533,7 +542,7 @@ def built_like(obj: Any, **others: Any) -> Any:
     }
     free = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     wanted = [p.name for p in parameters if p.default is p.empty and p.kind not in free]
-    if isinstance(obj, _FUNCTIONS) or not named.keys() >= {*wanted, *others}:
+    if isinstance(obj, types.FunctionType) or not named.keys() >= {*wanted, *others}:
         return None
     return type(obj)(**named)
 

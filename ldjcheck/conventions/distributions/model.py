@@ -35,7 +35,7 @@ from ldjcheck.densities.mass import log_mass_at_any
 from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
-from ldjcheck.object_graph import looked_up
+from ldjcheck.object_graph import looked_up, owner_of
 from ldjcheck.records import CallFunction, Calls, Domain, Kwargs, Returned, Way
 from ldjcheck.records.called import BaseMass
 from ldjcheck.tape import Place, ancestors, dependents, location_of
@@ -67,7 +67,7 @@ def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
         method = looked_up(layer, name) if own is None else layer
         if callable(method):
             yield name, unit, method
-    model: Any = layer.__self__ if inspect.ismethod(layer) else layer
+    model: Any = owner_of(layer)
     said = _unit_of_call(model) if own in (None, "forward") else None
     if said is not None:
         yield "forward", said, model.forward
@@ -316,7 +316,7 @@ def _call(name: str, unit: Unit, leaving: bool | None) -> CallFunction:
 
     def call(layer: Any, x: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
         method = layer if is_routine(layer) else getattr(layer, name)
-        model = layer.__self__ if inspect.ismethod(layer) else layer
+        model = owner_of(layer)
         said: list[Any] = []
 
         def ask() -> Any:
@@ -426,7 +426,7 @@ def _told_beside(
         returned = right(layer, x, start, kwargs)
     if draws.heard:
         raise NoBaseError("what is drawn is another noise in the next call")
-    method = getattr(layer.__self__ if inspect.ismethod(layer) else layer, name)
+    method = getattr(owner_of(layer), name)
     signature = signature_of(method)
     known = {n: v for n, v in kwargs.items() if signature and n in signature.names}
     said = of_each(lambda: method(x, **known), len(x))

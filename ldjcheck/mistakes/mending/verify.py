@@ -34,6 +34,7 @@ from ldjcheck.mistakes.mending.rerun import (
 from ldjcheck.mistakes.rewriting.reductions import over_all_axes
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.tolerance import hides_mistakes
+from ldjcheck.object_graph import of_another, owner_of
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Comparison, Direction, Probe, Sides, Span, Verdict
@@ -128,7 +129,8 @@ def _is_of_one_value(value: Any) -> bool:
 
 
 def _parts(layer: Any) -> list[Any]:
-    return [*layer.modules()] if isinstance(layer, nn.Module) else [layer]
+    whole = owner_of(layer)
+    return [*whole.modules()] if isinstance(whole, nn.Module) else [whole]
 
 
 def _with_number(
@@ -147,7 +149,9 @@ def _with_number(
         reseed(bench.options.seed)
         built = built_like(part, **{name: value})
         if built is not None and not index:
-            layer = replace(bench.layer, obj=built, rebuild=None)
+            layer = replace(
+                bench.layer, obj=of_another(copy.layer, built), rebuild=None
+            )
             return replace(bench, layer=layer, masters={}, idle={})
         held = {name: value} if built is None else vars(built)
         for each, now in held.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.numerics.closeness import same
-from ldjcheck.object_graph import module_of, paths, reachable
+from ldjcheck.object_graph import module_of, owner_of, paths, reachable
 from ldjcheck.oracle.direction import measured_side
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.oracle.way_back.preimage import way_back
@@ -233,7 +232,7 @@ def _names(flow: Any, calls: Sequence[Call]) -> dict[int, str]:
 
     A lazy flow first builds what it then calls; that holds the sublayers instead.
     """
-    names = paths(flow.__self__ if inspect.ismethod(flow) else flow)
+    names = paths(owner_of(flow))
     if not any(id(call.owner) in names for call in calls) and calls:
         names = paths(calls[0].owner)
     return names

@@ -266,3 +266,34 @@ def test_a_number_that_the_layer_holds_is_no_plain_factor() -> None:
     assert finding.fix is not None
     assert finding.fix.applicability == "verified"
     assert "self.heads" in str(finding.fix)
+
+
+class Pairs(nn.Module):
+    """Of two dims, the base's constant counts half of log 2 pi twice; and no more than once."""
+
+    def __init__(self, dim: int = 2) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(0.4 * torch.randn(dim))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x * self.log_s.exp(), self.log_s.sum().expand(len(x))
+
+    def base(self, z: Tensor) -> Tensor:
+        return -0.5 * torch.sum(z**2, dim=1) - 0.5 * math.log(2 * math.pi)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        return self.base(z) + ldj
+
+
+def test_an_edit_of_a_density_holds_for_the_model_as_it_is_built_for_other_sizes() -> (
+    None
+):
+    edit = first(Pairs()).fix
+    assert edit is not None
+    assert edit.applicability == "verified"
+    (after,) = (each.after.strip() for each in edit.edits)
+    z = torch.randn(4, 5)
+    held = {"z": z, "math": math, "torch": torch}
+    found = eval(after.removeprefix("return "), held)
+    assert torch.allclose(found, torch.distributions.Normal(0, 1).log_prob(z).sum(1))
