@@ -70,6 +70,8 @@ class Node:
     random: bool = False
     parents: tuple[Node, ...] = field(init=False, repr=False)
     """The nodes that this one was computed from, repeated as often as used."""
+    _fixed: bool | None = field(default=None, init=False)
+    _place: Place | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.parents = tuple(node for _, node in self.inputs())
@@ -81,9 +83,10 @@ class Node:
     @property
     def place(self) -> Place | None:
         """The innermost frame of the target's own sources, or None for a source."""
-        if not self.places:
-            return None
-        return self.places[nearest_own(tuple(p.file for p in self.places))]
+        if self._place is None and self.places:
+            own = nearest_own(tuple(place.file for place in self.places))
+            self._place = self.places[own]
+        return self._place
 
     @property
     def operands(self) -> tuple[Node, ...]:
@@ -202,16 +205,20 @@ def _factor(node: Node, positions: tuple[int, ...]) -> list[Position]:
 
 def is_fixed(node: Node) -> bool:
     """Return whether a value depends on no input, noise or parameter."""
-    stack, seen = [node], set()
-    while stack:
+    stack, seen = [node], set[Node]()
+    while stack and node._fixed is None:
         current = stack.pop()
-        if current in seen:
+        if current in seen or current._fixed:
             continue
         seen.add(current)
-        if current.name in ("input", "incoming") or current.random or current.learnable:
-            return False
+        is_given = current.name in ("input", "incoming")
+        if current._fixed is False or is_given or current.random or current.learnable:
+            node._fixed = current._fixed = False
         stack.extend(current.parents)
-    return True
+    if node._fixed is None:
+        for each in seen:
+            each._fixed = True
+    return bool(node._fixed)
 
 
 # --- what everything flows through ----------------------------------------------------

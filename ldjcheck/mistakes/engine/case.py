@@ -213,17 +213,14 @@ class Terms:
     """Where the ldj is a sum: the nodes it runs through, and the uses where terms end.
 
     `edges` are all linear uses; `ends` those whose value belongs to the map, is a
-    parameter or constant, or is used elsewhere too.
+    parameter or constant, or is used elsewhere too. `leaves` are made by the ldj's own
+    arithmetic, by a non-linear operation.
     """
 
     nodes: tuple[Node, ...]
     edges: frozenset[Edge]
     ends: tuple[Edge, ...]
-
-    @property
-    def leaves(self) -> list[Node]:
-        """The terms that the ldj's own arithmetic makes by a non-linear operation."""
-        return [node for node in self.nodes if not linear_positions(node)]
+    leaves: tuple[Node, ...]
 
     @property
     def all(self) -> tuple[Item, ...]:
@@ -234,11 +231,12 @@ class Terms:
 def terms_of(trace: Trace) -> Terms:
     """Return the linear part of the ldj, from the returned value down."""
     if trace.ldj is None:
-        return Terms((), frozenset(), ())
+        return Terms((), frozenset(), (), ())
     plain = _linearly_used(trace)
     nodes: list[Node] = []
     edges: set[Edge] = set()
     ends: list[Edge] = []
+    leaves: list[Node] = []
     stack, seen = [trace.ldj], set()
     while stack:
         node = stack.pop()
@@ -246,14 +244,16 @@ def terms_of(trace: Trace) -> Terms:
             continue
         seen.add(node)
         nodes.append(node)
-        for position in linear_positions(node):
+        positions = linear_positions(node)
+        leaves += [] if positions else [node]
+        for position in positions:
             part = node.argument(position)
             edges.add((node, position))
             if part in plain:
                 stack.append(part)
             else:
                 ends.append((node, position))
-    return Terms(tuple(nodes), frozenset(edges), tuple(ends))
+    return Terms(tuple(nodes), frozenset(edges), tuple(ends), tuple(leaves))
 
 
 def contribution(trace: Trace, target: Item) -> Tensor:
