@@ -95,6 +95,8 @@ def written_out(
         bases = memory.recalled(sum_)
         if bases is None:
             bases = _chosen(sum_, lacking)
+            if not bases and memory.of_any_mass:
+                bases = _accepted(sum_, lacking, (_returned_whole,))
             memory.remember(sum_, bases)
     ends = {term for base in bases for term in base.terms}
     wanted = [n for n in ends if n.name != "number"] + [base.z for base in bases]
@@ -110,7 +112,8 @@ def written_out(
     for base in bases:
         terms = sum_.of(set(base.terms), lambda end: live.get(end, end.value))
         total = total + (terms if base.times == 1.0 else terms / base.times)
-        if base.excess is not None and base.reading in (_handed_back, _padded):
+        by_itself = base.reading in (_handed_back, _padded, _returned_whole)
+        if base.excess is not None and by_itself:
             held.append(_without_mass(base, base.excess))
             continue
         may_lack = base.times == 1.0 or base.lacks
@@ -172,8 +175,9 @@ class Memory:
     such as a parameter.
     """
 
-    def __init__(self, *, leaving: bool = False) -> None:
+    def __init__(self, *, leaving: bool = False, of_any_mass: bool = False) -> None:
         self.leaving = leaving  # what leaves without a density is asked for
+        self.of_any_mass = of_any_mass  # what is returned may have one that is none
         self.is_unbounded = False  # some of it was seen outside of 0 to 1
         self._forms: dict[tuple[str, ...], _Form] = {}
         self.masses = Masses()  # of bases that are asked
@@ -254,7 +258,7 @@ def _is_lenient(form: _Form) -> bool:
 
 
 def _rank(bases: Sequence[Base]) -> int:
-    readings = _readings()
+    readings = *_readings(), _returned_whole
     return max(readings.index(base.reading) for base in bases if base.reading)
 
 
@@ -289,8 +293,14 @@ def _chosen(sum_: DensityTerms, lacking: int) -> list[Base]:
     is another, or left out; some of the terms through z alone, the others being the ldj of a
     last step that is written in terms of what it returns; all that is left beside an ldj
     that came with z.
-    Where a flow returned all of z, what comes before that is looked at last.
+    Of what the model returns whole it is known that it is z. Where a flow returned all of
+    z, what comes before that is looked at last.
     """
+    for z in sum_.results:  # what is made of it alone may be one as well: it is moved
+        is_whole = z in sum_.candidates and z.value[0].numel() == lacking
+        base = _tried(_normalised, sum_, z) if is_whole else None
+        if base is not None:
+            return [replace(base, reading=_normalised)]
     returned = [z for z in sum_.candidates if z in sum_.handed]
     for z in returned[:1]:
         if z.value[0].numel() == lacking:
@@ -315,6 +325,8 @@ def _accepted(
             reading is _told_by_others
         ):  # z less its mean is one too, that nobody returns
             all_of_them = [*dict.fromkeys((*sum_.results, *sum_.further))]
+        if reading is _returned_whole:
+            all_of_them = [z for z in sum_.results if z.value[0].numel() == lacking]
         for z in all_of_them if candidates is None else candidates:
             dims = z.value[0].numel()
             if dims > lacking or any(_is_same_part(sum_, z, base) for base in accepted):
@@ -375,15 +387,18 @@ def _handed_back(sum_: DensityTerms, z: Node) -> Base | None:
     return Base(z, (*terms, *chosen))
 
 
-def _added_up(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> Base | None:
+def _added_up(
+    sum_: DensityTerms, z: Node, terms: tuple[Node, ...], *, of_any_law: bool = False
+) -> Base | None:
     """Return z with all that is added up with its terms to one number for each sample.
 
-    None where the terms meet in no such sum, or are no normal density of z by themselves.
+    None where the terms meet in no such sum, or are no normal density of z by themselves,
+    unless it may be one `of_any_law`.
     """
     mass = sum_.log_mass(z, terms)
     above = set.intersection(*(sum_.adding([term]) for term in terms))
     sums = [node for node in in_order(above) if node.value.numel() == sum_.batch]
-    if mass is None or not sums or not _is_exact(*mass):
+    if mass is None or not sums or not (of_any_law or _is_exact(*mass)):
         return None
     added = tuple(end for end in sum_.ends if sums[0] in sum_.adding([end]))
     beside = set(added) - {*terms}
@@ -532,6 +547,11 @@ def _handed_on(sum_: DensityTerms, z: Node) -> Base | None:
         log = mean if bool(((log - mean).abs() <= error).all()) else log
         return Base(z, terms, -even if is_whole else log)
     return None
+
+
+def _returned_whole(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return z that the model returns, with terms through it that have a mass at all."""
+    return _added_up(sum_, z, sum_.terms_through(z), of_any_law=True)
 
 
 def _scaled(sum_: DensityTerms, z: Node) -> Base | None:

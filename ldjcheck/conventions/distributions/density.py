@@ -80,7 +80,8 @@ def as_density(layer: Any, place: int) -> Iterator[Calls]:
     """
     signature = call_signature(layer)
     if signature is not None and signature.names:
-        for memory, of_x in itertools.product((None, Memory()), (False, True)):
+        memories = None, Memory(of_any_mass=True)
+        for memory, of_x in itertools.product(memories, (False, True)):
             call = partial(
                 _less_some_base, partial(_call, place, "nats", memory, False, of_x)
             )

@@ -16,6 +16,7 @@ from typing import Any
 from ldjcheck.calling.parameter_names import is_density_of_x, is_total
 from ldjcheck.conventions.distributions.density import as_density, as_ldj_of_all
 from ldjcheck.conventions.distributions.sampler import as_sampler
+from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.readings.reading import NEARER, Measured, Reading, look_at, worst_of
 from ldjcheck.records import Returned
 from ldjcheck.running.failed_calls import FailedCallError
@@ -61,10 +62,23 @@ def propose(seen: Measured) -> Iterator[Reading]:
         with suppress(FailedCallError):
             there = look_at(reading)
             is_nearer = worst_of(there) < NEARER * worst_of(seen) < math.inf
+            is_nearer &= not _is_its_slope(there, seen)
             said = there.is_wrong and (is_named or calls is bases[0])
             if there.is_right or is_nearer or said:
                 yield reading
                 return
+
+
+def _is_its_slope(there: Measured, seen: Measured) -> bool:
+    """Return whether the density that is taken off is the map's own log-derivative.
+
+    So is that of a distribution, of the map by its distribution function.
+    """
+    less, side = (m.comparison.measurement.measured[0].forward for m in (there, seen))
+    if less.said.ldj is None or side.said.ldj is None or side.exact.ldj is None:
+        return False
+    taken = [side.said.ldj - sign * less.said.ldj for sign in (1, -1)]
+    return any(is_once_more(each, side.exact.ldj) for each in taken)
 
 
 def _beside(seen: Measured) -> tuple[int | None, set[str]]:

@@ -277,3 +277,31 @@ def test_log_q_of_what_a_draw_becomes_is_one_wherever_its_terms_stand(
     wrong = ldjcheck.check(Posterior(turned=-1.0), context=context, seed=seed)
     assert wrong.findings[0].code == "LDJ104", wrong
     assert ldjcheck.check(Posterior(constant=0.0), context=context).status == "fail"
+
+
+class AroundALocation(nn.Module):
+    """A base whose location is taken off after what is returned: it is of that all the same."""
+
+    def __init__(self, scales: float = 2.0) -> None:
+        super().__init__()
+        self.log_s, self.loc, self.log_b = (
+            nn.Parameter(torch.zeros(4)) for _ in range(3)
+        )
+        self.scales = scales
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z, ldj = (x * self.log_s.exp()).flip(1), self.log_s.sum()
+        b = self.log_b.exp()
+        of_z = -torch.abs(z - self.loc) / b - torch.log(self.scales * b)
+        return z, of_z.sum(-1) + ldj
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_base_is_of_what_is_returned_and_not_of_what_it_makes_of_that(
+    seed: int,
+) -> None:
+    right = ldjcheck.check(AroundALocation(), seed=seed)
+    assert (right.status, right.result.convention) == ("pass", "density"), right
+    (finding, *_) = ldjcheck.check(AroundALocation(scales=1.0), seed=seed).findings
+    assert finding.code == "LDJ501"
+    assert "integrates to exp(2.773)" in str(finding.evidence)
