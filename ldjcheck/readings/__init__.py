@@ -20,6 +20,7 @@ from ldjcheck.readings.claims import (
 from ldjcheck.readings.densities import (
     compensating_density,
     density,
+    density_by_mass,
     density_in_another_unit,
     density_of_draw,
     named_density,
@@ -94,6 +95,7 @@ BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("own-density", own_density.propose),
     ("another-unit", density_in_another_unit.propose),
     ("density-of-draw", density_of_draw.propose),
+    ("density-by-mass", density_by_mass.propose),
     ("submodule-inverses", submodule_inverses.propose),
     ("compensating-density", compensating_density.propose),
     ("another-axis", another_axis.propose),
