@@ -27,7 +27,8 @@ def propose(seen: Measured) -> Iterator[Reading]:
         or not fed
     ):
         return
-    if asked.context or asked.shape or signature is None or signature.input is None:
+    is_told = bool(asked.context) or any(name is not None for name, _ in asked.shape)
+    if is_told or signature is None or signature.input is None:
         return
     parts = (signature.input, bench.shape), *((each.name, each.shape) for each in fed)
     names = " and ".join(name for name, _ in parts)

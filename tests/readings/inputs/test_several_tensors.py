@@ -56,9 +56,11 @@ class WithFeatures(nn.Module):
         return x * log_scale.exp(), self.net(h).relu(), self.share * log_scale.sum(1)
 
 
+@pytest.mark.parametrize("shape", [None, (3,)])
 @pytest.mark.parametrize("layer", [Leapfrog, OfThree, WithFeatures])
-def test_right_ones_pass(layer: type[nn.Module]) -> None:
-    report = ldjcheck.check(layer())
+def test_right_ones_pass(layer: type[nn.Module], shape: tuple[int] | None) -> None:
+    """Whether or not it was said how large the first is: the others were made up."""
+    report = ldjcheck.check(layer(), shape=shape)
     assert report.status == "pass", report
     assert ("inputs" in report.result.inferred) == (layer is not WithFeatures)
 
