@@ -322,7 +322,8 @@ class Slopes:
                 jacobian, _, _ = exact_jacobian(map_, map_.origin)
             except NoJacobianError:
                 return None
-        return log_abs_det(jacobian.double())[1]
+        is_square = jacobian.shape[1] == jacobian.shape[2]  # a base may be lost aside
+        return log_abs_det(jacobian.double())[1] if is_square else None
 
     def _noise(self) -> int | None:
         if self._side.exact.wrt != "noise":
