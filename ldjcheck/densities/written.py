@@ -161,9 +161,9 @@ class _Form:
     beside: tuple[Tensor, ...]  # what enters their densities beside z
 
     def is_better(self, bases: Sequence[Base], shape: torch.Size) -> bool:
-        """Return whether others were found less plainly, or are less of z at this shape."""
-        whole = sum(base.dims for *_, base in self.bases)
-        fewer = shape[1:] == self.shape[1:] and sum(b.dims for b in bases) < whole
+        """Return whether others were found less plainly, or are a smaller share of x."""
+        own = sum(base.dims for *_, base in self.bases) * math.prod(shape[1:])
+        fewer = sum(base.dims for base in bases) * math.prod(self.shape[1:]) < own
         return fewer or _rank(bases) > self.rank
 
 
