@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -162,9 +162,13 @@ class _Form:
 
     def is_better(self, bases: Sequence[Base], shape: torch.Size) -> bool:
         """Return whether others were found less plainly, or are a smaller share of x."""
-        own = sum(base.dims for *_, base in self.bases) * math.prod(shape[1:])
-        fewer = sum(base.dims for base in bases) * math.prod(self.shape[1:]) < own
-        return fewer or _rank(bases) > self.rank
+        own = _share((base for *_, base in self.bases), self.shape)
+        return _share(bases, shape) < own or _rank(bases) > self.rank
+
+
+def _share(bases: Iterable[Base], shape: torch.Size) -> float:
+    """Return how much of x is known; what is spread over more entries is no more."""
+    return min(1.0, sum(base.dims for base in bases) / max(1, math.prod(shape[1:])))
 
 
 class Memory:
