@@ -48,7 +48,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ldjcheck.mistakes.catalogue import Page, Rule
-from ldjcheck.records import Comparison, Finding, Verdict
+from ldjcheck.records import Comparison, Finding, Location, Verdict
 from ldjcheck.records.called import BaseMass
 
 _OF_BOTH = "it takes off what forward adds at the same point, which is no density"
@@ -129,6 +129,19 @@ def _of_a_base(base: BaseMass) -> Finding:
         f"`{base.name}` is not the log-density of what it is asked about.",
         direction="forward",
         evidence=tuple(evidence),
+    )
+
+
+def of_mass(name: str, log: float, location: Location | None) -> Finding:
+    """Return what is told of a density of x that adds up to more than 1."""
+    return RULE.finding(
+        f"`{name}` is no log-density: over all x it integrates to more than 1.",
+        direction="forward",
+        evidence=(
+            f"exp of it integrates to {math.exp(log):.4g}, whatever its base is",
+            "its call is right by itself, and so is the ldj of x to z",
+        ),
+        location=location,
     )
 
 

@@ -32,15 +32,7 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         log, error = (name in result.unasked and _log_mass(subject, density)) or (0, 0)
         if log <= max(_CLEARLY, 2 * error):
             continue
-        finding = split_prior_wrong.RULE.finding(
-            f"`{name}` is no log-density: over all x it integrates to more than 1.",
-            direction="forward",
-            evidence=(
-                f"exp of it integrates to {math.exp(log):.4g}, whatever its base is",
-                "its call is right by itself, and so is the ldj of x to z",
-            ),
-            location=returned_at(density.obj),
-        )
+        finding = split_prior_wrong.of_mass(name, log, returned_at(density.obj))
         told = with_finding(with_right(name, result), subject.asked, finding)
         said = f"of mass {math.exp(log):.4g}, which is more than 1"
         yield outcome.known(replace(told, inferred={**result.inferred, name: said}))

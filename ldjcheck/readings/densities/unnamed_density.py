@@ -17,6 +17,7 @@ from ldjcheck.calling.parameter_names import is_density_of_x, is_total
 from ldjcheck.conventions.distributions.density import as_density, as_ldj_of_all
 from ldjcheck.conventions.distributions.sampler import as_sampler
 from ldjcheck.numerics.tolerance import is_once_more
+from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.readings.reading import NEARER, Measured, Reading, look_at, worst_of
 from ldjcheck.records import Returned
 from ldjcheck.running.failed_calls import FailedCallError
@@ -62,23 +63,29 @@ def propose(seen: Measured) -> Iterator[Reading]:
         with suppress(FailedCallError):
             there = look_at(reading)
             is_nearer = worst_of(there) < NEARER * worst_of(seen) < math.inf
-            is_nearer &= not _is_its_slope(there, seen)
+            is_nearer = is_nearer and not _is_a_slope(there, seen)
             said = there.is_wrong and (is_named or calls is bases[0])
             if there.is_right or is_nearer or said:
                 yield reading
                 return
 
 
-def _is_its_slope(there: Measured, seen: Measured) -> bool:
-    """Return whether the density that is taken off is the map's own log-derivative.
+def _is_a_slope(there: Measured, seen: Measured) -> bool:
+    """Return whether the density that is taken off is a log-derivative of the map.
 
-    So is that of a distribution, of the map by its distribution function.
+    So is that of a distribution, of a step by its distribution function.
     """
-    less, side = (m.comparison.measurement.measured[0].forward for m in (there, seen))
+    sides = seen.comparison.measurement.measured[0]
+    less, side = there.comparison.measurement.measured[0].forward, sides.forward
     if less.said.ldj is None or side.said.ldj is None or side.exact.ldj is None:
         return False
+    slopes = [side.exact.ldj]
+    runner, _, _ = seen.subject.bench.ready(sides.probe)
+    with suppress(FailedCallError, UntraceableError):
+        trace = record(runner, sides.probe, side)
+        slopes += [step.logdet for step in trace.steps] if trace is not None else []
     taken = [side.said.ldj - sign * less.said.ldj for sign in (1, -1)]
-    return any(is_once_more(each, side.exact.ldj) for each in taken)
+    return any(is_once_more(one, slope) for one in taken for slope in slopes)
 
 
 def _beside(seen: Measured) -> tuple[int | None, set[str]]:
