@@ -96,7 +96,7 @@ def written_out(
         if bases is None:
             bases = _chosen(sum_, lacking)
             if not bases and memory.of_any_mass:
-                bases = _accepted(sum_, lacking, (_returned_whole,))
+                bases = _returned(sum_, lacking, _of_any_mass)
             memory.remember(sum_, bases)
     ends = {term for base in bases for term in base.terms}
     wanted = [n for n in ends if n.name != "number"] + [base.z for base in bases]
@@ -112,7 +112,7 @@ def written_out(
     for base in bases:
         terms = sum_.of(set(base.terms), lambda end: live.get(end, end.value))
         total = total + (terms if base.times == 1.0 else terms / base.times)
-        by_itself = base.reading in (_handed_back, _padded, _returned_whole)
+        by_itself = base.reading in (_handed_back, _padded, _of_any_mass)
         if base.excess is not None and by_itself:
             held.append(_without_mass(base, base.excess))
             continue
@@ -262,7 +262,7 @@ def _is_lenient(form: _Form) -> bool:
 
 
 def _rank(bases: Sequence[Base]) -> int:
-    readings = *_readings(), _returned_whole
+    readings = *_readings(), _of_any_mass
     return max(readings.index(base.reading) for base in bases if base.reading)
 
 
@@ -300,11 +300,9 @@ def _chosen(sum_: DensityTerms, lacking: int) -> list[Base]:
     Of what the model returns whole it is known that it is z. Where a flow returned all of
     z, what comes before that is looked at last.
     """
-    for z in sum_.results:  # what is made of it alone may be one as well: it is moved
-        is_whole = z in sum_.candidates and z.value[0].numel() == lacking
-        base = _tried(_normalised, sum_, z) if is_whole else None
-        if base is not None:
-            return [replace(base, reading=_normalised)]
+    whole = _returned(sum_, lacking, _normalised)
+    if whole:  # what is made of it alone may be one as well: it is moved
+        return whole
     returned = [z for z in sum_.candidates if z in sum_.handed]
     for z in returned[:1]:
         if z.value[0].numel() == lacking:
@@ -313,6 +311,16 @@ def _chosen(sum_: DensityTerms, lacking: int) -> list[Base]:
             if len(found) == 1 and found[0].dims == lacking:
                 return found
     return _accepted(sum_, lacking, _readings())
+
+
+def _returned(sum_: DensityTerms, lacking: int, reading: Reading) -> list[Base]:
+    """Return z where the model returns it whole, and a reading finds its density."""
+    for z in sum_.results:
+        is_whole = z in sum_.candidates and z.value[0].numel() == lacking
+        base = _tried(reading, sum_, z) if is_whole else None
+        if base is not None:
+            return [replace(base, reading=reading)]
+    return []
 
 
 def _accepted(
@@ -329,8 +337,6 @@ def _accepted(
             reading is _told_by_others
         ):  # z less its mean is one too, that nobody returns
             all_of_them = [*dict.fromkeys((*sum_.results, *sum_.further))]
-        if reading is _returned_whole:
-            all_of_them = [z for z in sum_.results if z.value[0].numel() == lacking]
         for z in all_of_them if candidates is None else candidates:
             dims = z.value[0].numel()
             if dims > lacking or any(_is_same_part(sum_, z, base) for base in accepted):
@@ -553,8 +559,8 @@ def _handed_on(sum_: DensityTerms, z: Node) -> Base | None:
     return None
 
 
-def _returned_whole(sum_: DensityTerms, z: Node) -> Base | None:
-    """Return z that the model returns, with terms through it that have a mass at all."""
+def _of_any_mass(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return z with terms through it that have a mass at all, and all they are added to."""
     return _added_up(sum_, z, sum_.terms_through(z), of_any_law=True)
 
 

@@ -5,7 +5,7 @@ A trace or a power series is often estimated with random vectors (Hutchinson, Ch
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
@@ -277,10 +277,10 @@ class _Drawn(NamedTuple):
 
 @dataclass(slots=True)
 class _Means:
-    """Means over noise, by what is said at one `reference` noise: one for each of others."""
+    """Means over noise, by its shapes and by what is said at one reference noise of these."""
 
-    reference: dict[int, Tensor] = field(default_factory=dict)
-    known: dict[tuple[float, ...], Tensor] = field(default_factory=dict)
+    references: dict[Hashable, dict[int, Tensor]] = field(default_factory=dict)
+    known: dict[Hashable, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +373,7 @@ def _given_others(
     ]
     known = [(i, *each) for i, each in enumerate(moments) if each is not None]
     entries = [(i, j) for i, mean, _ in known for j in range(mean[0].numel())]
-    calls = 2 * len(entries) + 1 + len(_CUBES)
+    calls = 2 * len(entries) + 2 + len(_CUBES)
     given = len(known) < len(moments) or not _is_all(runner, direction, x, frozen, said)
     if not entries or len(entries) > (_FEW if given else _MOST_ENTRIES):
         return None
@@ -390,14 +390,11 @@ def _given_others(
         return said.detach().double().cpu()
 
     line = {i: frozen.draws[i] - mean for i, mean, _ in known}
-    means.reference = means.reference or line
-    others: tuple[float, ...] | None = None
-    if {i: m.shape for i, m in line.items()} == {
-        i: m.shape for i, m in means.reference.items()
-    }:
-        others = tuple(at(means.reference).tolist())
-        if others in means.known:
-            return _Drawn(means.known[others], 2)
+    shapes = tuple((i, move.shape) for i, move in line.items())
+    reference = means.references.setdefault(shapes, line)
+    others = shapes, tuple(at(reference).tolist())
+    if others in means.known:
+        return _Drawn(means.known[others], 2)
     along = [at({i: t * move for i, move in line.items()}) for t in range(len(_CUBES))]
     off = sum(c * value for c, value in zip(_CUBES, along, strict=True))
     size = 1 + torch.stack(along).abs().amax(0)
@@ -410,8 +407,7 @@ def _given_others(
             move.reshape(len(x), -1)[:, j] = 1.0
             bend = (at({i: move}) + at({i: -move})) / 2 - along[0]
             value = value + variance.reshape(len(x), -1)[:, j] * bend
-    if others is not None:
-        means.known[others] = value
+    means.known[others] = value
     return _Drawn(value, calls, is_mean=not given)
 
 

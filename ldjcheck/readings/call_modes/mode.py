@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ldjcheck.mistakes.contract import gradient_cut
 from ldjcheck.readings.reading import Outcome, Reading, fails_by_value, read_anew
-from ldjcheck.records import Result, Status
+from ldjcheck.records import Finding, Result, Status
 from ldjcheck.settling.subject import settle_layer
 
 _WRONG_IN_TRAINING = "train: right in evaluation, wrong in training"
@@ -18,6 +18,7 @@ _WRONG = (
     "eval: in training samples meet and nothing is proved; in evaluation it is wrong"
 )
 _TAUGHT = "train: gradients pass there, and are cut in evaluation"
+_NOT_JUDGED = "in training it is an estimate, and whether gradients pass is not judged"
 _RIGHT = "train: in evaluation, --mode eval, all numbers agree"
 
 
@@ -69,9 +70,12 @@ def _taught(before: Result, again: Result | None) -> Result:
         trained.get((c.name, c.direction), c) if c.name == "gradient" else c
         for c in before.checks
     )
-    if any(c.status == "fail" for c in checks if c.name == "gradient"):
+    gradients = {c.status for c in checks if c.name == "gradient"}
+    if "fail" in gradients:
         return before
     kept = tuple(f for f in before.findings if f.code != gradient_cut.RULE.code)
+    if "pass" not in gradients:  # of an estimate it may be another than the ldj's
+        kept = tuple(map(_not_judged, before.findings))
     left = [*(f.severity for f in kept), *(c.status for c in checks)]
     is_open = "unproven" in left or bool(before.not_done)
     status: Status = "unproven" if is_open else "pass"
@@ -83,3 +87,11 @@ def _taught(before: Result, again: Result | None) -> Result:
         readings=tuple(replace(each, status=status) for each in before.readings),
         inferred={"mode": _TAUGHT, **before.inferred},
     )
+
+
+def _not_judged(finding: Finding) -> Finding:
+    """Return what is told of a gradient that evaluation cuts, and training does not prove."""
+    if finding.code != gradient_cut.RULE.code:
+        return finding
+    evidence = (*finding.evidence, _NOT_JUDGED)
+    return replace(finding, severity="unproven", fix=None, evidence=evidence)

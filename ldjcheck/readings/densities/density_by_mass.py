@@ -12,7 +12,7 @@ from dataclasses import replace
 from ldjcheck.conventions.distributions.model import CONVENTION
 from ldjcheck.errors import LAYERS_OWN, NoBaseError
 from ldjcheck.mistakes.likelihood import split_prior_wrong
-from ldjcheck.readings.densities.own_density import own_densities, with_right
+from ldjcheck.readings.densities.own_density import own_densities
 from ldjcheck.readings.reading import Outcome, Reading, with_finding
 from ldjcheck.records import Layer
 from ldjcheck.running.failed_calls import FailedCallError, LayerRaisedError
@@ -33,9 +33,11 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         if log <= max(_CLEARLY, 2 * error):
             continue
         finding = split_prior_wrong.of_mass(name, log, returned_at(density.obj))
-        told = with_finding(with_right(name, result), subject.asked, finding)
+        told = with_finding(result, subject.asked, finding)
+        unasked = tuple(other for other in result.unasked if other != name)
         said = f"of mass {math.exp(log):.4g}, which is more than 1"
-        yield outcome.known(replace(told, inferred={**result.inferred, name: said}))
+        told = replace(told, unasked=unasked, inferred={**result.inferred, name: said})
+        yield outcome.known(told)
         return
 
 
