@@ -95,8 +95,9 @@ def written_out(
         bases = memory.recalled(sum_)
         if bases is None:
             bases = _chosen(sum_, lacking)
-            if not bases and memory.of_any_mass:
-                bases = _returned(sum_, lacking, _of_any_mass)
+            of_results = bool(bases) and all(b.z in sum_.results for b in bases)
+            if memory.of_any_mass and not of_results:
+                bases = _returned(sum_, lacking, _of_any_mass) or bases
             memory.remember(sum_, bases)
     ends = {term for base in bases for term in base.terms}
     wanted = [n for n in ends if n.name != "number"] + [base.z for base in bases]

@@ -14,6 +14,8 @@ import ldjcheck
 if TYPE_CHECKING:
     from small_layers import Pair
 
+SLOW = pytest.mark.slow
+
 
 class Flow(nn.Module):
     """Log p(x) beside z; before it is trained, z is x."""
@@ -305,3 +307,34 @@ def test_a_base_is_of_what_is_returned_and_not_of_what_it_makes_of_that(
     (finding, *_) = ldjcheck.check(AroundALocation(scales=1.0), seed=seed).findings
     assert finding.code == "LDJ501"
     assert "integrates to exp(2.773)" in str(finding.evidence)
+
+
+class OfAWidth(nn.Module):
+    """A Cauchy base of a learned width, whose logarithm counts once for each dim."""
+
+    def __init__(self, dims: int, counted: float = 1.0) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.eye(dims) + 0.2 * torch.randn(dims, dims))
+        self.log_width = nn.Parameter(torch.zeros(dims))
+        self.counted = counted
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = x @ self.w
+        ldj = torch.linalg.slogdet(self.w)[1] - 0.5 * torch.log1p(h**2).sum(-1)
+        z = torch.asinh(h)
+        of_z = -math.log(math.pi) - torch.log1p((z / self.log_width.exp()) ** 2)
+        return z, (of_z - self.counted * self.log_width).sum(-1) + ldj
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(s, marks=SLOW) for s in range(1, 10))]
+)
+@pytest.mark.parametrize("dims", [3, 5])
+def test_a_width_that_is_not_counted_leaves_a_mass_that_is_not_1(
+    dims: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    right = ldjcheck.check(OfAWidth(dims), seed=seed)
+    assert (right.status, right.result.convention) == ("pass", "density"), right
+    (finding, *_) = ldjcheck.check(OfAWidth(dims, counted=0.0), seed=seed).findings
+    assert finding.code == "LDJ501"
