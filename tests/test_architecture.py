@@ -161,6 +161,7 @@ def dotted(path: Path) -> str:
     return ".".join(parts)
 
 
+@pytest.mark.slow
 def test_imports_go_down_and_never_sideways() -> None:
     # The package itself hands the names of higher floors on, lazily.
     assert at_fault(upward_imports, FACADE) == {}
@@ -317,6 +318,7 @@ def handed_down(source: str) -> list[int]:
     ]
 
 
+@pytest.mark.slow
 def test_no_room_is_handed_the_order() -> None:
     # The search hands its own attempts to itself.
     assert at_fault(lambda _, source: handed_down(source), "search") == {}

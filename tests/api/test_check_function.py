@@ -424,10 +424,12 @@ class Called(Module):
         raise ValueError("h is too small")
 
 
+@pytest.mark.slow
 def test_a_property_that_raises_is_no_obstacle() -> None:
     assert ldjcheck.check(Called()).findings[0].code in ("LDJ005", "LDJ006")
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_called_is_told_what_could_be_checked() -> None:
     (finding,) = ldjcheck.check(Module()).findings
     assert finding.code == "LDJ004"

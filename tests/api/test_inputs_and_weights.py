@@ -188,6 +188,7 @@ def on_a_sphere(count: int) -> Tensor:
     return x / x.norm(dim=1, keepdim=True)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("layer", "inputs", "status"),
     [
@@ -254,6 +255,7 @@ class LookedAndHalved(Looked):
         return y, ldj / 2
 
 
+@pytest.mark.slow
 def test_whole_numbers_are_taken_as_they_are() -> None:
     whole = torch.arange(20).remainder(5).reshape(5, 4)
     assert ldjcheck.check(Looked(), inputs=whole).status == "pass"

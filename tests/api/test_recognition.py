@@ -329,5 +329,6 @@ class OneOfTwoDensities(nn.Module):
         return nats / (dims * math.log(2))
 
 
+@pytest.mark.slow
 def test_what_one_density_proves_to_be_a_flow_is_one_though_another_is_wrong() -> None:
     assert why(OneOfTwoDensities()) is None

@@ -77,6 +77,7 @@ def test_what_may_still_turn_out_to_be_harmless_is_not_told_to_fail() -> None:
     assert "fail" not in [each.status for each in told]
 
 
+@pytest.mark.slow
 def test_who_waits_in_a_notebook_sees_a_line_that_goes_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -35,6 +35,7 @@ def written(folder: Path) -> dict[str, str]:
     return {p.name: p.read_text() for p in folder.rglob("*") if p.is_file()}
 
 
+@pytest.mark.slow
 def test_it_prints_versions_command_verdict_and_a_smaller_source(
     tmp_path: Path,
 ) -> None:

@@ -154,7 +154,7 @@ def test_with_time_it_is_named_and_mended(wrong: type[nn.Module]) -> None:
     assert not not_done(report)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("calls", [5, 20, 30, 40, 60, 80, 100, ENOUGH])
 @pytest.mark.parametrize("right", RIGHT)
 def test_what_is_right_is_never_wrong_and_passes_only_where_all_was_measured(
@@ -280,6 +280,7 @@ def test_time_is_what_the_thread_of_the_check_computes(
         limit.check()
 
 
+@pytest.mark.slow
 @needs_one_processor
 def test_a_busy_machine_changes_nothing_that_a_limit_allows(
     monkeypatch: pytest.MonkeyPatch,
@@ -375,6 +376,7 @@ def test_one_part_after_another_is_worked_out_until_the_time_is_up() -> None:
     assert CLOCK.now - 100 < limit + 4.0  # one part, at most, is ended: of 12
 
 
+@pytest.mark.slow
 def test_what_all_of_a_jacobian_would_take_is_told_before_it_is_begun() -> None:
     report = ldjcheck.check(Dense(), timeout=1.2, shape=400, pictures=False)
     (finding,) = report.findings

@@ -91,7 +91,7 @@ def lines_of(text: str) -> str:
     return found[0].rstrip()
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("typed", TYPED, ids=" ".join)
 def test_pasted_they_print_what_was_found(folder: Path, typed: tuple[str, ...]) -> None:
     ran = ldjcheck_in(folder, *typed, "--format", "text", "--format", "json=out.json")
@@ -110,6 +110,7 @@ def test_pasted_they_print_what_was_found(folder: Path, typed: tuple[str, ...]) 
     assert any(numbers == pytest.approx(each, rel=1e-8) for each in shown)
 
 
+@pytest.mark.slow
 def test_in_python_they_name_the_layer_as_its_caller_does(folder: Path) -> None:
     space: dict[str, object] = {}
     exec(FLOWS, space)
@@ -124,6 +125,7 @@ def test_in_python_they_name_the_layer_as_its_caller_does(folder: Path) -> None:
         assert numbers == pytest.approx([sample.exact, sample.reported])
 
 
+@pytest.mark.slow
 def test_a_long_call_goes_on_in_brackets_and_still_runs(folder: Path) -> None:
     typed = ("flows.py:make_flow(d=3)[0]", "--domain", "interval:-0.5:0.25")
     typed += ("--params-scale", "0.25", "--seed", "11", "--direction", "inverse")

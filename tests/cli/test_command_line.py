@@ -44,6 +44,7 @@ def _scale(write: Callable[[str, str], Path]) -> None:
     write("scale.py", SCALE)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("target", "status", "code"),
     [
@@ -62,6 +63,7 @@ def test_the_exit_status_tells_how_it_came_out(
     assert ran.returncode == code
 
 
+@pytest.mark.slow
 def test_statistics_are_the_last_lines_of_a_quiet_report(
     ldjcheck: Callable[..., Ran],
 ) -> None:
@@ -78,6 +80,7 @@ def test_the_command_is_reported_as_it_was_typed(ldjcheck: Callable[..., Ran]) -
     assert run["seed"] == 3
 
 
+@pytest.mark.slow
 def test_the_word_check_may_be_written_first(ldjcheck: Callable[..., Ran]) -> None:
     with_it = ldjcheck("check", "scale.py:Scale", "-q", "--format", "concise")
     without = ldjcheck("scale.py:Scale", "-q", "--format", "concise")
@@ -106,6 +109,7 @@ def test_formats_go_to_files_and_standard_output(
     assert "{" not in ran.stdout
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -307,6 +311,7 @@ def test_a_log_is_not_told_what_is_being_done(
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", ["", "true"])
 def test_who_waits_is_told_and_a_server_is_not(
     server: str, write: Callable[[str, str], Path], tmp_path: Path

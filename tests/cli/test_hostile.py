@@ -242,6 +242,7 @@ def check(
     return lambda targets: check(tuple(targets))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target", "code"), UNCHECKABLE.items())
 def test_what_cannot_be_checked_is_told_why(
     check: Check, target: str, code: str
@@ -251,6 +252,7 @@ def test_what_cannot_be_checked_is_told_why(
     assert result["findings"][0]["code"] == code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", HANGING)
 def test_what_hangs_is_given_up(check: Check, target: str) -> None:
     result = check(HANGING)[1][target]
@@ -259,6 +261,7 @@ def test_what_hangs_is_given_up(check: Check, target: str) -> None:
     assert 5.0 <= result["seconds"] < 15.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target", "code"), WRONG.items())
 def test_what_reports_nonsense_fails(check: Check, target: str, code: str) -> None:
     result = check(WRONG)[1][target]
@@ -266,7 +269,7 @@ def test_what_reports_nonsense_fails(check: Check, target: str, code: str) -> No
     assert result["findings"][0]["code"] == code
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("target", SOUND)
 def test_what_talks_too_much_still_passes(check: Check, target: str) -> None:
     assert check(SOUND)[1][target]["status"] == "pass"

@@ -165,6 +165,7 @@ def test_a_hanging_process_is_ended_in_time() -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 @needs_one_processor
 def test_a_process_among_others_has_all_of_its_limit_and_no_more() -> None:
     with busy():
@@ -176,6 +177,7 @@ def test_a_process_among_others_has_all_of_its_limit_and_no_more() -> None:
         assert time.monotonic() - started < 30
 
 
+@pytest.mark.slow
 @needs_one_processor
 def test_what_other_threads_compute_is_not_counted_and_ends() -> None:
     def beside(seconds: float) -> None:
@@ -205,6 +207,7 @@ def test_a_process_deaf_to_signals_is_ended_all_the_same() -> None:
     assert run(deaf, timeout=0.5) == TimedOut(0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads /proc")
 @pytest.mark.parametrize("hangs", [True, False])
 def test_processes_that_it_started_end_with_it(tmp_path: Path, *, hangs: bool) -> None:

@@ -60,6 +60,7 @@ def test_a_layer_of_the_session_is_checked(magic: Magic) -> None:
     assert "torch.zeros(len(x))" in report._repr_mimebundle_()["text/html"]
 
 
+@pytest.mark.slow
 @needs_one_processor
 def test_a_busy_machine_says_the_same_in_a_notebook(magic: Magic) -> None:
     def told() -> dict[str, object]:

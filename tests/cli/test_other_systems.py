@@ -71,7 +71,7 @@ def test_a_fix_is_written_where_nothing_forks(tmp_path: Path) -> None:
     assert (tmp_path / "flows.py").read_text() == FLOWS.replace("mean", "sum")
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("color", ["auto", "always"])
 def test_colours_follow_what_was_asked_for(color: str, tmp_path: Path) -> None:
     ran = run(tmp_path, "flows.py:Right", "--shape", "3", "--color", color)

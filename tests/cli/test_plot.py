@@ -40,6 +40,7 @@ def _layers(
     write("flow.py", LAYERS)
 
 
+@pytest.mark.slow
 def test_the_picture_is_a_file_and_the_report_stays_as_it_is(
     ldjcheck: Callable[..., Ran],
 ) -> None:

@@ -199,6 +199,7 @@ def test_a_target_that_is_right_before_it_hangs_is_unproven(
     assert unproven.not_done == (told,)
 
 
+@pytest.mark.slow
 def test_who_waits_at_a_terminal_is_told_what_is_being_done(
     run: Callable[..., Session],
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -40,6 +42,7 @@ wrong.forward = lambda z, ldj: (2 * z, ldj - 0.6931471805599453 * z[0].numel())
 """
 
 
+@pytest.mark.slow
 def test_layers_are_results_and_the_rest_is_listed(
     ldjcheck: Run, write: Callable[[str, str], Path]
 ) -> None:

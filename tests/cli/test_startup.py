@@ -61,6 +61,7 @@ def told_by_openmp(*arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, env=told).stderr
 
 
+@pytest.mark.slow
 def test_threads_of_a_check_do_not_spin_while_they_wait_for_one_another() -> None:
     if "GOMP_SPINCOUNT" not in told_by_openmp("-c", "import torch"):
         pytest.skip("torch computes with other threads here")
@@ -146,6 +147,7 @@ def test_a_slip_is_answered_before_torch_is_loaded(
     assert SLIPS[typed] in output
 
 
+@pytest.mark.slow
 def test_what_a_star_may_bring_is_looked_up_by_a_run(tmp_path: Path) -> None:
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
@@ -172,7 +174,7 @@ def cpu_seconds(*arguments: str, status: int = 0, **environment: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "status"),
     [

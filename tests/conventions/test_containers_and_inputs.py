@@ -152,6 +152,7 @@ class SpreadsWrong(Spreads):
     sign = -1.0
 
 
+@pytest.mark.slow
 def test_inputs_of_different_sizes_are_found_where_a_method_names_them() -> None:
     right = ldjcheck.check(Spreads())
     assert right.status == "pass", right

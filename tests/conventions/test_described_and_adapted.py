@@ -201,6 +201,7 @@ class Adapter:
         return Coupling.inverse(layer, y)[0], None
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("adapter", [Adapter(), (there, None), (there,), there])
 def test_an_adapter_calls_what_no_convention_covers(adapter: Any) -> None:
     report = ldjcheck.check(Strange(), adapter=adapter)

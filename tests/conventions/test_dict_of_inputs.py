@@ -76,6 +76,7 @@ class Weight(Scaling):
 LAYERS: tuple[Any, ...] = (Pair, Plain, WrittenInto, Total, Weight)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_what_a_layer_looks_up_is_put_there(layer: Any) -> None:
     report = ldjcheck.check(layer())
@@ -84,6 +85,7 @@ def test_what_a_layer_looks_up_is_put_there(layer: Any) -> None:
     assert (back.status == "pass") is (layer not in (WrittenInto, Weight))
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_and_a_mistake_in_it_is_found(layer: Any) -> None:
     assert ldjcheck.check(layer(0.5)).findings[0].code == "LDJ114"

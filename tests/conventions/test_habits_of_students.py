@@ -269,7 +269,7 @@ class SaysJac(Stretch):
         return self.run(z)[1]
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize(
     "kind",
     [TellsPriorToo, StacksSteps, NamesThemOtherwise, NamesOutputFirst, SaysJac],

@@ -74,13 +74,14 @@ class ScaledChannelsOnce(ScaledChannels):
         return 1
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("kind", [Coupling, Bend, Swap, ScaledChannels])
 def test_what_takes_its_input_apart_is_given_a_tuple(kind):
     report = ldjcheck.check(kind())
     assert report.status == "pass", report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name"),
     [(CouplingTurned, "sign-flipped"), (ScaledChannelsOnce, "missing-spatial-factor")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -100,6 +101,7 @@ def test_networks_are_no_ways() -> None:
     assert all(check.status == "not-available" for check in back)
 
 
+@pytest.mark.slow
 def test_a_call_that_hands_on_to_encode_is_undone_by_decode() -> None:
     right = ldjcheck.check(HandsOn()).result
     assert right.status == "pass"
@@ -108,6 +110,7 @@ def test_a_call_that_hands_on_to_encode_is_undone_by_decode() -> None:
     assert [f.direction for f in wrong.findings][:1] == ["inverse"]
 
 
+@pytest.mark.slow
 def test_what_a_call_asks_itself_does_not_undo_it() -> None:
     checks = ldjcheck.check(Reconstructs()).result.checks
     back = [check for check in checks if check.direction == "inverse"]
@@ -173,6 +176,7 @@ class Moments(Warped):
     push = None  # type: ignore[assignment]
 
 
+@pytest.mark.slow
 def test_a_method_that_returns_a_logarithm_is_called_where_nothing_else_is() -> None:
     assert ldjcheck.check(Warped()).status == "pass"
     assert ldjcheck.check(Warped(2.0)).status == "fail"

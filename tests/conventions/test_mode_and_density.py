@@ -167,6 +167,7 @@ class ByItsDistributionOfTheBatch(ByItsDistribution):
         return normal.cdf(x), normal.log_prob(x).sum()
 
 
+@pytest.mark.slow
 def test_the_density_beside_a_distribution_function_is_its_ldj() -> None:
     report = ldjcheck.check(ByItsDistribution())
     assert report.status == "pass", report

@@ -46,6 +46,7 @@ class WithDensity(Scale):
         return {"z": z, "logp": Normal(0.0, 1.0).log_prob(z).sum(1) + ldj}
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("share", [1.0, 0.0])
 @pytest.mark.parametrize("kind", ["dataclass", "dict", "density"])
 def test_it_is_judged_as_a_tuple_is(kind: str, share: float) -> None:

@@ -197,6 +197,7 @@ class Sigmoid(nn.Module):
         return torch.sigmoid(x), ldj, context
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Conditional, Sigmoid])
 def test_a_context_may_go_along_with_the_total(layer: Any) -> None:
     assert found(layer()) == ("pass", [], "in-one")
@@ -204,6 +205,7 @@ def test_a_context_may_go_along_with_the_total(layer: Any) -> None:
     assert (status, code) == ("fail", "LDJ114")
 
 
+@pytest.mark.slow
 def test_a_chain_of_layers_with_a_context_is_called_as_it_is_both_ways() -> None:
     report = ldjcheck.check(nn.Sequential(Conditional(), Conditional()), shape=(4,))
     assert report.status == "pass"

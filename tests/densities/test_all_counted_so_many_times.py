@@ -55,6 +55,7 @@ def test_densities_of_many_names_and_units_are_checked_beside_a_call() -> None:
         assert report.result.inferred[name] == "checked as well, and right"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name", "function", "mended"),
     [
@@ -87,6 +88,7 @@ class MeansOfTerms(Scaled):
         return prior.mean() + ldj.mean()
 
 
+@pytest.mark.slow
 def test_what_mends_a_loss_is_written_where_the_loss_is() -> None:
     """Turning the sign in the call would mend it as well, and spoil the call."""
     (finding,) = ldjcheck.check(MeansOfTerms()).findings

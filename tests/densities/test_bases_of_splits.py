@@ -49,6 +49,7 @@ class TwoLevels(nn.Module):
         return total + ldj + log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_the_prior_of_what_is_kept_is_told_as_that(seed: int) -> None:
     assert ldjcheck.check(TwoLevels(), seed=seed).status == "pass"

@@ -80,6 +80,7 @@ def test_a_part_that_scales_the_others_too_is_not_told_to_have_another_mass() ->
     assert not {f.code for f in checked(Conditions()).findings} & {"LDJ501"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [Turned, Lost])
 def test_one_that_is_none_or_that_is_lost_fails(model: type[Split]) -> None:
     report = checked(model())

@@ -31,6 +31,7 @@ class NarrowSplit(nn.Module):
         return kept, log_p.sum(1)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("width", "status"), [(1e-5, "pass"), (3e-9, "unproven"), (1e-10, "unproven")]
 )

@@ -386,6 +386,7 @@ def test_a_base_is_looked_for_in_each_domain() -> None:
     assert ldjcheck.check(squashed(1.0), timeout=300).status == "pass"
 
 
+@pytest.mark.slow
 def test_what_takes_the_form_of_x_does_not_depend_on_it() -> None:
     for counted, status in ((1.0, "pass"), (0.5, "fail")):
         report = ldjcheck.check(squashed(counted), shape=(2,), kind="model")
@@ -411,6 +412,7 @@ class Mixture(nn.Module):
         return torch.logsumexp(each + weights, dim=1)
 
 
+@pytest.mark.slow
 def test_the_mass_of_a_density_without_a_base_is_told() -> None:
     (finding,) = ldjcheck.check(Mixture(normalised=False), shape=(3,)).findings
     assert finding.code == "LDJ004"

@@ -107,6 +107,7 @@ class TwoTermsOfASeries(nn.Module):
         return x + h, (h**2).sum(1)
 
 
+@pytest.mark.slow
 def test_where_no_closed_form_is_known_nothing_is_said() -> None:
     findings = ldjcheck.check(TwoTermsOfASeries()).findings
     assert findings[0].fix is None
@@ -153,6 +154,7 @@ class ScaledThenBent(nn.Module):
         return torch.sinh(y), ldj.expand(len(x))
 
 
+@pytest.mark.slow
 def test_a_layer_of_any_rank_is_mended_for_any_rank() -> None:
     fix = ldjcheck.check(ScaledThenBent()).findings[0].fix
     assert fix is not None
@@ -163,6 +165,7 @@ def test_a_layer_of_any_rank_is_mended_for_any_rank() -> None:
     )
 
 
+@pytest.mark.slow
 def test_where_the_shape_is_given_the_mending_is_for_any_rank_as_well() -> None:
     fix = ldjcheck.check(ScaledThenBent(), shape=(4,)).findings[0].fix
     assert fix is not None
@@ -187,6 +190,7 @@ class SquashedHalf(nn.Module):
         return torch.cat([a, b], 1), s.sum(1)
 
 
+@pytest.mark.slow
 def test_a_step_of_a_half_that_is_all_that_is_missing_is_named() -> None:
     first = ldjcheck.check(SquashedHalf()).findings[0]
     assert first.code == "LDJ110"
@@ -217,6 +221,7 @@ class ThroughTheTangent(nn.Module):
         return y, each.sum(dim=1)
 
 
+@pytest.mark.slow
 def test_of_two_halves_of_one_size_the_one_that_moves_is_counted() -> None:
     fix = ldjcheck.check(ThroughTheTangent(), shape=(6,)).findings[0].fix
     assert fix is not None
@@ -260,6 +265,7 @@ def test_what_a_file_holds_is_written_by_its_name(tmp_path: Path) -> None:
     assert "F.logsigmoid(x)" in str(finding.fix)
 
 
+@pytest.mark.slow
 def test_a_factor_of_a_slope_that_is_right_stays(tmp_path: Path) -> None:
     """Its logarithms add up to 0: the sum alone does not tell whether it is counted."""
     file = tmp_path / "file.py"
@@ -310,6 +316,7 @@ class LowRank(nn.Module):
         return x + x @ self.v @ self.u.mT, ldj.expand(len(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("kind", "written"), [(SinhArcsinh, "log1p"), (LowRank, "slogdet")]

@@ -121,6 +121,7 @@ class AllScaleAll(Residual):
         return x * log_scale.exp(), log_scale.sum(1)
 
 
+@pytest.mark.slow
 def test_a_scale_that_a_network_makes_of_all_dims_leaks() -> None:
     found = first_of(AllScaleAll())
     assert found.code == "LDJ120"

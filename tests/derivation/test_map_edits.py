@@ -226,7 +226,7 @@ MENDED: list[tuple[type[nn.Module], tuple[int, ...], str, str]] = [
 ]
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(16)
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize(("kind", "shape", "code", "after"), MENDED)
 def test_the_wrong_statement_of_a_map_is_told_and_mended(
@@ -265,6 +265,7 @@ class CountsTheWrongHalf(nn.Module):
         return dropped + self.log_s.sum() + gaussian(z, none, none)
 
 
+@pytest.mark.slow
 def test_a_density_of_the_wrong_half_is_told_at_its_line_and_mended() -> None:
     torch.manual_seed(0)
     (found,) = ldjcheck.check(CountsTheWrongHalf(), shape=(4,)).findings

@@ -162,7 +162,7 @@ def is_indexing_seen() -> bool:
     return Tensor.__getitem__ in seen
 
 
-@pytest.mark.thinned(6)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_derived_ldj_agrees_where_nothing_was_derived_from(name: str) -> None:
     if "mask" in name and not is_indexing_seen():
@@ -177,6 +177,7 @@ def test_a_derived_ldj_agrees_where_nothing_was_derived_from(name: str) -> None:
     assert derived.residual_after < 1e-6
 
 
+@pytest.mark.slow
 def test_what_the_garbage_collector_calls_is_no_function_of_the_layers() -> None:
     def collected(phase: str, info: dict[str, int]) -> None:
         """Run at every collection, as a function of hypothesis does once it was used."""

@@ -49,6 +49,7 @@ def written(layer: nn.Module) -> str:
 ADDED = "logdet + self.log_s.sum() + torch.log(torch.cosh(x)).sum(dim=1)"
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("layer", "line"),
     [
@@ -65,6 +66,7 @@ def test_a_total_that_may_be_none_is_asked_after(
     assert written(layer()) == line
 
 
+@pytest.mark.slow
 def test_a_total_that_is_always_passed_is_not() -> None:
     assert "None" not in written(AlwaysPassed())
 
@@ -76,6 +78,7 @@ class PassedOn(Scale):
         return x * self.log_s.exp(), logdet
 
 
+@pytest.mark.slow
 def test_a_total_that_must_be_passed_is_not_asked_after() -> None:
     assert written(PassedOn()) == (
         "        return x * self.log_s.exp(), logdet + self.log_s.sum()"

@@ -15,16 +15,19 @@ import architecture_drawing as drawing  # noqa: E402  # it stands beside the pag
 STALE = "draw it again: python docs/architecture_drawing.py"
 
 
+@pytest.mark.slow
 def test_the_picture_shows_the_rooms_as_they_stand() -> None:
     of = drawing.rooms()
     assert drawing.PICTURE.read_text(encoding="utf-8") == drawing.picture(of), STALE
 
 
+@pytest.mark.slow
 def test_the_table_names_every_room_and_what_it_imports() -> None:
     of = drawing.rooms()
     assert drawing.TABLE.read_text(encoding="utf-8") == drawing.table(of), STALE
 
 
+@pytest.mark.slow
 def test_every_room_stands_above_all_that_it_imports() -> None:
     of = drawing.rooms()
     floor = {room: i for i, rooms in enumerate(drawing.floors(of)) for room in rooms}

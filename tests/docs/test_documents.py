@@ -186,7 +186,7 @@ def with_its_mark(block: Block) -> ParameterSet:
     return pytest.param(block, marks=[pytest.mark.slow] if is_slow else [])
 
 
-@pytest.mark.thinned(24)
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [*map(with_its_mark, CONSOLE)], ids=str)
 def test_a_command_prints_what_the_document_shows(block: Block) -> None:
     if "pytest" in block.text.partition("\n")[0] and not PLUGIN_IS_INSTALLED:

@@ -292,6 +292,7 @@ def differences(result: dict[str, Any], direction: str) -> list[float]:
     ]
 
 
+@pytest.mark.slow
 def test_ldjcheck_passes_the_right_ones_in_both_directions() -> None:
     status, results = checked(
         "dequantization.py:Dequantization",

@@ -137,6 +137,7 @@ def test_a_shell_offers_files_as_targets() -> None:
     assert "file,flo" in ran.output.splitlines()
 
 
+@pytest.mark.slow
 def test_an_editor_reads_place_code_and_message_of_each_line() -> None:
     page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```json\n(.+?)^```", page, re.MULTILINE | re.DOTALL)

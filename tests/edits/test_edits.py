@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SUBJECTS = tuple(subjects())
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.thinned(288)
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda each: each.name)
 def test_a_verified_edit_is_right_at_all_sizes_ranks_and_numbers(
     subject: Subject,
@@ -36,6 +36,7 @@ class Scaled(nn.Module):
         return self.scale * x, torch.zeros(len(x))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("ldj", "where"),
     [

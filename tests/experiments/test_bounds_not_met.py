@@ -83,6 +83,7 @@ class Tails(nn.Module):
         return y, torch.where(inside, log, log + self.outside).sum(1)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("outside", "status"), [(0.0, "pass"), (0.1, "fail")])
 def test_inputs_reach_as_far_as_the_tails_of_a_map(outside: float, status: str) -> None:
     assert ldjcheck.check(Tails(outside)).status == status
@@ -102,6 +103,7 @@ class TailOfOneSide(nn.Module):
         return x + self.bound * k * bump**2 / 2, slope.abs().log().sum(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [1.0, -1.0])
 def test_both_ends_of_a_size_are_met_and_not_its_edge_alone(wrong: float) -> None:
     report = ldjcheck.check(TailOfOneSide(wrong))
@@ -164,7 +166,7 @@ class OneSided(nn.Module):
         return x * self.log_scale.exp(), torch.where(beyond, self.times * ldj, ldj)
 
 
-@pytest.mark.thinned(10)
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [1.0, -1.0])
 @pytest.mark.parametrize("dim", range(4))
 def test_one_side_of_one_dim_is_met_too(dim: int, side: float) -> None:
@@ -188,6 +190,7 @@ class NormBounded(nn.Module):
         return x / bounded, (-4 * log).expand(len(x))
 
 
+@pytest.mark.slow
 def test_a_bound_that_only_the_layers_own_parameters_are_below_is_met() -> None:
     assert ldjcheck.check(NormBounded(counted=True)).status == "pass"
     assert ldjcheck.check(NormBounded(counted=False)).status == "fail"
@@ -213,7 +216,7 @@ class NormAtLeast(nn.Module):
         return x / bounded, (-4 * log).expand(len(x))
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["clamp", "maximum", "where"])
 def test_a_bound_that_only_smaller_parameters_are_below_is_met(at: str) -> None:
     assert ldjcheck.check(NormAtLeast(counted=True, at=at)).status == "pass"
@@ -238,6 +241,7 @@ class TailFarOut(nn.Module):
         return y, slope.log().sum(-1)
 
 
+@pytest.mark.slow
 def test_a_tail_is_met_far_out_though_a_sample_lies_on_its_bound() -> None:
     assert ldjcheck.check(TailFarOut(right=True)).status == "pass"
     report = ldjcheck.check(TailFarOut())
@@ -277,7 +281,7 @@ class CouplingOfOneSign(ScaleOfOneSign):
         return y, claimed.sum(-1)
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [ScaleOfOneSign, CouplingOfOneSign])
 @pytest.mark.parametrize("seed", range(5))
 def test_the_other_sign_of_what_an_absolute_value_is_taken_of_is_looked_for(
@@ -300,6 +304,7 @@ class SpectrumOfOneSign(ScaleOfOneSign):
         return y + sizes.sum(), ldj
 
 
+@pytest.mark.slow
 def test_an_absolute_value_of_complex_numbers_has_no_other_sign() -> None:
     assert ldjcheck.check(SpectrumOfOneSign("log")).status == "pass"
     report = ldjcheck.check(SpectrumOfOneSign("size"))

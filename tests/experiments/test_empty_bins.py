@@ -79,7 +79,7 @@ class Looped(Spline):
         return y, ldj.sum(1)
 
 
-@pytest.mark.thinned(6)
+@pytest.mark.thinned(30)
 @pytest.mark.parametrize("layer", [Indexed, Gathered, Looped])
 @pytest.mark.parametrize("bin_", [0, BINS - 1])
 @pytest.mark.parametrize("seed", range(5))
@@ -112,7 +112,7 @@ class ThereAndBack(Indexed):
         return slope.log()
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_a_way_back_is_looked_at_in_each_bin(seed: int) -> None:
     torch.manual_seed(seed)

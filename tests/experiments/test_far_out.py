@@ -28,7 +28,7 @@ class Bent(nn.Module):
         return y, slope.log().sum(1)
 
 
-@pytest.mark.thinned(20)
+@pytest.mark.slow
 @pytest.mark.parametrize("dims", [1, 2, 5])
 @pytest.mark.parametrize("bound", [3.0, 4.0, 5.0])
 @pytest.mark.parametrize("lower", [True, False])

@@ -21,7 +21,7 @@ class Waves(nn.Module):
         return x + self.height * torch.sin(x), slope.abs().log().sum(1)
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(10)
 @pytest.mark.parametrize("seed", range(10))
 def test_a_fold_of_a_thirtieth_is_found_under_each_seed(seed: int) -> None:
     report = ldjcheck.check(Waves(2.0), shape=(2,), seed=seed)
@@ -36,6 +36,7 @@ class Creased(nn.Module):
         return torch.where(x > -2, x, -x - 4), torch.zeros(len(x))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_fold_that_keeps_the_volume_is_found_as_well(seed: int) -> None:
     report = ldjcheck.check(Creased(), shape=(2,), seed=seed)

@@ -123,7 +123,7 @@ def of_what_is_held_above_zero(scale):
     return scale.clamp(min=1e-3).log()
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("back", [torch.log, of_what_is_held_above_zero])
 def test_a_way_back_is_turned_around_like_the_way_there(back) -> None:
     report = ldjcheck.check(TwoWays(of_abs, back), shape=(4,))

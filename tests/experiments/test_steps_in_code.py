@@ -141,6 +141,7 @@ def by_function(x: Tensor, counted: float = 1.0) -> Pair:
     return x, ldj
 
 
+@pytest.mark.slow
 def test_steps_of_a_function_are_made_finer_too() -> None:
     code = by_function.__code__
     assert ldjcheck.check(by_function, shape=2).status == "pass"
@@ -212,6 +213,7 @@ class Steps(nn.Module):
         return x, ldj
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damps", [False, True])
 def test_a_step_that_is_not_counted_is_no_approximation(damps: bool) -> None:
     assert ldjcheck.check(Steps(0, damps)).status == "pass"
@@ -249,6 +251,7 @@ class TurnsBehind(Turns):
         return x, ldj
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_slope_at_the_point_behind_its_step_is_no_approximation(shared: bool) -> None:
     """More steps leave less of it, and an edit none of it."""
@@ -280,6 +283,7 @@ class Bends(nn.Module):
         return x, ldj
 
 
+@pytest.mark.slow
 def test_a_determinant_of_the_wrong_point_is_no_approximation() -> None:
     """Who takes the determinant of a step means that step, and not a limit of them."""
     assert ldjcheck.check(Bends(behind=False)).status == "pass"
@@ -307,6 +311,7 @@ class OfFourthOrder(Field):
         return x, ldj
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [20, 30])
 def test_what_a_good_solver_leaves_is_no_mistake(steps: int) -> None:
     layer = OfFourthOrder()

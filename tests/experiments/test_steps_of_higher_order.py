@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -41,6 +42,7 @@ def test_few_steps_of_order_two_pass() -> None:
     assert ldjcheck.check(Midpoint(), shape=(3,), pictures=False).status == "pass"
 
 
+@pytest.mark.slow
 def test_a_wrong_weight_is_named_in_the_line_that_adds_it_up() -> None:
     report = ldjcheck.check(Turned(), shape=(3,), pictures=False)
     (finding,) = (f for f in report.findings if f.severity == "error")

@@ -33,6 +33,7 @@ def test_a_square_with_the_logarithm_of_x_is_right_on_positive_inputs() -> None:
     assert domain == "positive: the first domain where the map is one to one"
 
 
+@pytest.mark.slow
 def test_a_reciprocal_is_one_to_one_everywhere_so_a_missing_abs_is_a_mistake() -> None:
     assert ldjcheck.check(Reciprocal(), shape=(5,)).status == "fail"
 
@@ -68,6 +69,7 @@ def test_a_map_of_the_unit_interval_that_is_finite_elsewhere_is_checked_there() 
     assert report.to_dict()["results"][0]["inferred"]["domain"].startswith("unit")
 
 
+@pytest.mark.slow
 def test_noise_that_does_not_enter_the_output_makes_no_dequantization() -> None:
     class Estimated(nn.Module):
         """A scale whose ldj is estimated from random numbers."""

@@ -131,6 +131,7 @@ def wrong(result: dict[str, Any]) -> list[str | None]:
     return [line["sublayer"] for line in result["sublayers"] if line["is_wrong"]]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     "flow",
     [
@@ -201,6 +202,7 @@ def test_equal_sublayers_with_one_mistake_are_one_finding() -> None:
     assert [f["code"] for f in result["findings"]] == ["LDJ105"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flow", "asked"),
     [
@@ -548,6 +550,7 @@ class OfTwoScales(nn.Module):
         return sum(logs) + ldj
 
 
+@pytest.mark.slow
 def test_a_sublayer_of_a_model_is_explained_in_its_own_sizes() -> None:
     """Of the model's own, the width that is missing is a fourth of W."""
     report = ldjcheck.check(OfTwoScales(), kind="model", shape=(2, 8, 8))

@@ -34,7 +34,7 @@ def is_answered(case: Case) -> Ran:
     return ran
 
 
-@pytest.mark.thinned(18)
+@pytest.mark.thinned(90)
 @pytest.mark.parametrize("number", range(450))
 def test_whatever_is_checked_is_answered_and_left_as_it_was(number: int) -> None:
     is_answered(draw(0, number, may_hang=False))

@@ -75,7 +75,7 @@ def layers(graded: Path) -> dict[str, Any]:
     return {each["name"]: each["layers"][0] for each in document["submissions"]}
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bert", "carl"])
 def test_a_mistake_is_named_and_its_mending_confirmed(
     layers: dict[str, Any], name: str

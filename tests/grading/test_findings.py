@@ -79,6 +79,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(json_values)
 def test_nonsense_never_raises(value: Any) -> None:

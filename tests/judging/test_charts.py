@@ -160,6 +160,7 @@ class Antisymmetric(Triangular):
         return y - y.mT, self.factor * logs.sum(-1)
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("width", [2, 3])
 @pytest.mark.parametrize("kind", [Triangular, Symmetric, Antisymmetric])
 def test_of_a_matrix_what_is_constant_or_repeats_an_entry_is_left_out(

@@ -87,7 +87,7 @@ def test_what_its_own_rounding_explains_is_no_mistake(kind, dtype):
     assert not [f for f in report.findings if f.severity == "error"], report
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("dtype", [HALF, BRAIN])
 @pytest.mark.parametrize("kind", [ScaleWithoutPixels, CouplingTurned])
 def test_a_mistake_beyond_its_rounding_is_found(kind, dtype):

@@ -76,6 +76,7 @@ class Offset(nn.Module):
         )
 
 
+@pytest.mark.slow
 def test_a_small_mistake_is_one_and_what_is_allowed_decides_by_word() -> None:
     assert ldjcheck.check(Offset(1e-6)).status == "fail"
     assert ldjcheck.check(Offset(1e-6), atol=1e-5).status == "pass"

@@ -49,7 +49,7 @@ def test_they_leave_a_right_layer_right(seed: int) -> None:
     assert result.status == "pass"
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 2, 7])
 def test_they_do_not_hide_what_is_wrong_elsewhere(seed: int) -> None:
     torch.manual_seed(seed)

@@ -62,6 +62,7 @@ def test_x_in_its_own_shape_or_flat_is_the_way_back(layer: type[nn.Module]) -> N
     assert report.status == "pass", str(report)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [FlagUnheard, FlagUnheardAndEmpty])
 def test_other_numbers_or_another_count_are_not(layer: type[nn.Module]) -> None:
     report = ldjcheck.check(layer(), shape=(2, 4, 8))

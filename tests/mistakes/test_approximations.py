@@ -32,6 +32,7 @@ class Integral(nn.Module):
         return y, self.rate(y if self.at_output else x).log().sum(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_quadrature_of_fixed_length_is_not_called_wrong(seed: int) -> None:
     torch.manual_seed(seed)

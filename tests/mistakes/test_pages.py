@@ -87,6 +87,7 @@ def test_a_snippet_is_short_and_complete(rule: Rule) -> None:
 # What a page shows, run
 
 
+@pytest.mark.thinned(20)
 @pytest.mark.parametrize("rule", LAYERS, **BY_NAME)
 def test_the_wrong_layer_gets_this_finding_first_at_the_cost_that_is_stated(
     rule: Rule,
@@ -102,6 +103,7 @@ def test_the_wrong_layer_gets_this_finding_first_at_the_cost_that_is_stated(
         assert f" by {rule.page.bits:.3g} " in " ".join(page_of(rule).split())
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("rule", LAYERS, **BY_NAME)
 def test_the_right_layer_passes(rule: Rule) -> None:
     report = checked(rule, rule.page.right)
@@ -128,6 +130,7 @@ def test_the_ldj_of_a_constant_costs_what_the_formula_says() -> None:
         assert cost == pytest.approx(1.4426950408889634 / size)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("rule", COMMANDS, **BY_NAME)
 def test_a_command_prints_the_lines_that_a_page_shows(
     rule: Rule, tmp_path: Path

@@ -87,6 +87,7 @@ def test_a_rule_makes_findings_of_its_own_code() -> None:
         assert finding.severity == rule.severity
 
 
+@pytest.mark.slow
 def test_findings_are_born_among_the_mistakes_and_nowhere_else() -> None:
     """Everybody else passes on what mistakes made."""
     package = FOLDER.parent

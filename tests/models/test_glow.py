@@ -60,6 +60,7 @@ def test_the_prior_of_what_leaves_is_told_by_its_place(name: str) -> None:
 DATA = {"inputs": torch.randn(4, 1, 4, 4, generator=torch.Generator().manual_seed(3))}
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("make", "expected"),
     [

@@ -44,7 +44,7 @@ TABLE = {
 }
 
 
-@pytest.mark.thinned(6)
+@pytest.mark.thinned(24)
 @pytest.mark.parametrize("name", TABLE)
 def test_a_base_is_told_by_whether_it_integrates_to_one(name: str) -> None:
     assert told(TABLE[name]) == TABLE[name].expected

@@ -37,6 +37,7 @@ def comes_out(row: Row) -> None:
         assert False not in marks(row, found).values(), found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id_", QUICK)
 def test_a_model_is_told_as_it_should_be(id_: str) -> None:
     comes_out(ROWS[id_])
@@ -48,7 +49,7 @@ def test_a_model_is_told_as_it_should_be_or_as_it_is_today(id_: str) -> None:
     comes_out(ROWS[id_])
 
 
-@pytest.mark.thinned(15)
+@pytest.mark.thinned(30)
 @pytest.mark.parametrize("id_", ROWS)
 def test_the_independent_check_tells_right_from_wrong(id_: str, tmp_path: Path) -> None:
     row = ROWS[id_]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+@pytest.mark.slow
 def test_without_lightning_the_message_says_what_to_install() -> None:
     code = "import sys; sys.modules['lightning'] = None; import ldjcheck.lightning"
     run = subprocess.run(
@@ -65,6 +66,7 @@ def loader(*tensors: Tensor) -> Any:
     return torch.utils.data.DataLoader(dataset, batch_size=8)
 
 
+@pytest.mark.slow
 def test_it_looks_after_every_so_many_batches_and_tells_the_logger() -> None:
     pytest.importorskip("lightning")
     from ldjcheck.lightning import Monitor

@@ -98,6 +98,7 @@ def test_of_many_dims_all_is_known_by_products() -> None:
     assert 0.5 * condition < look.condition <= 1.001 * condition
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("every", [1, 3, 5])
 def test_it_looks_at_each_so_many_calls(every: int) -> None:
     monitor = ldjcheck.Monitor(Coupling(), every=every, on=[], share=None)
@@ -142,6 +143,7 @@ def test_where_both_modes_are_one_it_looks_once() -> None:
     assert [*by_mode] == ["eval"]
 
 
+@pytest.mark.slow
 def test_an_inverse_that_explodes_is_found_while_the_ldj_is_right() -> None:
     flow = Flow(*(Coupling() for _ in range(4)))
     monitor = ldjcheck.Monitor(flow, every=100, on=[], share=None)
@@ -270,6 +272,7 @@ def test_weights_that_are_lost_are_found() -> None:
     assert "NaN" in look.why
 
 
+@pytest.mark.slow
 def test_between_two_looks_no_copy_of_the_flow_is_kept() -> None:
     import gc
 

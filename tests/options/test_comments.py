@@ -141,6 +141,7 @@ def test_a_finding_of_another_line_is_not_hidden() -> None:
 # --- what it does ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_is_ignored_in_a_line_passes_with_its_reason(tmp_path: Path) -> None:
     written(tmp_path, "ignore[mean-not-sum] as in the paper")
     ran = ldjcheck_in(tmp_path, "flow.py:Layer", "--shape", "4")
@@ -172,6 +173,7 @@ def test_a_comment_without_a_reason_is_a_slip_of_the_command(tmp_path: Path) -> 
         )
 
 
+@pytest.mark.slow
 def test_lines_of_helpers_and_of_sublayers_count_and_are_not_stale(
     tmp_path: Path,
 ) -> None:
@@ -189,6 +191,7 @@ def test_lines_of_helpers_and_of_sublayers_count_and_are_not_stale(
     assert ran.stdout.startswith("No mistakes that count in 1 layer, 1 finding ignored")
 
 
+@pytest.mark.slow
 def test_a_cell_of_a_notebook_ignores_in_its_own_lines(tmp_path: Path) -> None:
     source = f"%matplotlib inline\n{WRONG}"
     source = source.replace("COMMENT", "ldjcheck: ignore[LDJ105, LDJ104] known")

@@ -29,6 +29,7 @@ class ScaledBack(Scaled):
         return centred / self.log_s.exp(), -(self.dof * self.log_s).expand(len(y))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("make", [Scaled, ScaledBack])
 @pytest.mark.parametrize("size", [(4, 3), (3, 3), (5, 2)])
 def test_the_other_directions_are_what_is_compared(
@@ -38,6 +39,7 @@ def test_the_other_directions_are_what_is_compared(
     assert right.status == "pass", right
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [Scaled, ScaledBack])
 def test_who_counts_all_of_them_counts_the_centre_of_mass(make: type[Scaled]) -> None:
     wrong = ldjcheck.check(make(counted=0))

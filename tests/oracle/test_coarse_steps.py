@@ -137,6 +137,7 @@ def test_the_mean_of_what_is_quadratic_in_its_noise_is_worked_out() -> None:
     assert "worked out by" in report.result.inferred["estimator"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "code"), [(OfAnotherVariance, None), (Halved, "LDJ114")]
 )

@@ -381,6 +381,7 @@ class ByPixels(nn.Module):
         return self._by(self.mixes.inverse, y)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("counted", "status"), [(1.0, "pass"), (0.5, "fail")])
 def test_a_part_may_take_pixels_for_samples(counted: float, status: str) -> None:
     report = ldjcheck.check(ByPixels(counted=counted), shape=(4, 8, 4))

@@ -56,6 +56,7 @@ class Turned(Posterior):
         return z, log_q
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 3])
 def test_a_density_of_what_is_drawn_is_told_however_wrong_it_is(seed: int) -> None:
     """The edit keeps it, and leaves a step that is right by itself alone."""
@@ -97,7 +98,7 @@ class Unscaled(Posterior):
         return z, log_q.sum(dim=-1)
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize(
     ("make", "code", "part"),
@@ -145,6 +146,7 @@ class Dequantized(nn.Module):
         return -(log_p + ldj) / (math.log(2) * x.shape[1])
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("make", [Posterior, OfNoSquare, Dequantized])
 def test_the_ledger_of_a_density_of_noise_begins_with_the_draw(
     make: type[nn.Module],
@@ -158,6 +160,7 @@ def test_the_ledger_of_a_density_of_noise_begins_with_the_draw(
     assert "randn_like" in lines[0].text
 
 
+@pytest.mark.slow
 def test_what_noise_is_asked_is_no_base_of_z() -> None:
     report = ldjcheck.check(Dequantized(), shape=(3,), domain="int:0:255")
     assert report.status == "pass", report
@@ -180,7 +183,7 @@ class CountsLevelsOnce(Dequantized):
         return 20 * (x + u) / 256, ldj
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_what_is_off_by_a_constant_is_read_as_it_is_meant(seed: int) -> None:
     """Taken for log q it is off by less, but by as much for no two samples."""

@@ -164,7 +164,7 @@ def test_a_series_of_many_terms_is_right(terms: int) -> None:
     assert report.status == "pass", report
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_a_series_that_is_cut_short_is_wrong_for_a_map_that_is_exact(seed: int) -> None:
     layer = Residual(2)
@@ -196,7 +196,7 @@ class Summed(nn.Module):
         return y, self.factor * self.slope(x).log().sum(-1)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("interval", [(0.0, 1.0), (-1.0, 1.0)])
 def test_an_integral_is_right_in_the_limit_of_many_points(
     interval: tuple[float, float],

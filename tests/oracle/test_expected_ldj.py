@@ -38,6 +38,7 @@ class Exponential(nn.Module):
         return x @ torch.matrix_exp(self.a).T, self.share * ((e @ self.a) * e).sum(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 def test_a_trace_by_noise_is_judged_by_what_it_is_on_average(law: str) -> None:
     right = ldjcheck.check(Exponential(LAWS[law]), shape=(3,))
@@ -78,6 +79,7 @@ ROULETTES: dict[str, Callable[[], int]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ROULETTES)
 @pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=SLOW) for s in (1, 2, 3))])
 def test_how_many_terms_are_taken_is_drawn_too(source: str, seed: int) -> None:
@@ -112,6 +114,7 @@ class Bent(nn.Module):
         return x + g, ldj
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seed", [0, 1, *(pytest.param(s, marks=SLOW) for s in range(2, 9))]
 )

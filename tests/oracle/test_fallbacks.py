@@ -42,7 +42,7 @@ class InManyOperations(ThreeTimes):
         return super().forward(x)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "method"), FUNCTIONS)
 def test_the_report_says_which_way_was_taken(function: Any, method: str) -> None:
     report = ldjcheck.check(InManyOperations(function), shape=(27,))
@@ -50,7 +50,7 @@ def test_the_report_says_which_way_was_taken(function: Any, method: str) -> None
     assert report.checks[0].method == method
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "method"), FUNCTIONS)
 def test_a_mistake_is_found_on_every_way(function: Any, method: str) -> None:
     report = ldjcheck.check(ThreeTimes(function, off=1e-5), shape=(9,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -63,6 +64,7 @@ def test_a_right_one_takes_few_calls(monkeypatch: object) -> None:
     assert calls.count <= 250
 
 
+@pytest.mark.slow
 def test_a_count_that_is_missing_is_named_and_mended() -> None:
     report = ldjcheck.check(CountedOnce(), shape=SHAPE)
     first = report.findings[0]

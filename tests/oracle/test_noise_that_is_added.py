@@ -34,6 +34,7 @@ class Spoiled(Step):
         return y + 0.1 * x * torch.randn_like(x), ldj
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_step_of_a_diffusion_counts_its_input(seed: int) -> None:
     assert ldjcheck.check(Step(), shape=(3,), seed=seed).status == "pass"

@@ -40,6 +40,7 @@ class Sigmoid(nn.Module):
         return torch.sigmoid(x), (math.log(8) - x - 2 * F.softplus(-x)).sum(1)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("at_once", "status"), [(False, "pass"), (True, "fail")])
 def test_a_hair_that_is_no_rounding_is_a_mistake(at_once: bool, status: str) -> None:
     assert ldjcheck.check(Squeezed(at_once)).status == status

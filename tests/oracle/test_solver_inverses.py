@@ -171,7 +171,7 @@ class Bisected(nn.Module):
         return x + self.slip, -(x**2 / 3 + 1).log().sum(1)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_an_inverse_that_halves_to_a_literal_tolerance_passes_with_a_note(
     seed: int,
@@ -181,5 +181,6 @@ def test_an_inverse_that_halves_to_a_literal_tolerance_passes_with_a_note(
     assert "LDJ306" in [finding.code for finding in report.findings]
 
 
+@pytest.mark.slow
 def test_a_slip_above_what_a_solver_may_leave_is_none_of_its_residuals() -> None:
     assert ldjcheck.check(Bisected(slip=1e-3)).status == "fail"

@@ -42,7 +42,7 @@ def flow(*, back: float = 1.0, splits: int = 1) -> Chain:
     return Chain(layers)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("splits", [1, 2])
 def test_a_right_flow_of_whole_numbers_passes_both_ways(splits: int) -> None:
     report = ldjcheck.check(flow(splits=splits), shape=(1, 4, 4))

@@ -60,6 +60,7 @@ def test_it_can_be_loaded_by_name_where_nothing_is_loaded_by_itself(
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_coverage_is_measured_of_the_layers_that_are_checked(
     run: Runs, flows: pytest.Pytester
 ) -> None:

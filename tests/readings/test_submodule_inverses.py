@@ -83,6 +83,7 @@ def test_right_ways_back_are_said_to_be_checked() -> None:
     assert told == "its way back, which this call does not run, is right"
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("kind", "code"), [(ShiftedTooLate, "LDJ301"), (SignOfTheWayThere, "LDJ302")]
 )

@@ -59,6 +59,7 @@ def rewritten(kind: str, seed: int = 0) -> tuple[str, dict[int, frozenset[int]],
 # The rewriter
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_rewritten_coupling_is_the_same_function_in_other_words(
     kind: str, tmp_path: Path
@@ -139,7 +140,7 @@ PAIRS = [
 ]
 
 
-@pytest.mark.thinned(49)
+@pytest.mark.thinned(343)
 @pytest.mark.parametrize(("subject", "kind"), PAIRS)
 def test_a_layer_is_judged_alike_in_other_words(
     subject: Subject, kind: str, judge: Judge

@@ -143,7 +143,7 @@ def test_a_flow_of_noise_given_x_is_a_map_of_the_noise() -> None:
     assert report.checks[0].wrt == "noise"
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("wrt", ["input", "noise"])
 def test_what_the_jacobian_is_taken_against_can_be_said(wrt: str) -> None:
     report = ldjcheck.check(

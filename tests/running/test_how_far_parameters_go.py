@@ -224,6 +224,7 @@ def test_no_parameter_is_moved_to_where_rounding_leads_the_way_back_astray() -> 
     assert "rounding hides where the way back leads" in said(report)
 
 
+@pytest.mark.slow
 def test_a_slip_of_such_a_way_back_is_found() -> None:
     report = ldjcheck.check(NarrowCoupling(0.3, slip=1e-3))
     assert report.status == "fail", report

@@ -208,7 +208,7 @@ def half_trained(layer: Disturbing) -> Disturbing:
     return layer
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.thinned(24)
 @pytest.mark.parametrize("kind", [Disturbing, Uncopyable])
 @pytest.mark.parametrize("name", DISTURBANCES)
 def test_a_check_leaves_the_world_as_it_was(kind: type[Disturbing], name: str) -> None:

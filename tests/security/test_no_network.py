@@ -68,6 +68,7 @@ def events(folder: Path, *arguments: str) -> tuple[int, list[str]]:
     return ran.returncode, log.read_text().splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [

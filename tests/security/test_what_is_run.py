@@ -49,6 +49,7 @@ def on_the_page(heading: str) -> set[str]:
     return set(re.findall(r"^\| `(ldjcheck/[^`]+\.py)`", block, re.MULTILINE))
 
 
+@pytest.mark.slow
 def test_the_page_lists_every_place_where_text_becomes_code() -> None:
     found = {file for file, _ in calls("exec", "eval")}
     # what is compiled to be executed by its caller, and no mere syntax tree
@@ -60,6 +61,7 @@ def test_the_page_lists_every_place_where_text_becomes_code() -> None:
     assert found == on_the_page("Where text becomes code")
 
 
+@pytest.mark.slow
 def test_the_page_lists_every_place_where_bytes_become_objects() -> None:
     found = {
         file
@@ -73,6 +75,7 @@ def test_the_page_lists_every_place_where_bytes_become_objects() -> None:
     assert not any("/grading/" in file for file in found)
 
 
+@pytest.mark.slow
 def test_files_of_tensors_are_read_as_tensors_alone() -> None:
     loads = [call for _, call in calls("torch.load")]
     assert loads
@@ -84,6 +87,7 @@ def test_files_of_tensors_are_read_as_tensors_alone() -> None:
         assert given["allow_pickle"] == "False"
 
 
+@pytest.mark.slow
 def test_the_page_lists_every_program_that_is_started() -> None:
     starts = list(calls("subprocess.run", "subprocess.Popen"))
     assert {file for file, _ in starts} == on_the_page("Which programs are started")
@@ -105,6 +109,7 @@ class Harm:
         return os.mkdir, (str(self.mark),)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("option", ["--inputs", "--weights"])
 @pytest.mark.parametrize("kind", ["pt", "npy", "npz"])
 def test_a_file_of_data_runs_nothing(option: str, kind: str, tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ class BesideAnImage(nn.Module):
         return torch.cat([a, b * s.exp() + t], 1), s.sum((1, 2, 3))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("make", [Labelled, OneHot, Timed, BesideAnImage])
 def test_the_context_is_found(make: type[nn.Module]) -> None:
     torch.manual_seed(0)

@@ -138,6 +138,7 @@ class OfNodes(nn.Module):
         return torch.cat([a, b * s.exp()], dim=-1), self.counted * s.sum((1, 2))
 
 
+@pytest.mark.slow
 def test_what_joins_the_rows_of_an_event_is_found() -> None:
     report = ldjcheck.check(OfNodes())
     assert report.status == "pass", report

@@ -61,6 +61,7 @@ class Pairs(nn.Module):
         return x * (self.log_s * self.apart).exp(), (count * self.log_s).repeat(len(x))
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     "make",
     [

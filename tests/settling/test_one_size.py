@@ -218,6 +218,7 @@ def test_a_layer_that_is_made_for_one_size_is_right_at_that_size(
     assert report.status == "pass"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [8, 32])
 def test_one_number_may_be_both_sides_of_a_square(side: int) -> None:
     report = ldjcheck.check(Square(3, side, side))
@@ -289,6 +290,7 @@ class OfOneSide(OfAShape):
         return x * self.log_s.exp(), (self.shape[1] * self.log_s).expand(len(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(3, 8, 8), (1, 28, 28), (3, 32, 32)], ids=str)
 @pytest.mark.parametrize("kind", [LogitOfAnImage, OfAShape])
 def test_a_count_of_all_dims_goes_with_the_sizes_that_a_layer_holds(
@@ -298,17 +300,20 @@ def test_a_count_of_all_dims_goes_with_the_sizes_that_a_layer_holds(
     assert report.status == "pass", str(report)
 
 
+@pytest.mark.slow
 def test_what_else_is_wrong_there_is_told_for_itself() -> None:
     report = ldjcheck.check(LogitTurned(3, 8, 8))
     assert [finding.code for finding in report.findings] == ["LDJ104"], str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(3, 8, 8), (1, 28, 28)], ids=str)
 def test_a_count_that_is_missing_there_is_named(size: tuple[int, int, int]) -> None:
     (finding,) = ldjcheck.check(LogitCountedOnce(*size)).findings
     assert finding.code == "LDJ101"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [LogitCountsPlaces(3, 8, 8), LogitCountsPlaces(3, 32, 32), OfOneSide(1, 28, 28)],
@@ -371,6 +376,7 @@ def test_sizes_in_settings_are_sizes_that_a_layer_holds(sizes: Any) -> None:
     assert report.status == "pass", str(report)
 
 
+@pytest.mark.slow
 def test_one_side_of_two_in_settings_is_no_count_of_places() -> None:
     report = ldjcheck.check(ConfiguredOneSide(_SETTINGS, torch.zeros(1, 3, 1, 1)))
     assert report.findings[0].code in ("LDJ102", "LDJ103"), str(report)
@@ -439,11 +445,13 @@ def test_the_one_number_that_a_layer_holds_may_count_all_its_dims(
     assert report.status == "pass", str(report)
 
 
+@pytest.mark.slow
 def test_a_layer_that_holds_its_count_is_wrong_in_the_direction_that_is() -> None:
     (finding,) = ldjcheck.check(CountAddedOnTheWayBack(3072)).findings
     assert finding.code == "LDJ302"
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("wrong", [RowsOfAPicture(), PlacesByMeans()])
 def test_what_may_be_another_count_is_not_taken_for_that_of_all_dims(
     wrong: nn.Module,
@@ -469,6 +477,7 @@ class LevelsOfBits(Levels):
         return x / self.levels, ldj
 
 
+@pytest.mark.slow
 def test_the_size_of_a_vector_is_the_number_that_counts_and_no_other() -> None:
     report = ldjcheck.check(Levels())
     assert report.status == "pass", str(report)
@@ -529,6 +538,7 @@ class AllPointsCounted(AboutTheCentre):
         return x.shape[1] * self.d
 
 
+@pytest.mark.slow
 def test_what_counts_with_the_size_of_vectors_may_be_made_for_sets_of_them() -> None:
     report = ldjcheck.check(AboutTheCentre())
     assert report.status == "pass", str(report)
@@ -590,6 +600,7 @@ class HiddenForLength(nn.Module):
         return x * self.logs.exp(), (self.hidden_dim * self.logs.sum()).expand(len(x))
 
 
+@pytest.mark.thinned(7)
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -712,7 +723,7 @@ class WithItsPrior(nn.Module):
         return 0.5 * z.square().flatten(1).sum(1) + constant - ldj
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["auto", "model"])
 def test_a_prior_counts_with_the_sizes_of_its_flow(kind: str) -> None:
     report = ldjcheck.check(WithItsPrior(), kind=kind)

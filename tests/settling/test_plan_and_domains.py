@@ -191,6 +191,7 @@ class Table(nn.Module):
         return x, torch.log(torch.tensor(5.0)).expand(len(y)) * y.shape[1]
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("layer", "domain"),
     [

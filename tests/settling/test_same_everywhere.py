@@ -112,6 +112,7 @@ class ByMethod(nn.Module):
         return ldj
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [NeedsCondition, AddingWithFeatures, ByMethod])
 def test_an_optional_tensor_is_tried_where_all_shapes_fail(
     layer: type[nn.Module],

@@ -75,6 +75,7 @@ def on_five_nodes(step: nn.Module) -> object:
     return lambda h: step(h, links.to(h).expand(len(h), 5, 5))
 
 
+@pytest.mark.slow
 def test_nodes_that_only_a_closure_knows_are_found() -> None:
     report = ldjcheck.check(on_five_nodes(OnGraph()))
     assert (report.status, report.result.checks[0].shape) == ("pass", (5, 4))

@@ -144,7 +144,7 @@ class Table(nn.Module):
         return knots[dim, at] + share * height, (8 * height).log().sum(-1)
 
 
-@pytest.mark.thinned(6)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize(
     ("make", "shape"),
     [
@@ -206,6 +206,7 @@ class OneNumber(nn.Module):
         return (weights * torch.asinh(u)).sum(1), self.times * slope.log()
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("times", "status"), [(1.0, "pass"), (2.0, "fail")])
 def test_what_maps_one_number_is_no_map_of_vectors(times: float, status: str) -> None:
     report = ldjcheck.check(OneNumber(times))
@@ -222,6 +223,7 @@ class NotSummed(nn.Module):
         return x * self.log_s.exp(), self.log_s.expand_as(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dims", [1, 3, 5])
 def test_a_vector_of_one_size_alone_is_no_batch_of_numbers(dims: int) -> None:
     assert ldjcheck.check(NotSummed(dims)).findings[0].code == "LDJ202"
@@ -243,6 +245,7 @@ class Friction(nn.Module):
         return torch.cat([q, p * torch.exp(-gamma)], -1), ldj.expand(len(z))
 
 
+@pytest.mark.slow
 def test_a_vector_of_two_halves_comes_before_images() -> None:
     right = ldjcheck.check(Friction())
     assert right.status == "pass"

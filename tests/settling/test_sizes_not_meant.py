@@ -56,6 +56,7 @@ class Planes(Halves):
         return s.flatten(1).sum(1)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("shape", [None, (2,)], ids=["found", "given"])
 @pytest.mark.parametrize("layer", [Halves(), Halves(flip=True), Slices()])
 def test_halves_of_one_entry_are_not_spread_over_two(layer: Any, shape: Any) -> None:
@@ -70,7 +71,7 @@ def test_neither_are_halves_of_one_channel(flip: bool) -> None:
     assert report.status == "pass", report
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("flip", [False, True])
 def test_a_mistake_is_found_there_all_the_same(flip: bool) -> None:
     report = ldjcheck.check(Doubled(flip))
@@ -148,6 +149,7 @@ class WarpsScalars(nn.Module):
         return x + bend * torch.sin(x), slope.log()
 
 
+@pytest.mark.slow
 def test_a_mistake_of_a_flow_on_single_numbers_is_found() -> None:
     assert ldjcheck.check(WarpsScalars()).status == "pass"
     report = ldjcheck.check(WarpsScalars(size=0.5))
@@ -250,6 +252,7 @@ class Folds(nn.Module):
         return z * torch.sign(torch.rand_like(z) - 0.5)
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_taken_apart_is_no_verdict() -> None:
     report = ldjcheck.check(UnpacksItsInput())
     assert report.findings[0].code == "LDJ006", report

@@ -39,6 +39,7 @@ class OfAllFrames(OfFrames):
         return len(self.mask)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [OfFrames, OfAllFrames])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_layer_of_so_many_rows_is_asked_with_them(

@@ -37,6 +37,7 @@ HELD = {
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("what", HELD)
 def test_a_tensor_of_any_kind_may_be_held(what: str) -> None:
     assert ldjcheck.check(Holds(HELD[what])).status == "pass"

@@ -64,6 +64,7 @@ class WithoutADensity(nn.Module):
         return x.sum()
 
 
+@pytest.mark.slow
 def test_a_model_is_told_the_names_that_a_density_may_have() -> None:
     (finding,) = ldjcheck.check(WithoutADensity(), kind="model").findings
     assert finding.code == "LDJ004"

@@ -46,6 +46,7 @@ def points(x: Tensor) -> tuple[Tensor, Tensor]:
     return 3.0 * x, ldj.expand(len(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [InADocstring, AboveTheClass, AtTheEndOfALine])
 def test_what_is_right_there_passes_and_its_twin_fails(kind: type[_Scaled]) -> None:
     right = ldjcheck.check(kind()).result

@@ -36,19 +36,19 @@ def comes_out_as_it_should(id_: str, seed: int) -> None:
     assert not problems(row), told(row)
 
 
-@pytest.mark.thinned(91)  # each has a cross-section of its own
+@pytest.mark.thinned(273)
 @pytest.mark.parametrize(("id_", "seed"), **pairs_of("zoo", "field"))
 def test_a_layer_is_judged_as_it_is_known_to_be(id_: str, seed: int) -> None:
     comes_out_as_it_should(id_, seed)
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.slow
 @pytest.mark.parametrize(("id_", "seed"), **pairs_of("flows", first=8))
 def test_a_whole_flow_passes(id_: str, seed: int) -> None:
     comes_out_as_it_should(id_, seed)
 
 
-@pytest.mark.thinned(18)
+@pytest.mark.slow
 @pytest.mark.parametrize(("id_", "seed"), **pairs_of("twins", first=20))
 def test_a_planted_mistake_is_named_at_its_line(id_: str, seed: int) -> None:
     comes_out_as_it_should(id_, seed)

@@ -51,12 +51,14 @@ class Placed(Plain):
         return Pair(first, self.second(first))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [Plain, ThroughTwo, Placed])
 def test_a_right_density_beside_z_passes_whatever_it_is_called(layer: Any) -> None:
     report = ldjcheck.check(layer(), shape=(4,))
     assert (report.status, report.result.convention) == ("pass", "density"), str(report)
 
 
+@pytest.mark.slow
 def test_a_wrong_one_fails() -> None:
     class Wrong(ThroughTwo):
         def second(self, first: Tensor) -> Tensor:

@@ -79,6 +79,7 @@ class AveragedButForItsConstant(Likelihood):
         return log_p + ldj + before
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("kind", [Likelihood, InBits])
 def test_right_ones_pass(kind: type[nn.Module]) -> None:
     torch.manual_seed(0)
@@ -86,6 +87,7 @@ def test_right_ones_pass(kind: type[nn.Module]) -> None:
     assert report.status == "pass", report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "code", "edit"),
     [

@@ -53,6 +53,7 @@ class Objective(Layers):
         return z, objective
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", [Bits, pytest.param(Objective, marks=pytest.mark.slow)]
 )
@@ -138,6 +139,7 @@ class NeverAsks(Forgets):
         return -ldj
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "after"),
     [
@@ -201,6 +203,7 @@ class Tutorial(nn.Module):
         return bpd.mean()
 
 
+@pytest.mark.slow
 def test_a_model_whose_call_is_its_loss_is_checked_by_its_other_method() -> None:
     right = ldjcheck.check(Tutorial(), domain="int:0:255")
     assert right.status == "pass", str(right)
@@ -239,6 +242,7 @@ class Levels(nn.Module):
         return [*zs, x], logp + logdet
 
 
+@pytest.mark.slow
 def test_the_parts_of_z_may_come_back_in_a_list_beside_the_density() -> None:
     right = ldjcheck.check(Levels(), shape=(8,))
     assert (right.status, right.result.convention) == ("pass", "density"), str(right)
@@ -259,6 +263,7 @@ class OfTheCall(nn.Module):
         return normal - self.times * self.s.sum()
 
 
+@pytest.mark.slow
 def test_a_call_is_a_density_where_the_layer_is_said_to_be_a_model() -> None:
     error = ldjcheck.check(OfTheCall(times=-1.0)).findings[0]
     assert error.code == "LDJ004"

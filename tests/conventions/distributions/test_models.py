@@ -162,6 +162,7 @@ class DensityAlone(nn.Module):
         return Normal(0.0, 1.0).log_prob(z).sum(1) + self.times * self.log_s.sum()
 
 
+@pytest.mark.slow
 def test_what_maps_x_to_where_its_base_is_asked_is_a_model() -> None:
     right = ldjcheck.check(DensityAlone())
     assert (right.status, right.result.kind) == ("pass", "model"), str(right)
@@ -169,6 +170,7 @@ def test_what_maps_x_to_where_its_base_is_asked_is_a_model() -> None:
     assert [finding.code for finding in wrong.findings] == ["LDJ104"]
 
 
+@pytest.mark.slow
 def test_the_report_says_the_unit() -> None:
     said = ldjcheck.check(Bits(), shape=(3,)).to_dict()["results"][0]["inferred"]
     assert "bits/dim" in said["convention"]
@@ -190,7 +192,7 @@ class Levels(Bits):
         return -density / (math.log(2) * x.shape[1])
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "status"),
     [
@@ -331,6 +333,7 @@ def test_dims_that_are_split_off_between_0_and_1_may_be_uniform() -> None:
     assert ldjcheck.check(Uniform(), shape=(5,), kind="model").status != "fail"
 
 
+@pytest.mark.slow
 def test_a_distribution_of_torch_as_a_model() -> None:
     base = Independent(Normal(torch.zeros(3), torch.ones(3)), 1)
     parts = [transforms.AffineTransform(1.0, 2.0), transforms.TanhTransform()]
@@ -348,6 +351,7 @@ def test_a_flow_of_nflows_as_a_model() -> None:
     assert (report.status, kind_of(report)) == ("pass", "model")
 
 
+@pytest.mark.slow
 def test_a_base_that_is_not_normalised_is_told_what_it_integrates_to() -> None:
     class Unnormalised(Model):
         def base(self, z: Tensor) -> Tensor:
@@ -389,6 +393,7 @@ def test_a_base_that_is_none_once_it_is_moved_is_not_normalised() -> None:
     assert "its density integrates to" in report.findings[0].message
 
 
+@pytest.mark.slow
 def test_a_density_that_is_no_flows_is_not_taken_for_a_model() -> None:
     class Encoder(nn.Module):
         def __init__(self) -> None:
@@ -491,6 +496,7 @@ class NatsOfADim(CalledForLoss):
         return -self.log_prob(x) / x[0].numel()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Loss, BitsOfADim, NatsOfADim])
 def test_what_a_call_returns_of_a_density_is_read_as_it_is_written(
     kind: type[CalledForLoss],
@@ -535,6 +541,7 @@ class Regression(Unnamed):
         return (-((torch.sinh(x) * self.scale) ** 2)).sum(1)
 
 
+@pytest.mark.slow
 def test_one_number_is_a_density_where_it_is_right_as_that() -> None:
     assert ldjcheck.check(Unnamed(), shape=(3,)).status == "pass"
     assert ldjcheck.check(Regression(), shape=(3,)).status == "error"

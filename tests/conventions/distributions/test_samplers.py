@@ -99,6 +99,7 @@ def test_a_sampler_is_held_against_the_density_of_its_noise() -> None:
     assert (report.result.convention, report.result.kind) == ("sampler", "model")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "code", "mended"),
     [
@@ -160,6 +161,7 @@ class Logistic(nn.Module):
         return torch.log(u) - torch.log1p(-u), (u.log() + torch.log1p(-u)).sum(1)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("kind", [Called, ByShape, Correlated, Logistic])
 def test_samples_are_asked_for_in_many_ways(kind: type[nn.Module]) -> None:
     report = ldjcheck.check(kind())
@@ -213,6 +215,7 @@ def test_where_a_flow_starts_is_not_its_sample() -> None:
     assert report.status == "pass", report
 
 
+@pytest.mark.slow
 def test_an_encoder_is_a_sampler_of_what_it_encodes() -> None:
     report = ldjcheck.check(Encoder())
     assert report.status == "pass", report
@@ -240,6 +243,7 @@ class Policy(nn.Module):
         return torch.tanh(u), log_prob
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("counts", [True, False])
 def test_a_squashed_policy_counts_what_tanh_does(counts: bool) -> None:
     report = ldjcheck.check(Policy(counts))
@@ -286,6 +290,7 @@ class BesideWrong(Beside):
     at_the_start = False
 
 
+@pytest.mark.slow
 def test_a_sampler_beside_a_right_call_is_checked_as_well() -> None:
     right = ldjcheck.check(Beside())
     assert right.status == "pass", right
@@ -358,7 +363,7 @@ class WithoutGradients(Policy):
         return super().forward(obs)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", [Column, ByKeys, Negative, OnRequest, WithoutGradients]
 )
@@ -378,6 +383,7 @@ class LdjAlone(Policy):
         return mean + log_std.exp() * torch.randn_like(mean), log_prob
 
 
+@pytest.mark.slow
 def test_an_ldj_is_no_log_q() -> None:
     """Less log p(noise) its value would be the ldj, and that is not what it is called."""
     assert ldjcheck.check(LdjAlone()).status == "fail"
@@ -406,6 +412,7 @@ def test_of_several_draws_nothing_is_proved() -> None:
     assert finding.evidence[0] == "It draws 2 times in one call."
 
 
+@pytest.mark.slow
 def test_of_a_call_that_draws_nothing_is_derived() -> None:
     report = ldjcheck.derive(Encoder())
     assert report.status == "error"
@@ -434,6 +441,7 @@ class Actor(nn.Module):
         return action, log_prob.sum(-1)
 
 
+@pytest.mark.slow
 def test_what_draws_is_found_by_what_it_does() -> None:
     assert ldjcheck.check(Actor()).status == "pass"
     assert ldjcheck.check(Actor(counted=False)).status == "fail"
@@ -455,6 +463,7 @@ class AsManyActions(nn.Module):
         return torch.tanh(u), (log_prob - squash).sum(-1)
 
 
+@pytest.mark.slow
 def test_a_draw_of_as_many_numbers_is_no_map_of_them() -> None:
     for seed in range(3):
         assert ldjcheck.check(AsManyActions(), seed=seed).status == "pass"

@@ -68,6 +68,7 @@ class Turned(TwoScales):
         return z, log_normal(gone) - first - second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "code"), [(SecondForgotten, "LDJ110"), (Turned, "LDJ104")]
 )
@@ -94,7 +95,7 @@ class ByNorms(Decaying):
         )
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("kind", [TwoScales, OfTorch, Decaying, ByNorms])
 def test_what_leaves_is_counted_and_a_penalty_of_the_parameters_is_not(
@@ -120,6 +121,7 @@ class Linear(nn.Module):
         return 0.01 * self.weight.norm() ** 2 - log_normal(z).mean()
 
 
+@pytest.mark.slow
 def test_a_determinant_is_no_penalty() -> None:
     torch.manual_seed(0)
     report = ldjcheck.check(Linear())

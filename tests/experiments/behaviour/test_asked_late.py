@@ -89,7 +89,7 @@ class SinhTransformKeyed(SinhTransform):
         return self.last.cosh().log().sum(-1)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("layer", [Coupling, Sinh, SinhPadded, SinhTransform])
 def test_what_answers_for_the_last_call_is_stale(layer: Any) -> None:
     report = ldjcheck.check(layer())
@@ -100,6 +100,7 @@ def test_what_answers_for_the_last_call_is_stale(layer: Any) -> None:
 RIGHT = [CouplingAnew, CouplingOfTheLastCall, SinhAnew, SinhTransformKeyed]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", RIGHT)
 def test_what_answers_for_its_own_input_is_not(layer: Any) -> None:
     report = ldjcheck.check(layer())

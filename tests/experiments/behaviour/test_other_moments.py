@@ -73,6 +73,7 @@ class Normalised(nn.Module):
         return x / torch.sqrt(variance + 1e-5), ldj.expand(len(x))
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     ("layer", "said"),
     [
@@ -113,12 +114,13 @@ class InTraining(Affine):
         return super().ldj(x) * (self.times if self.training else 1.0)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(("times", "status"), [(1.0, "pass"), (0.5, "fail")])
 def test_what_is_wrong_in_training_alone_is_found(times: float, status: str) -> None:
     assert ldjcheck.check(InTraining(times)).status == status
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("times", "found"), [(0.0, "ldj-forgotten"), (0.5, None)])
 def test_what_is_wrong_without_gradients_alone_is_found(
     times: float, found: str | None

@@ -32,6 +32,7 @@ def counts() -> Any:
     return forward
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("made", [Counts, counts])
 def test_what_each_call_changes_is_said_of_modules_and_functions(made: Any) -> None:
     report = ldjcheck.check(made(), shape=(4,))

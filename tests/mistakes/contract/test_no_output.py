@@ -38,6 +38,7 @@ class RootOfContext(nn.Module):
         return x * t.sqrt(), 0.5 * t.abs().log().sum(1)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [Log, RootInATotal, LogByMethod])
 def test_no_numbers_come_out_where_the_user_feeds_it(layer: Any) -> None:
     report = ldjcheck.check(layer(), domain="real")

@@ -40,6 +40,7 @@ class OfParticles(AboutAnOrigin):
         return x.shape[1]
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_the_axis_that_is_counted_is_told_from_the_one_that_is_not(seed: int) -> None:
     torch.manual_seed(seed)

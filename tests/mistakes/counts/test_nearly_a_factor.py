@@ -29,7 +29,7 @@ class Continuous(nn.Module):
         return x, total
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "code"), [(-1.0, "LDJ104"), (10.0, "LDJ114")])
 def test_a_factor_of_an_integral_is_told(factor: float, code: str) -> None:
     """By the traces of its steps it is told exactly, and mended."""

@@ -236,6 +236,7 @@ class Custom(nn.Module):
         return Sinh.apply(x), 0.3 * torch.log(torch.cosh(x)).sum(1)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     "layer",
     [Scripted, Custom],

@@ -88,6 +88,7 @@ class SinhOfExp(Transform):
         return x.sum(-1)
 
 
+@pytest.mark.slow
 def test_where_map_and_ldj_are_calls_apart_it_is_missing_in_that_of_the_ldj() -> None:
     (finding,) = ldjcheck.check(SinhOfExp(), shape=(3,)).findings
     assert finding.code == "LDJ110"

@@ -305,7 +305,7 @@ BLAMED = (
 )  # fmt: skip
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(54)
 @pytest.mark.parametrize("seed", [0, 5])
 @pytest.mark.parametrize("written", [*BLAMED, *MADE_WRONG], ids=lambda w: w.title)
 def test_the_line_that_was_written_wrong_is_told_and_is_what_is_edited(
@@ -367,6 +367,7 @@ KEPT_BY_EACH = Written(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 5])
 def test_who_calls_parts_that_are_right_loses_what_they_made(
     seed: int, tmp_path: Path
@@ -395,6 +396,7 @@ class JacobianByVmap(nn.Module):
         return y, torch.linalg.slogdet(torch.eye(2).to(x) + jacobian)[1]
 
 
+@pytest.mark.slow
 def test_values_within_a_vmap_are_left_as_they_are() -> None:
     assert ldjcheck.check(JacobianByVmap(at_y=False)).status == "pass"
     report = ldjcheck.check(JacobianByVmap(at_y=True))

@@ -101,7 +101,7 @@ def squeezing(smallest: float, dtype: torch.dtype = torch.float32) -> Tensor:
     return ((left * sizes) @ right).to(dtype)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("rank", range(1, 6))
 def test_what_only_the_rounding_of_float32_makes_regular_has_lost_rank(
     rank: int,
@@ -219,7 +219,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(10)
 @pytest.mark.parametrize("name", LAYERS)
 def test_last_bits_decide_nothing_about_rank(name: str) -> None:
     dims = {"rank one": 4, "half of it twice": 4, "Hilbert": 12}.get(name, 6)
@@ -317,6 +317,7 @@ class Overflowing(nn.Module):
         return x * scale, scale.prod(dim=1).log()
 
 
+@pytest.mark.slow
 def test_an_overflow_is_called_so() -> None:
     report = ldjcheck.check(Overflowing(), shape=(40,))
     assert report.findings[0].code == "LDJ213"

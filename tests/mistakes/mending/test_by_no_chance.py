@@ -33,6 +33,7 @@ def written(finding: Finding) -> str:
     return "\n".join(edit.after for edit in finding.fix.edits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [students.Limited, students.LimitedTwice])
 def test_a_number_stands_for_no_attribute_that_equals_it(layer: type) -> None:
     finding = first(layer())
@@ -41,6 +42,7 @@ def test_a_number_stands_for_no_attribute_that_equals_it(layer: type) -> None:
     assert "math.log(self.act_limit)" in written(finding)
 
 
+@pytest.mark.slow
 def test_what_a_number_of_1_hides_keeps_an_edit_from_being_verified() -> None:
     """The mean is mended, and at another factor the number is wrong all the same."""
     assert first(students.Neutral()).fix.applicability == "suggested"
@@ -89,6 +91,7 @@ class SquashedTwice(nn.Module):
         return torch.sigmoid(x), one + two
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Halved, HalvedWrongly])
 def test_an_edit_that_takes_a_log_density_away_is_suggested(layer: type) -> None:
     assert first(layer()).fix.applicability == "suggested"
@@ -119,6 +122,7 @@ class AnotherNumber(AnotherMap):
         return x * torch.exp(self.s), 2 * self.s.sum().expand(len(x))
 
 
+@pytest.mark.slow
 def test_a_broken_map_is_given_no_verified_ldj() -> None:
     fixes = [f.fix for f in ldjcheck.check(AnotherMap(), pictures=False).findings]
     assert not any(fix and fix.applicability == "verified" for fix in fixes)
@@ -161,6 +165,7 @@ class Doubled(nn.Module):
         )
 
 
+@pytest.mark.slow
 def test_a_number_that_stands_for_none_is_written_all_the_same() -> None:
     finding = first(Doubled())
     assert finding.fix is not None
@@ -286,6 +291,7 @@ class Pairs(nn.Module):
         return self.base(z) + ldj
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_density_holds_for_the_model_as_it_is_built_for_other_sizes() -> (
     None
 ):

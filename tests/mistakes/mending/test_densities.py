@@ -100,7 +100,7 @@ LEFT = {
 }
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEFT)
 def test_what_a_model_splits_off_gets_the_density_that_the_rest_has(
     name: str, tmp_path: Path

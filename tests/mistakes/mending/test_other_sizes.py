@@ -74,6 +74,7 @@ HALF = Written(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [RADIAL, SQUARED, HALF], ids=lambda w: w.title)
 def test_an_edit_is_right_where_the_layer_is_built_for_another_size(
     layer: Written, tmp_path: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
@@ -54,6 +55,7 @@ class AddsToNothing(Coupling):
         return torch.cat([a, b], 1), self.net(a).sum(1)
 
 
+@pytest.mark.slow
 def test_a_base_that_is_asked_about_x_is_told_so_and_asked_about_z() -> None:
     assert ldjcheck.check(Model().log_prob).status == "pass"
     first = ldjcheck.check(AsksAboutX().log_prob).findings[0]

@@ -137,6 +137,7 @@ def project(folder: Path, packages: str) -> None:
     (folder / "flow.py").write_text(FLOW.format(folder=packages))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packages", FOLDERS)
 @pytest.mark.parametrize(
     ("layer", "line"), [("Averaged", "mean_over_dims"), ("Twice", "self.squash(x)")]

@@ -38,6 +38,7 @@ class PlacesBeforeTheSqueeze(nn.Module):
         return z * self.log_s.exp()[:, None, None], ldj.expand(len(x))
 
 
+@pytest.mark.slow
 def test_places_are_counted_of_the_tensor_that_is_scaled() -> None:
     assert "z.shape[2] * z.shape[3]" in mended(PlacesBeforeTheSqueeze())
 
@@ -82,6 +83,7 @@ class SinhInAList(nn.Module):
         return torch.sinh(x), sum(terms)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [Sinh, SinhInAList])
 def test_a_term_too_many_goes_with_the_statement_that_adds_it(layer: type) -> None:
     assert mended(layer()) == ""
@@ -108,6 +110,7 @@ class Widened(Transform):
         return torch.log(torch.cosh(x))
 
 
+@pytest.mark.slow
 def test_a_constant_counts_once_where_nothing_is_summed() -> None:
     assert mended(Widened()).endswith("+ math.log(self.width)")
 
@@ -127,6 +130,7 @@ class Alternating(nn.Module):
         return x * (1 + a), ldj
 
 
+@pytest.mark.slow
 def test_a_total_of_earlier_rounds_is_not_turned() -> None:
     finding = ldjcheck.check(Alternating()).findings[0]
     after = [] if finding.fix is None else [edit.after for edit in finding.fix.edits]
@@ -183,6 +187,7 @@ class TwiceTheHeight(nn.Module):
         return x * self.log_s.exp()[:, None, None], ldj.expand(len(x))
 
 
+@pytest.mark.slow
 def test_one_index_is_all_that_is_wrong() -> None:
     assert "slogdet(self.w)[1]" in mended(SignOfTheDeterminant())
     report = ldjcheck.check(TwiceTheHeight(), shape=(2, 4, 6))
@@ -223,6 +228,7 @@ class NamedAnewTurned(Scaled):
         return x * self.log_s.exp(), ldj
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [NamedAnewDoubled, DoubledInPlace, NamedAnewTurned])
 def test_a_statement_that_does_nothing_but_spoil_the_ldj_is_taken_out(
     layer: type,
@@ -246,6 +252,7 @@ class ReducedByName(nn.Module):
         return torch.cat([a, b * log_s.exp() + t], dim=1), ldj
 
 
+@pytest.mark.slow
 def test_a_mean_is_not_doubled_where_two_is_the_size_that_it_is_taken_over() -> None:
     (finding,) = ldjcheck.check(ReducedByName()).findings
     assert finding.name == "mean-not-sum"
@@ -264,6 +271,7 @@ class Squashed(nn.Module):
         return y, ldj
 
 
+@pytest.mark.slow
 def test_no_line_is_put_where_it_never_runs() -> None:
     fix = ldjcheck.check(Squashed()).findings[0].fix
     assert fix is not None
@@ -309,6 +317,7 @@ class HeightOfItsOwnSize(nn.Module):
         return x * self.log_s.exp()[:, None, None], ldj.expand(len(x))
 
 
+@pytest.mark.slow
 def test_no_size_that_is_held_stays_beside_one_of_x() -> None:
     after = mended(HeightOfItsOwnSize())
     assert "x.shape[2] * x.shape[3]" in after
@@ -339,6 +348,7 @@ class LogitInTwoNames(LogitOfPixels):
         return torch.logit(s), total + const
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [LogitOfPixels, LogitInTwoNames])
 def test_a_constant_is_mended_where_it_is_made(layer: type[nn.Module]) -> None:
     """No tape has it: what the blamed statement names is followed to where it is made."""
@@ -360,6 +370,7 @@ class DeterminantOfTheStep(nn.Module):
         return moved, torch.linalg.slogdet(step)[1]
 
 
+@pytest.mark.slow
 def test_so_is_the_jacobian_of_another_function() -> None:
     assert "vmap(jacrev(self.field))(x)" in mended(DeterminantOfTheStep())
 
@@ -384,6 +395,7 @@ class MixesPositions(nn.Module):
         return torch.cat([a, out], dim=-1), ldj
 
 
+@pytest.mark.slow
 def test_one_number_that_is_held_stands_for_another() -> None:
     assert ".sum(dim=1) * self.head_dim" in mended(MixesPositions())
 
@@ -416,6 +428,7 @@ class Whitened(nn.Module):
         return x, ldj.expand(len(y))
 
 
+@pytest.mark.slow
 def test_a_term_is_written_as_the_other_direction_writes_it() -> None:
     assert "torch.diagonal(lower).log().sum()" in mended(Whitened())
 
@@ -493,6 +506,7 @@ class AveragedBase(nn.Module):
         return log_p + ldj
 
 
+@pytest.mark.slow
 def test_a_base_that_is_averaged_is_summed_where_it_stands() -> None:
     finding = ldjcheck.check(AveragedBase()).findings[0]
     assert finding.code == "LDJ105", finding

@@ -265,6 +265,7 @@ class OfOneSample(nn.Module):
         return torch.func.vmap(self.one)(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "after"),
     [

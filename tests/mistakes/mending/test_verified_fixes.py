@@ -1020,7 +1020,7 @@ def test_a_determinant_that_underflows_is_never_taken(tmp_path: Path) -> None:
     assert after(report.findings[0].fix) == ["logdet = torch.slogdet(self.weight)[1]"]
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IN_SEVERAL_STATEMENTS)
 def test_what_several_statements_say_is_mended_where_it_stands(
     name: str, tmp_path: Path

@@ -91,6 +91,7 @@ def notebook_in(folder: Path) -> tuple[Path, str]:
     return path, text
 
 
+@pytest.mark.slow
 def test_a_cell_of_a_notebook_is_shown_and_written(tmp_path: Path) -> None:
     path, text = notebook_in(tmp_path)
     command = ("flow.ipynb:Layer", "--shape", "4", "--fix")
@@ -120,6 +121,7 @@ def diff_in(name: str) -> str:
 """
 
 
+@pytest.mark.slow
 def test_what_would_be_written_is_shown_under_the_report(tmp_path: Path) -> None:
     path = tmp_path / "flow.py"
     path.write_text(MODULE)
@@ -132,6 +134,7 @@ def test_what_would_be_written_is_shown_under_the_report(tmp_path: Path) -> None
     assert path.read_text() == MODULE
 
 
+@pytest.mark.slow
 def test_beside_json_the_diff_is_on_standard_error(tmp_path: Path) -> None:
     (tmp_path / "flow.py").write_text(MODULE)
     command = ("flow.py:Layer", "--shape=4", "--fix", "--diff", "--format=json")
@@ -152,6 +155,7 @@ def test_a_diff_of_what_is_not_to_be_written_is_a_slip(
     )
 
 
+@pytest.mark.slow
 def test_several_mistakes_of_a_file_are_one_diff(tmp_path: Path) -> None:
     other = MODULE.partition("\n\n\n")[2].replace("Layer", "Other")
     (tmp_path / "flow.py").write_text(f"{MODULE}\n\n{other}")

@@ -103,6 +103,7 @@ class Mirrored(nn.Module):
         return torch.cat([a, (b * log_s.exp() + t) * self.k], dim=1), log_s.sum(1)
 
 
+@pytest.mark.slow
 def test_a_factor_below_zero_that_is_left_out_is_named() -> None:
     (found,) = ldjcheck.check(Mirrored()).findings
     assert found.code == "LDJ110"
@@ -129,6 +130,7 @@ class Squeezed(Transform):
         return self.log_scale.expand(x.shape).sum(dim=-1)
 
 
+@pytest.mark.slow
 def test_a_step_is_missing_where_its_class_says_what_the_ldj_is() -> None:
     pyro = pytest.importorskip("pyro.distributions.transforms")
     first, last = pyro.affine_coupling(6, [8]), pyro.affine_coupling(6, [8])

@@ -233,6 +233,7 @@ class Dequantized(nn.Module):
         return x + torch.sigmoid(z), -log_q.sum(-1)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("share", "status"), [(1.0, "pass"), (0.5, "fail")])
 def test_noise_that_may_be_given_is_a_draw_and_no_context(
     share: float, status: str

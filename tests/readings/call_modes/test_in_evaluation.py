@@ -70,6 +70,7 @@ class Curved(nn.Module):
         return y, slopes.log().sum(1)
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_cut_in_evaluation_alone_is_no_mistake() -> None:
     assert ldjcheck.check(Curved()).status == "pass"
     report = ldjcheck.check(Curved(always=False))
@@ -103,6 +104,7 @@ class Signed(Sampled):
         return y, ((e @ a) * e).sum(1) if self.training else trace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Sampled, Signed])
 def test_so_it_is_where_what_is_trained_is_an_estimate(layer: type[Sampled]) -> None:
     report = ldjcheck.check(layer().eval())

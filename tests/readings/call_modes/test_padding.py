@@ -80,6 +80,7 @@ class ChannelsFirstAllCounted(ChannelsFirst):
         return torch.ones_like(mask).sum(-1)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     "layer", [Frames, FramesToBeGiven, FramesMapped, ChannelsFirst]
 )
@@ -153,6 +154,7 @@ class FramesDensity(nn.Module):
         return log_p.sum((1, 2)) + (self.log_s * of_map).sum((1, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_density_counts_what_is_kept_in_its_base_and_in_its_ldj(seed: int) -> None:
     assert ldjcheck.check(FramesDensity(), seed=seed).status == "pass"

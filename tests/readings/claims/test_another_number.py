@@ -59,7 +59,7 @@ def _asked(z: Tensor) -> Tensor:
     return Normal(0.0, 1.0).log_prob(z)
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(40)
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize(
     ("layer", "status"),

@@ -52,12 +52,14 @@ def test_what_is_typed_settles_it(convention: str, status: str) -> None:
     assert ldjcheck.check(Scale(1.0), convention=convention).status == status
 
 
+@pytest.mark.slow
 def test_one_that_is_wrong_in_each_reading_fails() -> None:
     report = ldjcheck.check(Scale(0.5))
     assert report.status == "fail"
     assert "LDJ405" not in [finding.code for finding in report.findings]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("times", "sign"), [(0.5, 1.0), (-0.5, -1.0)])
 def test_of_two_wrong_readings_the_much_nearer_is_told(
     times: float, sign: float

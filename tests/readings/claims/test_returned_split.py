@@ -106,6 +106,7 @@ class OfAnotherScale(ByHand):
     power = 1.0
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("seed", range(5))
 def test_what_only_takes_x_apart_counts_a_density_right_or_wrong(seed: int) -> None:
     torch.manual_seed(seed)
@@ -115,6 +116,7 @@ def test_what_only_takes_x_apart_counts_a_density_right_or_wrong(seed: int) -> N
     assert not any(finding.fix for finding in report.findings)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [HandsBack, HandsBackNoise])
 def test_one_that_counts_what_it_hands_back_passes(layer: type[nn.Module]) -> None:
     report = ldjcheck.check(layer())
@@ -125,6 +127,7 @@ def test_one_that_counts_what_it_hands_back_passes(layer: type[nn.Module]) -> No
     )
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     ("layer", "code"),
     [

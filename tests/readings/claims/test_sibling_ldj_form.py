@@ -201,7 +201,7 @@ NOT_AGREED = {
 }
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize(("text", "code"), AGREED.values(), ids=AGREED)
 def test_what_a_source_agrees_on_passes_with_a_note(
     text: str, code: str, tmp_path: Path
@@ -269,6 +269,7 @@ class Scale(Bijection):
 """
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("shifted", "status"), [("(len(x), 1)", "pass"), ("(len(x),)", "fail")]
 )

@@ -35,6 +35,7 @@ class Classifier(nn.Module):
         return torch.logsumexp(self.of_classes(x), 1) - math.log(self.counted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_what_adds_up_to_more_than_1_is_no_density(seed: int) -> None:
     torch.manual_seed(seed)
@@ -47,6 +48,7 @@ def test_what_adds_up_to_more_than_1_is_no_density(seed: int) -> None:
     assert finding.location.function == "log_prob"
 
 
+@pytest.mark.slow
 def test_what_adds_up_to_less_may_be_that_of_a_class_or_a_cell() -> None:
     """A joint density of x and its class is right as it is."""
     report = ldjcheck.check(Classifier(counted=16))

@@ -81,6 +81,7 @@ WRONG = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("layer", RIGHT)
 def test_a_density_that_is_right_in_its_unit_passes(
@@ -92,6 +93,7 @@ def test_a_density_that_is_right_in_its_unit_passes(
     assert not report.result.unasked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("layer", "code"), WRONG)
 def test_one_in_another_unit_is_told_by_the_one_that_is_right(

@@ -73,7 +73,7 @@ def test_a_density_is_asked_for_classes_too() -> None:
     assert "not checked" not in str(report).splitlines()[0]
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "code", "text"),
     [

@@ -80,7 +80,7 @@ def title_of(report: ldjcheck.Report) -> str:
     return str(report).splitlines()[0]
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("actor", [Clamped, Actor, MeanLoss])
 def test_a_density_that_says_what_the_sampler_said_passes(actor: type[Actor]) -> None:
     report = checked(actor())
@@ -88,6 +88,7 @@ def test_a_density_that_says_what_the_sampler_said_passes(actor: type[Actor]) ->
     assert "not checked" not in title_of(report)
 
 
+@pytest.mark.slow
 def test_one_that_says_something_else_is_blamed_in_its_own_line() -> None:
     report = checked(Turned())
     assert report.status == "fail", report

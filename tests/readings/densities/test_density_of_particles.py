@@ -65,10 +65,12 @@ def test_a_density_over_the_directions_that_are_left_passes() -> None:
     assert "not checked" not in str(report).splitlines()[0]
 
 
+@pytest.mark.slow
 def test_one_with_the_constant_of_all_dims_fails() -> None:
     assert checked(OfAllDims()).status == "fail"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "code"), [(Turned, "LDJ104"), (Unlogged, "LDJ108")])
 def test_a_count_that_the_model_holds_moves_with_its_particles(
     model: type[Swelling], code: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 from torch import nn
 
@@ -41,6 +42,7 @@ class Forgetful(Flow):
         return torch.zeros(len(out))
 
 
+@pytest.mark.slow
 def test_its_density_is_right():
     report = ldjcheck.check(Flow())
     assert report.status == "pass", report

@@ -24,6 +24,7 @@ class Squashing(nn.Module):
         return 2 * torch.sigmoid(a) - 1, log_p.sum(-1)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_what_only_its_name_calls_a_density_is_judged_as_the_ldj(seed: int) -> None:
     assert ldjcheck.check(Squashing(math.log(2)), seed=seed).status == "pass"

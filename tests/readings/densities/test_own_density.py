@@ -133,6 +133,7 @@ def test_a_density_that_is_wrong_fails(layer: Any, code: str) -> None:
     assert report.findings[0].code == code
 
 
+@pytest.mark.slow
 def test_a_loss_may_hold_more_than_a_density() -> None:
     report = ldjcheck.check(Penalised())
     assert report.status == "pass", report
@@ -199,6 +200,7 @@ class NatsForBits(Right):
         return -self.density(x) / x.shape[1]
 
 
+@pytest.mark.slow
 def test_nats_where_bits_are_named_are_told_so() -> None:
     (finding,) = ldjcheck.check(NatsForBits()).findings
     assert finding.code == "LDJ107"
@@ -235,6 +237,7 @@ class OneRaisesAndOneIsWrong(OneRaises):
     sign = -1.0
 
 
+@pytest.mark.slow
 def test_a_density_that_cannot_be_asked_keeps_no_other_from_being_asked() -> None:
     right = ldjcheck.check(OneRaises(), shape=(3,)).result
     assert right.status == "pass"
@@ -268,6 +271,7 @@ class ConditionalTurned(Conditional):
     sign = -1.0
 
 
+@pytest.mark.slow
 def test_a_density_is_given_the_contexts_that_the_call_has() -> None:
     right = ldjcheck.check(Conditional()).result
     assert right.inferred["log_prob"] == "checked as well, and right"
@@ -337,6 +341,7 @@ class BitsWithoutTheirBase(nn.Module):
         return -self.log_prob(x) / x.shape[1]
 
 
+@pytest.mark.slow
 def test_no_edit_goes_into_the_density_that_another_is_made_of() -> None:
     first = ldjcheck.check(BitsWithoutTheirBase()).findings[0]
     assert first.code == "LDJ107"
@@ -380,6 +385,7 @@ class Encodes(WritesItsLoss):
         return x * torch.exp(-self.log_s)
 
 
+@pytest.mark.slow
 def test_a_call_that_writes_the_loss_out_is_asked_beside_the_density() -> None:
     result = ldjcheck.check(WritesItsLoss(), shape=(3,)).result
     assert result.status == "pass"
@@ -389,6 +395,7 @@ def test_a_call_that_writes_the_loss_out_is_asked_beside_the_density() -> None:
     assert finding.code == "LDJ104"
 
 
+@pytest.mark.slow
 def test_a_call_that_holds_more_than_a_density_is_left_open() -> None:
     result = ldjcheck.check(Penalises(), shape=(3,)).result
     assert (result.status, result.unasked) == ("pass", ("forward",))

@@ -89,6 +89,7 @@ class Asking(nn.Module):
         return self.both(x)
 
 
+@pytest.mark.slow
 def test_a_base_that_is_asked_about_z_makes_it_a_density_be_it_wrong() -> None:
     assert ldjcheck.check(Asking(1.0)).status == "pass"
     wrong = ldjcheck.check(Asking(-1.0))
@@ -100,11 +101,13 @@ def test_a_base_that_is_asked_about_z_makes_it_a_density_be_it_wrong() -> None:
 WRAPPERS = (HandedOn, PutTogether, Renamed)
 
 
+@pytest.mark.slow
 def test_a_density_that_starts_from_the_identity_is_one() -> None:
     assert ldjcheck.check(Flow()).status == "pass"
     assert ldjcheck.check(Turned()).findings[0].code == "LDJ104"
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_a_density_that_is_handed_on_without_its_name_is_one(
     wrapper: type[HandedOn],
@@ -113,6 +116,7 @@ def test_a_density_that_is_handed_on_without_its_name_is_one(
     assert (report.status, report.result.convention) == ("pass", "density")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_of_two_readings_that_are_wrong_the_name_where_it_is_made_tells(
     wrapper: type[HandedOn],
@@ -120,6 +124,7 @@ def test_of_two_readings_that_are_wrong_the_name_where_it_is_made_tells(
     assert ldjcheck.check(wrapper(Turned())).findings[0].code == "LDJ104"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [CalledLdj(), HandedOn(CalledLdj())])
 def test_a_prior_in_what_is_called_an_ldj_is_a_term_too_many(layer: nn.Module) -> None:
     assert ldjcheck.check(layer).findings[0].code == "LDJ111"
@@ -175,6 +180,7 @@ class UnnamedOnCircles(OnCircles):
         return self.both(angle)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [NamedOnCircles, FirstOnCircles])
 def test_what_is_called_a_density_may_have_a_uniform_base(
     make: type[OnCircles],
@@ -219,12 +225,14 @@ class SquashedByName(Squashed):
         return self.corrected(u, mean, std)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [Squashed, SquashedByName])
 def test_how_probable_a_draw_is_needs_no_name(make: type[Squashed]) -> None:
     assert ldjcheck.check(make().sample).status == "pass"
     assert ldjcheck.check(make(counted=0.0).sample).status == "fail"
 
 
+@pytest.mark.slow
 def test_what_is_computed_by_a_method_of_a_densitys_name_is_one() -> None:
     assert ldjcheck.check(SquashedByName()).status == "pass"
     assert ldjcheck.check(SquashedByName(0.0)).findings[0].code == "LDJ110"
@@ -244,6 +252,7 @@ class WithoutItsScale(nn.Module):
         return 2 * torch.sigmoid(u) - 1, log_p
 
 
+@pytest.mark.slow
 def test_a_name_does_not_make_a_uniform_base_of_a_scale_that_lacks() -> None:
     assert ldjcheck.check(WithoutItsScale()).status == "fail"
 
@@ -268,6 +277,7 @@ class Posterior(nn.Module):
         return z, drawn - self.turned * s.sum(-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_log_q_of_what_a_draw_becomes_is_one_wherever_its_terms_stand(
     seed: int,
@@ -298,6 +308,7 @@ class AroundALocation(nn.Module):
         return z, of_z.sum(-1) + ldj
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_base_is_of_what_is_returned_and_not_of_what_it_makes_of_that(
     seed: int,
@@ -326,6 +337,7 @@ class OfAWidth(nn.Module):
         return z, (of_z - self.counted * self.log_width).sum(-1) + ldj
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(s, marks=SLOW) for s in range(1, 10))]
 )

@@ -57,6 +57,7 @@ class Cubic(nn.Module):
         return x**3, (math.log(3) + 2 * torch.log(x)).sum(1)
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("layer", [before_a_camera, Moebius])
 @pytest.mark.parametrize("seed", range(3))
 def test_one_side_of_a_pole_is_meant(layer: object, seed: int) -> None:
@@ -68,6 +69,7 @@ def test_one_side_of_a_pole_is_meant(layer: object, seed: int) -> None:
     )
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [before_a_camera_once, MoebiusAll])
 def test_a_mistake_is_found_on_the_side_that_is_meant(layer: object) -> None:
     report = ldjcheck.check(layer() if isinstance(layer, type) else layer)

@@ -27,6 +27,7 @@ class ByLength(nn.Module):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_what_fits_the_labels_0_and_1_alone_is_no_name(
     seed: int, tmp_path: Path
@@ -63,5 +64,6 @@ def test_labels_may_be_no_others_where_it_is_right() -> None:
     assert ldjcheck.check(OneOfTwo(), shape=(4,)).status == "pass"
 
 
+@pytest.mark.slow
 def test_a_mistake_is_told_where_labels_may_be_no_others() -> None:
     assert ldjcheck.check(OneOfTwoMean(), shape=(4,)).status == "fail"

@@ -34,6 +34,7 @@ class Dequantized(nn.Module):
         return log_normal(z) + self.gain.sum() - 4 * math.log(256.0) - log_q
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_it_is_drawn_and_no_context(seed: int) -> None:
     assert ldjcheck.check(Dequantized(), seed=seed).status == "pass"

@@ -133,6 +133,7 @@ class Clamped(nn.Module):
         )
 
 
+@pytest.mark.slow
 def test_what_is_held_at_its_ends_is_looked_at_between_them() -> None:
     report = ldjcheck.check(Clamped(), shape=(3,))
     assert report.status == "pass", str(report)
@@ -152,6 +153,7 @@ def test_a_spline_that_finds_no_piece_below_zero_is_fed_what_lies_between() -> N
     assert report.result.inferred["domain"].startswith("unit")
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("layer", "domain"),
     [
@@ -169,6 +171,7 @@ def test_a_spline_is_looked_at_between_the_ends_that_it_keeps(
     assert report.to_dict()["results"][0]["inferred"]["domain"].startswith(domain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [LeftHeight, HeldCountedByBins])
 def test_between_its_ends_a_wrong_density_is_still_wrong(
     layer: type[nn.Module],
@@ -232,6 +235,7 @@ def test_where_only_what_lies_between_the_ends_comes_back_the_map_ends_there() -
     assert report.result.inferred["domain"].startswith("unit")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "code"), [(OtherRoot, "LDJ301"), (NotTurned, "LDJ302")]
 )
@@ -265,6 +269,7 @@ class TurningOnce(Turning):
     factor = 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_an_end_may_be_a_number_of_the_module(seed: int) -> None:
     report = ldjcheck.check(Turning(), shape=(3,), seed=seed)
@@ -284,6 +289,7 @@ class OfShares(nn.Module):
         return y, (x.log() - self.half * torch.log1p(-(x**2))).sum(1)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_no_number_beyond_the_unit_interval_is_judged_within(seed: int) -> None:
     report = ldjcheck.check(OfShares(), shape=(3,), seed=seed)

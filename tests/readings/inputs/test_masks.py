@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +37,7 @@ class Squared(nn.Module):
         return x * torch.exp(context), (context**2).sum(1)
 
 
+@pytest.mark.slow
 def test_a_mask_by_any_name_is_one() -> None:
     right = ldjcheck.check(Padded(), shape=(4, 5))
     assert right.status == "pass", str(right)

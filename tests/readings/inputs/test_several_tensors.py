@@ -56,6 +56,7 @@ class WithFeatures(nn.Module):
         return x * log_scale.exp(), self.net(h).relu(), self.share * log_scale.sum(1)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("shape", [None, (3,)])
 @pytest.mark.parametrize("layer", [Leapfrog, OfThree, WithFeatures])
 def test_right_ones_pass(layer: type[nn.Module], shape: tuple[int] | None) -> None:

@@ -67,6 +67,7 @@ def test_right_ones_pass(layer: type[nn.Module]) -> None:
     assert "second axis" in report.result.inferred["shape"]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [Averaged, SummedOverTheBatch])
 def test_wrong_ones_fail(layer: type[nn.Module]) -> None:
     assert ldjcheck.check(layer()).status == "fail"
@@ -86,6 +87,7 @@ class SumOfSums(nn.Module):
         return y, self.times * each.sum(-1).sum(0)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_one_that_adds_up_either_axis_is_told_both_ways(seed: int) -> None:
     report = ldjcheck.check(SumOfSums(), seed=seed)
@@ -104,5 +106,6 @@ def test_one_that_adds_up_its_samples_fails_at_the_shape_that_is_typed() -> None
     assert report.findings[0].code == "LDJ106", report
 
 
+@pytest.mark.slow
 def test_one_that_is_wrong_either_way_fails() -> None:
     assert ldjcheck.check(SumOfSums(0.5)).status == "fail"

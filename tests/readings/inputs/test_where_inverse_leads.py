@@ -61,6 +61,7 @@ class Halved(nn.Module):
         return y.abs() * y, (2 * y.clamp(min=0)).log().sum(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("learned", [False, True])
 def test_each_dim_may_have_an_interval_of_its_own(seed: int, learned: bool) -> None:
@@ -77,6 +78,7 @@ def test_a_sample_may_have_to_be_ordered() -> None:
     assert ldjcheck.check(Ordered(first=2), shape=(4,)).status == "fail"
 
 
+@pytest.mark.slow
 def test_what_the_map_takes_is_not_narrowed_by_its_inverse() -> None:
     report = ldjcheck.check(Halved(), shape=(3,))
     assert report.status == "fail"
@@ -101,6 +103,7 @@ class Picky(nn.Module):
         return y.exp() + 3, (y - self.a).sum(-1)
 
 
+@pytest.mark.slow
 def test_an_inverse_that_raises_is_no_fault_of_ours() -> None:
     assert ldjcheck.check(Picky()).status == "pass"
     assert ldjcheck.check(Picky(times=2.0)).status == "fail"

@@ -170,7 +170,7 @@ ALIKE = (
 )  # fmt: skip
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("kind", ALIKE)
 def test_a_count_of_all_entries_is_right_at_every_size(kind: type[nn.Module]) -> None:
     report = ldjcheck.check(kind())
@@ -178,7 +178,7 @@ def test_a_count_of_all_entries_is_right_at_every_size(kind: type[nn.Module]) ->
     assert "alone" not in str(report).splitlines()[0]
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(15)
 @pytest.mark.parametrize("kind", ALIKE)
 def test_a_count_that_is_forgotten_shows_without_a_shape(kind: type[nn.Module]) -> None:
     layer = kind()
@@ -256,6 +256,7 @@ def told(layer: nn.Module, **options: object) -> tuple[str, ldjcheck.Report]:
     return str(report).splitlines()[0].partition("PASS")[2].strip(), report
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     ("layer", "alone"),
     [

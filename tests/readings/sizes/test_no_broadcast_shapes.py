@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -110,5 +111,6 @@ def test_a_size_at_which_bins_are_left_over_is_none_of_the_layers() -> None:
     assert report.status == "pass", str(report)
 
 
+@pytest.mark.slow
 def test_a_count_of_bins_that_is_wrong_at_the_layers_own_size_is_found() -> None:
     assert ldjcheck.check(BinsCountedOnce()).status == "fail"

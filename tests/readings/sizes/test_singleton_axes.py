@@ -160,6 +160,7 @@ class OfAColumn(nn.Module):
         return x * log_s.exp(), log_s.expand(len(x))
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
@@ -184,6 +185,7 @@ def test_a_mistake_shows_there_as_well() -> None:
     assert first.code == "LDJ114"
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("kind", [Averaged, AveragedAndHeld])
 def test_a_mistake_that_one_dim_hides_shows_where_it_is_built_for_more(
     kind: type[OneForEach],
@@ -199,6 +201,7 @@ def test_one_scale_for_all_dims_counts_once_for_each() -> None:
     assert first.code == "LDJ101"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [

@@ -55,6 +55,7 @@ class TokensByTokens(nn.Module):
         return torch.cat([kept, moved * gate.exp()], 1), gate.sum((1, 2)) * times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_map_of_vectors_may_be_one_of_several_places(seed: int) -> None:
     report = ldjcheck.check(Similarity(), seed=seed)

@@ -79,7 +79,7 @@ class WrongWhereLarge(Masked):
         return x * s.exp() + t, s.sum(dim=(1, 2, 3)) + far
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "shape", "code", "told"),
     [
@@ -100,6 +100,7 @@ def test_a_mistake_is_explained_at_a_small_size_and_mended_at_both(
     assert finding.fix.applicability == "verified"
 
 
+@pytest.mark.slow
 def test_the_screen_says_at_which_size_a_mistake_is_explained() -> None:
     report = str(ldjcheck.check(MaskedFlipped(), shape=(1, SIDE, SIDE)))
     assert (

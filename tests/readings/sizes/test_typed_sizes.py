@@ -67,6 +67,7 @@ def status(tmp_path: Path) -> object:
     return lambda what: ldjcheck.check(f"{tmp_path / 'typed.py'}:{what}").status
 
 
+@pytest.mark.slow
 def test_it_is_judged_at_these_where_built_for_others_it_is_right_at_others(
     status: object,
 ) -> None:

@@ -36,6 +36,7 @@ class Forgets(nn.Module):
         return kept, torch.full((len(x),), 0.6931471805599453 * (x.shape[1] - 1))
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_it_is_judged_at_the_entries_that_it_reads(seed: int) -> None:
     right = ldjcheck.check(Sticks(), seed=seed)

@@ -52,6 +52,7 @@ def test_one_that_is_right_for_three_coordinates_passes_with_a_warning() -> None
     assert "at (4, 3) alone" in str(report).partition("\n")[0]
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("layer", "code"),
     [(WrongBack, "LDJ302"), (CountedOnce, "LDJ102"), (Averaged, "LDJ103")],

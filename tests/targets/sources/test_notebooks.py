@@ -65,6 +65,7 @@ ARGPARSE = "import argparse\np = argparse.ArgumentParser()\n"
 # --- the values are those of a run from the top -------------------------------------
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("cells", "expr", "expected"),
     [
