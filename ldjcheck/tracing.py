@@ -57,6 +57,13 @@ class Operations(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Run one operation."""
+        """Run one operation; what hears of calls is told of none in here: they are ours."""
         named = dict(kwargs) if kwargs else {}
-        return self.operate(heard_as(getattr(func, "__name__", "")), func, args, named)
+        name, hears = heard_as(getattr(func, "__name__", "")), sys.getprofile()
+        if not callable(hears):  # nobody, or a profiler written in C
+            return self.operate(name, func, args, named)
+        sys.setprofile(None)
+        try:
+            return self.operate(name, func, args, named)
+        finally:
+            sys.setprofile(hears)
