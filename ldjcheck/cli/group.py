@@ -40,6 +40,8 @@ _EXIT_STATUS = (
     ("4", "ldjcheck itself failed"),
 )
 
+_NO_TORCH = "There is no torch in {}: type ldjcheck where your layer runs."
+
 _ASKED_TO_END = ("SIGTERM", "SIGHUP")  # not everywhere
 
 
@@ -84,7 +86,9 @@ class DefaultCheck(click.Group):
             raise
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
             raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, ImportError) and error.name == "torch":
+                raise click.UsageError(_NO_TORCH.format(sys.executable)) from None
             write_fault(traceback.format_exc())
             ctx.exit(4)
 
