@@ -242,7 +242,6 @@ def check(
     return lambda targets: check(tuple(targets))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("target", "code"), UNCHECKABLE.items())
 def test_what_cannot_be_checked_is_told_why(
     check: Check, target: str, code: str

@@ -154,7 +154,6 @@ class ScaledThenBent(nn.Module):
         return torch.sinh(y), ldj.expand(len(x))
 
 
-@pytest.mark.slow
 def test_a_layer_of_any_rank_is_mended_for_any_rank() -> None:
     fix = ldjcheck.check(ScaledThenBent()).findings[0].fix
     assert fix is not None

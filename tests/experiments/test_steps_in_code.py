@@ -213,7 +213,7 @@ class Steps(nn.Module):
         return x, ldj
 
 
-@pytest.mark.slow
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("damps", [False, True])
 def test_a_step_that_is_not_counted_is_no_approximation(damps: bool) -> None:
     assert ldjcheck.check(Steps(0, damps)).status == "pass"

@@ -385,7 +385,6 @@ class Encodes(WritesItsLoss):
         return x * torch.exp(-self.log_s)
 
 
-@pytest.mark.slow
 def test_a_call_that_writes_the_loss_out_is_asked_beside_the_density() -> None:
     result = ldjcheck.check(WritesItsLoss(), shape=(3,)).result
     assert result.status == "pass"

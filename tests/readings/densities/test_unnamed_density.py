@@ -89,7 +89,6 @@ class Asking(nn.Module):
         return self.both(x)
 
 
-@pytest.mark.slow
 def test_a_base_that_is_asked_about_z_makes_it_a_density_be_it_wrong() -> None:
     assert ldjcheck.check(Asking(1.0)).status == "pass"
     wrong = ldjcheck.check(Asking(-1.0))
