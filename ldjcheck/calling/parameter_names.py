@@ -30,8 +30,9 @@ DENSITIES: dict[Unit, tuple[str, ...]] = {
 
 _ASKED_FOR = r"^((compute|get|calc|calculate|eval|evaluate)_)?"
 _NAMED: dict[Unit, str] = {
-    "nats": r"log_?(probs?|probability|likelihood|lik|density|pdf|px|p_x)",
-    "-nats": r"(nll|neg(ative)?_?log_?(prob|likelihood|lik)|(nll_|flow_|ml_)?loss)",
+    "nats": r"(log_?(probs?|probability|likelihood|lik|density|pdf|px|p_x)|elbo)",
+    "-nats": r"(nll|neg(ative)?_?log_?(prob|likelihood|lik)|(nll_|flow_|ml_)?loss"
+    r"|neg_?elbo|free_energy)",
     "bits/dim": r"(bpd|bits_?per_?dim(ension)?s?)(_loss)?",
     "nats/dim": r"log_?(prob|likelihood)_per_dim(ension)?",
     "-nats/dim": r"(nll|neg_log_(prob|likelihood))_per_dim(ension)?",

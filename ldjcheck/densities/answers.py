@@ -121,7 +121,7 @@ def _mass(sum_: DensityTerms, z: Node) -> Mass:
     try:
         nearer = near(at)
         nearer = torch.where(torch.isfinite(f(nearer[None])[0])[:, None], nearer, at)
-        exact = log_mass(f, nearer) or _of_terms(sum_, z)
+        exact = log_mass(f, nearer, may_turn=True) or _of_terms(sum_, z)
         if exact is not None:
             log, error = exact
             is_one = bool((log.abs() <= max(error, _ONE)).all())

@@ -146,13 +146,18 @@ _FEW = 8  # variables that are asked about first
 _FAR, _TOP = 1e6, 10.0  # so far out, exp(f) times the distance is no part of the mass
 _NEAR = 8.0  # so far from 0 a mass is worked out
 _NORMAL = math.log(2 * math.pi) / 2
+_TURNS = 2 * math.pi, 1.0  # of an angle
+_STEPS = 512  # of a turn
 
 
-def log_mass(f: Function, at: Tensor) -> tuple[Tensor, float] | None:
+def log_mass(
+    f: Function, at: Tensor, *, may_turn: bool = False
+) -> tuple[Tensor, float] | None:
     """Return log of the integral of exp(f), `(batch,)`, and how far it may be off.
 
     `f` takes `(points, batch, dims)` and returns `(points, batch)`; `at` is a point,
-    `(batch, dims)`. None where the integral is infinite, or cannot be taken.
+    `(batch, dims)`. None where the integral is infinite, or cannot be taken. What comes
+    back with each turn may be integrated over one: the variable is an angle.
     """
     generator = torch.Generator().manual_seed(0)
     here = f(at[None])[0]
@@ -161,8 +166,13 @@ def log_mass(f: Function, at: Tensor) -> tuple[Tensor, float] | None:
     dims = at.shape[1]
     # A few points tell this, and each end of each dim is asked about only where it helps.
     is_sum = adds_up(f, at, generator)
-    if (not is_sum and dims > _MOST_MIXED) or _reaches_far(f, at, here):
+    if not is_sum and dims > _MOST_MIXED:
         return None
+    if _reaches_far(f, at, here):
+        turns = _turns(f, at, here) if is_sum and may_turn else torch.zeros(dims)
+        if _reaches_far(f, at, here, beside=turns):
+            return None
+        return _one_by_one(f, at, here, generator, turns)
     if not is_sum:
         return _of_quadratic(f, at, here, generator)
     eye = torch.eye(dims, dtype=at.dtype)[:, None, :]
@@ -174,7 +184,7 @@ def log_mass(f: Function, at: Tensor) -> tuple[Tensor, float] | None:
     if is_quadratic and bool((curve < -_SAME).all()):
         each = slope**2 / (-2 * curve) + _NORMAL - (-curve).log() / 2
         return here + each.sum(0), 1e-9 * dims
-    return _one_by_one(f, at, here, generator)
+    return _one_by_one(f, at, here, generator, torch.zeros(dims))
 
 
 def log_mass_at_any(density: Function, x: Tensor) -> tuple[float, float] | None:
@@ -201,17 +211,46 @@ def near(at: Tensor) -> Tensor:
     return at * (_NEAR / at.abs().amax(dim=1, keepdim=True).clamp(min=_NEAR))
 
 
-def _reaches_far(f: Function, at: Tensor, here: Tensor) -> bool:
+def far_out(f: Function, at: Tensor) -> Tensor:
+    """Return f far out along each variable, less f here, `(2 * dims, batch)`."""
+    steps = _FAR * torch.eye(at.shape[1], dtype=at.dtype)[:, None, :]
+    return torch.cat([f(at + steps), f(at - steps)]) - f(at[None])
+
+
+def is_without_end(far: Tensor) -> bool:
+    """Return whether what is so much larger or smaller far out has an infinite mass."""
+    return bool((far + math.log(_FAR) > _TOP).any())
+
+
+def _reaches_far(
+    f: Function, at: Tensor, here: Tensor, beside: Tensor | None = None
+) -> bool:
     """Return whether exp(f) does not fall off along some variable: its mass is infinite.
 
-    What is no density mostly tells by the first of them.
+    What is no density mostly tells by the first of them. Those that turn stand `beside`.
     """
     steps = _FAR * torch.eye(at.shape[1], dtype=at.dtype)[:, None, :]
+    steps = steps if beside is None else steps[beside == 0]
     for some in filter(len, (steps[:_FEW], steps[_FEW:])):
         ends = torch.stack([f(at + some), f(at - some)])
         if bool((ends + math.log(_FAR) > here + _TOP).any()):
             return True
     return False
+
+
+def _turns(f: Function, at: Tensor, here: Tensor) -> Tensor:
+    """Return what f comes back after in each variable, `(dims,)`; 0 where in nothing."""
+    dims = at.shape[1]
+    eye = torch.eye(dims, dtype=at.dtype)[:, None, :]
+    beside, found = f(at + eye / 3), torch.zeros(dims, dtype=at.dtype)
+    for turn in _TURNS:
+        again, beside_again = f(at + turn * eye), f(at + (turn + 1 / 3) * eye)
+        for index in range(dims):
+            offs = again[index] - here, beside_again[index] - beside[index]
+            is_back = _is_small(torch.stack(offs), here)
+            if is_back and not _is_small(beside[index] - here, here):
+                found[index] = turn
+    return found
 
 
 def adds_up(f: Function, at: Tensor, generator: torch.Generator) -> bool:
@@ -231,7 +270,8 @@ def adds_up(f: Function, at: Tensor, generator: torch.Generator) -> bool:
 
 def _is_small(off: Tensor, *beside: Tensor) -> bool:
     size = max(float(value.abs().max()) for value in beside)
-    return bool((off.abs() <= _SAME * (1.0 + size)).all())
+    same = max(_SAME, 8 * torch.finfo(off.dtype).eps)
+    return bool((off.abs() <= same * (1.0 + size)).all())
 
 
 def _of_quadratic(
@@ -263,7 +303,7 @@ def _of_quadratic(
 
 
 def _one_by_one(
-    f: Function, at: Tensor, here: Tensor, generator: torch.Generator
+    f: Function, at: Tensor, here: Tensor, generator: torch.Generator, turns: Tensor
 ) -> tuple[Tensor, float] | None:
     dims = at.shape[1]
     alike = _are_alike(f, at, generator)
@@ -280,11 +320,18 @@ def _one_by_one(
             points[:, :, index] = u.mT
             return (f(points) - here).mT
 
-        found = log_integral(change, at[:, index])
+        turn, near = float(turns[index]), at[:, index]
+        found = _over_a_turn(change, near, turn) if turn else log_integral(change, near)
         if found is None or not bool(torch.isfinite(found).all()):
             return None
         total = total + (dims if alike else 1) * found
     return total, 3e-4 * dims
+
+
+def _over_a_turn(f: Function, at: Tensor, turn: float) -> Tensor:
+    """Return log of the integral of exp(f) over a turn: equal steps leave no error there."""
+    steps = torch.arange(_STEPS, dtype=at.dtype) * (turn / _STEPS)
+    return torch.logsumexp(f(at[:, None] + steps), dim=1) + math.log(turn / _STEPS)
 
 
 def _are_alike(f: Function, at: Tensor, generator: torch.Generator) -> bool:

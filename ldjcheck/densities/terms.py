@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.densities.mass import log_mass, near
+from ldjcheck.densities.mass import adds_up, log_mass, near
 from ldjcheck.numerics.centre_of_mass import beside_the_whole
 from ldjcheck.numerics.closeness import same
 from ldjcheck.tape import (
@@ -29,6 +29,7 @@ from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import CASTS, RANDOM
 
 _LOOKS = 40  # values that z may be, the last ones first
+_FIRST = 5  # values that x is taken apart into
 _MIXED = 64  # components of a mixture
 _CENTRED = 1e-9  # relative: by rounding alone a centre is off the origin
 _CHUNK = 1 << 20  # entries that are worked out at once
@@ -93,6 +94,8 @@ class DensityTerms:
         ]()  # of terms, as functions of z
         self._ways: dict[tuple[Node, ...], list[Node]] = {}
         self._held: dict[Node, Tensor] = {}
+        self.parts: tuple[Node, ...] = ()  # of z, that are known
+        self.given: Sequence[Node] = ()  # parts of z that are held, whatever moves
         self.results: list[Node] = []  # what the model returns beside the density
         self.handed: dict[Node, Node] = {}  # z that flows returned, with their ldj
 
@@ -187,7 +190,7 @@ class DensityTerms:
 
     def between(self, terms: Collection[Node], z: Node) -> list[Node]:
         """Return what is computed from z on the way to these terms."""
-        needed = ancestors(*terms)
+        needed = ancestors(*terms, beyond=self.given)
         later = [node for node in self.order if node.index > z.index]
         depending = dependents([z, *later], z)
         return [node for node in later if node in needed and node in depending]
@@ -260,7 +263,7 @@ class DensityTerms:
             return log_mass(lambda u: f(u @ basis.mT), at @ basis)
         functions = self.components(terms, z) or [self.of_z(terms, z)]
         if bool(held.any()) and not padded:
-            functions = [_where_free(function, at, held) for function in functions]
+            functions = [where_free(function, at, held) for function in functions]
         found = [log_mass(function, at) for function in functions]
         known = [each for each in found if each is not None]
         if len(known) < len(found):
@@ -269,6 +272,20 @@ class DensityTerms:
             return known[0]
         logs = torch.stack([log for log, _ in known])
         return torch.logsumexp(logs, dim=0), max(2e-4, *(error for _, error in known))
+
+    def log_mass_of_bits(
+        self, z: Node, terms: tuple[Node, ...]
+    ) -> tuple[Tensor, float] | None:
+        """Return log of the sum of exp of terms over all z of zeros and ones, `(batch,)`.
+
+        None where they do not add up over the entries of z.
+        """
+        f, at = self.of_z(terms, z), z.value.reshape(self.batch, -1).double()
+        if not adds_up(f, at, torch.Generator().manual_seed(0)):
+            return None
+        nothing = f(0 * at[None])[0]
+        ones = f(0 * at + torch.eye(at.shape[1], dtype=at.dtype)[:, None]) - nothing
+        return nothing + torch.nn.functional.softplus(ones).sum(0), 1e-9 * len(ones)
 
     def narrowest(self, z: Node, other: Node) -> float:
         """Return how many entries of a sample both are made of at least: noise adds more."""
@@ -296,7 +313,23 @@ class DensityTerms:
         rest.fixed = [term for term in self.fixed if term not in taken]
         rest.free = [term for term in self.through if term not in taken]
         rest.of_map = self.of_map | ancestors(*parts)
+        rest.parts = *self.parts, *parts
         return rest
+
+    def made_alone_of(self, z: Node) -> list[Node]:
+        """Return z, and what it is made of with nothing else that depends on x."""
+        found: list[Node] = []
+        live = [z]
+        while len(live) == 1 and live[0].value.numel() == z.value.numel():
+            found += live
+            live = [node for node in live[0].parents if node in self.depending]
+        return found
+
+    def at_given(self, parts: Sequence[Node]) -> DensityTerms:
+        """Return it with parts of z held still: what is made of them stays as it is."""
+        held = copy.copy(self)
+        held.given, held.masses = parts, {}
+        return held
 
     @cached_property
     def candidates(self) -> list[Node]:
@@ -309,6 +342,12 @@ class DensityTerms:
         value = node.value
         batch_first = value.dim() > 0 and len(value) == self.batch
         return batch_first and value.is_floating_point() and value.numel() > 0
+
+    @cached_property
+    def first(self) -> list[Node]:
+        """What x is taken apart into, and other first values that are made of it."""
+        fitting = [node for node in in_order(self.depending) if self._may_be_z(node)]
+        return fitting[1:_FIRST]
 
     @cached_property
     def further(self) -> list[Node]:
@@ -376,7 +415,7 @@ def _rerun(between: Sequence[Node], z: Node, value: Tensor) -> dict[Node, Tensor
     return values
 
 
-def _where_free(
+def where_free(
     function: Callable[[Tensor], Tensor], at: Tensor, held: Tensor
 ) -> Callable[[Tensor], Tensor]:
     """Return a function of z whose held entries stay, and have a density of mass 1."""

@@ -18,8 +18,14 @@ import torch
 from torch import Tensor
 
 from ldjcheck.densities.answers import Masses
-from ldjcheck.densities.mass import adds_up, log_mass, near
-from ldjcheck.densities.terms import DensityTerms
+from ldjcheck.densities.mass import (
+    adds_up,
+    far_out,
+    is_without_end,
+    log_mass,
+    near,
+)
+from ldjcheck.densities.terms import DensityTerms, where_free
 from ldjcheck.records.called import BaseMass
 from ldjcheck.tape import Node, ancestors, in_order, location_of
 from ldjcheck.tape.recorder import Recorder
@@ -30,6 +36,7 @@ _TERMS = 8  # whose subsets are tried
 _NORMAL = math.log(2 * math.pi) / 2
 _BESIDE = 2  # constants of a density that is written wrong: of the law, and of a scale
 _COUNTED = (1, -1, 0, 2)  # times an ldj may be counted, rightly or not
+_LENGTHS = 1.0, 2.0, math.pi, 2 * math.pi  # of what a uniform density may lie on
 _EVEN = 1e-9  # relative: a number that is the same for all samples
 
 
@@ -46,6 +53,7 @@ class Base:
     times: float = 1.0
     lacks: bool = False  # a constant that belongs to it, and is written nowhere
     reading: Reading | None = None  # how it was found
+    unread: int = 0  # entries of each sample that enter none of its terms
 
     @property
     def dims(self) -> int:
@@ -65,6 +73,7 @@ def written_out(
     is_loss: bool,
     results: Sequence[Tensor] = (),
     pairs: Sequence[tuple[Tensor, Tensor]] = (),
+    parts: Sequence[Tensor] = (),
 ) -> tuple[list[Tensor], Tensor, tuple[BaseMass, ...], bool] | None:
     """Return the parts of z and their log-density, `(batch,)`, that a density is made of.
 
@@ -75,7 +84,7 @@ def written_out(
     where none are. `known` are log-densities that are accounted for, and `factor` is what
     the density is to be multiplied by to be in nats. `memory` is of the calls before.
     What the model returns beside the density are its `results`; `pairs` are what flows
-    returned on the way, z and its ldj.
+    returned on the way, z and its ldj, and `parts` of z are what others were asked about.
     A loss may leave the constant of a standard normal out: no gradient knows of it.
     """
     node, source = heard.find(density), heard.find(x)
@@ -87,6 +96,7 @@ def written_out(
         sum_ = DensityTerms(node, source, atoms, factor, len(x))
         if is_loss:
             sum_ = sum_.without(sum_.penalties, ())
+        sum_.parts = tuple(z for each in parts if (z := heard.find(each)) is not None)
         made = [found for each in results if (found := heard.find(each)) is not None]
         sum_.of_map = ancestors(*made, node) if made else set()
         sum_.results = [each for each in made if each not in (source, node)]
@@ -113,6 +123,9 @@ def written_out(
     for base in bases:
         terms = sum_.of(set(base.terms), lambda end: live.get(end, end.value))
         total = total + (terms if base.times == 1.0 else terms / base.times)
+        if base.unread:
+            infinite = _without_mass(base, torch.full_like(total, math.inf))
+            held.append(replace(infinite, unread=base.unread))
         by_itself = base.reading in (_handed_back, _padded, _of_any_mass)
         if base.excess is not None and by_itself:
             held.append(_without_mass(base, base.excess))
@@ -263,14 +276,14 @@ def _is_lenient(form: _Form) -> bool:
 
 
 def _rank(bases: Sequence[Base]) -> int:
-    readings = *_readings(), _of_any_mass
+    readings = *_readings(), _of_any_mass, _left_out
     return max(readings.index(base.reading) for base in bases if base.reading)
 
 
 def _readings() -> tuple[Reading, ...]:
     """Return the ways of reading a density, the plainest first."""
     first = _handed_back, _normalised, _padded, _scaled, _up_to_constant
-    return *first, _partly, _handed_on, _told_by_others
+    return *first, _partly, _handed_on, _given_others, _told_by_others
 
 
 def _operations(sum_: DensityTerms) -> tuple[str, ...]:
@@ -308,9 +321,12 @@ def _chosen(sum_: DensityTerms, lacking: int) -> list[Base]:
     for z in returned[:1]:
         if z.value[0].numel() == lacking:
             late = [each for each in sum_.candidates if each.index >= z.index]
-            found = _accepted(sum_, lacking, _readings()[:-1], late)
+            found = _accepted(sum_, lacking, _readings()[:-2], late)
             if len(found) == 1 and found[0].dims == lacking:
                 return found
+            base = _tried(_left_out, sum_, z)
+            if base is not None:
+                return [replace(base, reading=_left_out)]
     return _accepted(sum_, lacking, _readings())
 
 
@@ -338,6 +354,8 @@ def _accepted(
             reading is _told_by_others
         ):  # z less its mean is one too, that nobody returns
             all_of_them = [*dict.fromkeys((*sum_.results, *sum_.further))]
+        elif reading is _given_others:
+            all_of_them = sum_.first
         for z in all_of_them if candidates is None else candidates:
             dims = z.value[0].numel()
             if dims > lacking or any(_is_same_part(sum_, z, base) for base in accepted):
@@ -503,16 +521,19 @@ def _partly(sum_: DensityTerms, z: Node) -> Base | None:
     if not 1 < len(terms) <= _TERMS:
         return None
     generator = torch.Generator().manual_seed(0)
-    at = z.value.reshape(sum_.batch, -1)
-    for count in range(len(terms) - 1, 0, -1):
-        for some in itertools.combinations(terms, count):
-            others = [
-                term
-                for term in terms
-                if term not in some and not _makes_map(sum_, z, term)
-            ]
-            if others and not adds_up(sum_.of_z(others, z), at, generator):
-                continue
+    at = near(z.value.reshape(sum_.batch, -1))
+    moved = ~sum_.held(z).any(0).repeat(2)  # what stays has no end to reach
+    far = {t: far_out(sum_.of_z([t], z), at)[moved] for t in terms}
+    may_be_ldj = [
+        term
+        for term in terms
+        if _makes_map(sum_, z, term) or adds_up(sum_.of_z([term], z), at, generator)
+    ]
+    for count in range(1, 1 + min(len(may_be_ldj), len(terms) - 1)):
+        for others in reversed([*itertools.combinations(may_be_ldj, count)]):
+            some = tuple(term for term in terms if term not in others)
+            if is_without_end(torch.stack([far[term] for term in some]).sum(0)):
+                continue  # at once: most are
             base = _of_terms(sum_, z, some)
             if base is not None:
                 return base
@@ -532,6 +553,33 @@ def _told_by_others(sum_: DensityTerms, z: Node) -> Base | None:
         return None
     beside = [end for end in sum_.through if end not in terms and end in sum_.free]
     chosen = _constants(sum_, z, *mass, [*beside, *sum_.fixed])
+    return None if chosen is None else Base(z, (*terms, *chosen))
+
+
+def _given_others(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return a part of x with its density given the parts of z that are known.
+
+    So a decoder tells of x, given what its encoder and the noise have made of x. What
+    tells of zeros and ones adds up to 1 over these.
+    """
+    parts = [node for part in sum_.parts for node in sum_.made_alone_of(part)]
+    terms = tuple(
+        end
+        for end in sum_.free
+        if z in ancestors(end, beyond=parts)
+        and not ancestors(end, beyond=[z]).isdisjoint(parts)
+        and sum_.source not in ancestors(end, beyond=[z, *parts])
+    )
+    given = sum_.at_given(parts)
+    mass = (
+        (given.log_mass(z, terms) or given.log_mass_of_bits(z, terms))
+        if terms
+        else None
+    )
+    if mass is None:
+        return None
+    of_parts = [e for e in sum_.free if z not in ancestors(e, beyond=parts)]
+    chosen = _constants(sum_, z, *mass, [*of_parts, *sum_.fixed])
     return None if chosen is None else Base(z, (*terms, *chosen))
 
 
@@ -558,6 +606,35 @@ def _handed_on(sum_: DensityTerms, z: Node) -> Base | None:
         log = mean if bool(((log - mean).abs() <= error).all()) else log
         return Base(z, terms, -even if is_whole else log)
     return None
+
+
+def _left_out(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return z that a flow returned beside its ldj, where some of z enters no density.
+
+    Unless what is left may be uniform there: a constant says so for each of these entries.
+    """
+    parts = _beside_its_ldj(sum_, z)
+    if parts is None:
+        return None
+    terms, rest, numbers = parts
+    f, at = sum_.of_z(terms, z), near(z.value.reshape(sum_.batch, -1).double())
+    steps = torch.eye(at.shape[1], dtype=at.dtype)[:, None]
+    moved = torch.stack(
+        [f(at + steps) != f(at[None]), f(at - 2 * steps) != f(at[None])]
+    )
+    unread = ~moved.any(2).any(0)
+    count = int(unread.sum())
+    evens = (_even(rest - t * n, rest) for n in numbers for t in _COUNTED)
+    even = next((each for each in evens if each is not None), None)
+    if even is None or not 0 < count < len(unread):
+        return None
+    mass = log_mass(where_free(f, at, unread.expand_as(at)), at)
+    if mass is None:
+        return None
+    off = float((mass[0] + even)[0])
+    if any(abs(off + count * math.log(length)) < mass[1] + 1e-6 for length in _LENGTHS):
+        return None
+    return Base(z, terms, -even, unread=count)
 
 
 def _of_any_mass(sum_: DensityTerms, z: Node) -> Base | None:

@@ -23,6 +23,7 @@ from ldjcheck.readings.densities import (
     density_by_mass,
     density_in_another_unit,
     density_of_draw,
+    density_with_draws,
     named_density,
     own_density,
     unnamed_density,
@@ -57,6 +58,7 @@ __all__ = ["BY_NUMBERS", "BY_RESULT"]
 BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     several_tensors.propose,
     given_noise.propose,
+    density_with_draws.propose,
     unread_entries.propose,
     another_number.propose,
     unnamed_density.propose,

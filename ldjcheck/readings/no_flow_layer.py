@@ -3,13 +3,16 @@
 import inspect
 from collections.abc import Iterator
 from contextlib import suppress
+from math import prod
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes.attribution.precedence import follows_a_law
 from ldjcheck.object_graph import looked_up
+from ldjcheck.readings.densities.density_with_draws import DRAWS
 from ldjcheck.readings.reading import Outcome, Reading, look_at, read_anew
 from ldjcheck.records import Layer, Options, Result
 from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.settling.domains import drawn_into_output
 from ldjcheck.settling.subject import Subject, holds_flow
 from ldjcheck.settling.unrecognised import made_by_users
 
@@ -21,8 +24,29 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
     """Yield that it is no flow layer, where that is as good a reading of what is wrong."""
     subject, result = outcome.subject, outcome.result
     why = _no_bijection(subject.layer, result) or _no_flows_density(subject, result)
+    why = why or _bound(subject, result)
     if why is not None:
         yield Reading(subject=subject, refused=why)
+
+
+def _bound(subject: Subject, result: Result) -> CannotCheckError | None:
+    """Return that a density is one of x and of more, as an ELBO is, and not of x alone."""
+    bench = subject.bench
+    is_open = result.status == "fail" and DRAWS not in result.inferred
+    if bench.calls.convention != "model" or not is_open:
+        return None
+    drawn = drawn_into_output(bench)
+    if not drawn or prod(bench.shape) in drawn:
+        return None
+    return CannotCheckError(
+        "LDJ004",
+        f"What {subject.layer.name} returns is a bound, an ELBO, and I cannot check it.",
+        (
+            f"It draws {sum(drawn)} numbers that enter z: it is no density of x alone,",
+            "and I saw no density of x given z and of z that it adds up.",
+            "Name its flow, or what returns z and log q(z), to check that.",
+        ),
+    )
 
 
 def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | None:

@@ -151,6 +151,7 @@ class BaseMass:
     dims: int
     log: Tensor | None  # of its integral, (batch,), which is not 1; None: not known
     error: float = 0.0  # nats, by which that may be off
+    unread: int = 0  # entries that it is asked about, and that do not enter it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,14 +28,21 @@ _AT_AN_END = 1e-5  # relative: by so much less a clamp may hold what comes to an
 _SAME = 1e-8  # relative: what rounding does to a sample whose companions change
 
 
-@on_failure(False)
-def is_noisy(bench: Bench) -> bool:
-    """Return whether what is drawn enters the output, and not the ldj alone."""
+@on_failure(())
+def drawn_into_output(bench: Bench) -> tuple[int, ...]:
+    """Return how many numbers each draw has for a sample, if they enter the output.
+
+    Or the density that is taken off.
+    """
     x, drawn = bench.inputs(), Frozen()
     runner = bench.runner(seed=bench.options.seed)
-    y = runner.run("forward", x, drawn).y
+    first = runner.run("forward", x, drawn)
     other = Frozen([1 - d if d.is_floating_point() else d for d in drawn.draws])
-    return not is_once_more(y, runner.run("forward", x, other).y)
+    then = runner.run("forward", x, other)
+    pairs = (first.y, then.y), (first.taken, then.taken)
+    if all(a is None or b is None or is_once_more(a, b) for a, b in pairs):
+        return ()
+    return tuple(each.numel() // len(x) for each in drawn.draws)
 
 
 @on_failure(None)

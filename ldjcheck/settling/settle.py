@@ -29,8 +29,8 @@ from ldjcheck.settling.domains import (
     as_asked,
     at_a_glance,
     changes_nothing,
+    drawn_into_output,
     highest_back,
-    is_noisy,
     keeps_volume,
     leads_back_into,
     leaves_domain,
@@ -360,7 +360,9 @@ def _whole_numbers(bench: Bench, trial: Trial) -> Domain | None:
 
     Such a layer draws noise in [0, 1) on the way there and rounds on the way back.
     """
-    if not trial.outcome.draws or bench.calls.of_noise or not is_noisy(bench):
+    if not trial.outcome.draws or bench.calls.of_noise:
+        return None
+    if prod(bench.shape) not in drawn_into_output(bench):  # noise for each entry
         return None
     if bench.calls.inverse is not None:
         most = highest_back(bench)

@@ -35,6 +35,7 @@ from ldjcheck.running.snapshot.isolation import learnable
 from ldjcheck.settling.attempts import Lessons
 from ldjcheck.settling.contexts import settled_with_context
 from ldjcheck.settling.design import MEASURED, plan_investigation, plan_probes
+from ldjcheck.settling.domains import drawn_into_output
 from ldjcheck.settling.flows.multiscale import with_departures
 from ldjcheck.settling.guesses.shapes import (
     SMALL,
@@ -230,12 +231,9 @@ def _inside(
                 return None
             raise with_parts(failed, layer, as_model) from None  # it is nothing else
         with contextlib.suppress(CannotCheckError):
-            at = subject.probes()[-1]
-            return (
-                subject
-                if holds_flow(layer) or asks_elsewhere(subject.bench, at)
-                else None
-            )
+            bench, at = subject.bench, subject.probes()[-1]
+            is_more = asks_elsewhere(bench, at) or bool(drawn_into_output(bench))
+            return subject if holds_flow(layer) or is_more else None
     return None
 
 
@@ -393,7 +391,8 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
         for name in (*asked, *samplers(layer.obj))
         if not calls.signature.startswith(f"m.{name}(")
     }
-    bounds = filter(is_bound, method_names(layer.obj))
+    bounds = (n for n in method_names(layer.obj) if is_bound(n))
+    bounds = (n for n in bounds if not calls.signature.startswith(f"m.{n}("))
     own |= dict.fromkeys(bounds, "not looked at: it holds more than a density")
     if calls.convention != "pair" or call_signature(layer.obj) is None:
         return own

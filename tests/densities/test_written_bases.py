@@ -412,9 +412,43 @@ class Mixture(nn.Module):
         return torch.logsumexp(each + weights, dim=1)
 
 
-@pytest.mark.slow
 def test_the_mass_of_a_density_without_a_base_is_told() -> None:
     (finding,) = ldjcheck.check(Mixture(normalised=False), shape=(3,)).findings
     assert finding.code == "LDJ004"
     assert "not to 1: it is wrong" in "\n".join(finding.evidence)
     assert ldjcheck.check(Mixture(), shape=(3,), kind="model").status == "unproven"
+
+
+class OnACylinder(Model):
+    """An angle and heights: two angles uniform, heights normal, all constants at the end."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.flow(x)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        heights = (-0.5 * z[:, 2:] ** 2 - HALF_LOG_2PI).sum(1)
+        return heights - 2 * math.log(2 * math.pi) + ldj
+
+
+class LastLeftOut(Model):
+    """The constant of all dims, and the squares of all but the first."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.flow(x)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        return ldj - 0.5 * (z[:, 1:] ** 2).sum(1) - self.dims * HALF_LOG_2PI
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.thinned(10)
+def test_what_enters_no_base_has_no_mass_unless_it_may_be_uniform(seed: int) -> None:
+    torch.manual_seed(seed)
+    uniform = ldjcheck.check(OnACylinder(), seed=seed)
+    assert uniform.status == "pass"
+    wrong = ldjcheck.check(LastLeftOut(), seed=seed)
+    assert [found.code for found in wrong.findings] == ["LDJ501"]
+    told = "The log-density leaves out 1 of the 4 dims of z that the flow returns."
+    assert wrong.findings[0].message == told

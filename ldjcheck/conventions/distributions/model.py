@@ -98,6 +98,8 @@ def _unit_of_call(layer: Any) -> Unit | None:
     own = call.__func__.__code__.co_varnames[:1]
     if isinstance(inner, ast.Attribute) and ast.unparse(inner.value) in own:
         method = looked_up(layer, inner.attr)
+        if (unit := unit_of_method(inner.attr)) is not None:
+            return unit
         returned = returned_alone(method) if inspect.ismethod(method) else ()
     if not returned:
         return None
@@ -163,11 +165,13 @@ def is_routine(layer: Any) -> bool:
     return inspect.ismethod(layer) or inspect.isfunction(layer)
 
 
+def asks(name: str, unit: Unit) -> str:
+    """Return how it is written that a density is asked: what it is called with, and returns."""
+    sign, of_what = "-" * (unit[0] == "-" or unit == "bits/dim"), unit.lstrip("-")
+    return f"m.{name}(x) -> {sign}log p(x), in {of_what}"
+
+
 def _recognise(layer: Any) -> Iterator[Calls]:
-    shown = {
-        "-nats": "-log p(x), in nats", "bits/dim": "-log p(x), in bits/dim",
-        "nats/dim": "log p(x), in nats/dim", "-nats/dim": "-log p(x), in nats/dim",
-    }  # fmt: skip
     for name, unit, method in [*densities(layer)] or densities_of_call(layer):
         signature = signature_of(method)
         if signature is None or not signature.names:
@@ -176,7 +180,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
             made = partial(_call, name, unit, leaving)
             yield Calls(
                 convention=CONVENTION.name,
-                signature=f"m.{name}(x) -> {shown.get(unit, 'log p(x), in nats')}",
+                signature=asks(name, unit),
                 forward=Way(call=made(), afresh=made, domain=_support(layer)),
                 inverse=None,
                 lacks_density=leaving is True,
@@ -463,11 +467,13 @@ def less_base(
     unit: Unit,
     memory: Memory | None,
     results: Sequence[Any] = (),
+    events: Sequence[Tensor] = (),
 ) -> Returned:
     """Return z, and what `ask()` says the density of x is, less that of z.
 
     A base that is written out is looked for where there is a `memory` of what was found.
-    Into `results` goes what is returned beside the density.
+    Into `results` goes what is returned beside the density; into `events` what of x is no
+    noise, where a part of it is.
 
     Raises:
         NoBaseError: no base distribution was asked on the way, and none was written out.
@@ -490,7 +496,10 @@ def less_base(
     if unit == "-nats" and not is_of_all:
         density = density - _penalty(tape, x, said)
     asked, held = _resolved(heard.asked, x, tape, memory)
-    asked, lost = _heeded(_about_x(asked, x, tape, memory), said, x, tape)
+    if recorded and (events or sum(_entries(a.z) for a in asked) > _entries(x)):
+        asked = [a for a in asked if not _is_taken_off(a, said, x, tape)]
+    asked = _about_x(asked, x, tape, memory, *events)
+    asked, lost = _heeded(asked, said, x, tape)
     parts = [a.z for a in asked]
     base = sum(a.answer.reshape(len(x), -1).sum(1) for a in asked)
     lacking = x[0].numel() - sum(map(_entries, parts))
@@ -506,7 +515,7 @@ def less_base(
         returned = [(z, d) for z, d in heard.returned + heard.own if _is_pair(z, d, x)]
         found = written_out(
             tape, x, said, *beside, is_loss=unit == "-nats", results=results,
-            pairs=returned,
+            pairs=returned, parts=parts,
         )  # fmt: skip
         if found is not None:
             held, made_up = held + found[2], found[3]
@@ -616,7 +625,11 @@ def _resolved(
 
 
 def _about_x(
-    asked: list[_Asked], x: Tensor, tape: Heard, memory: Memory | None
+    asked: list[_Asked],
+    x: Tensor,
+    tape: Heard,
+    memory: Memory | None,
+    events: Tensor | None = None,
 ) -> list[_Asked]:
     """Return those that were asked about what is made of x, where all are more than x.
 
@@ -629,9 +642,20 @@ def _about_x(
         return asked
     if memory is None:
         raise NoBaseError(_UNSEEN)
-    source = tape.find(x)
+    source = tape.find(x if events is None else events)
     moved = dependents(tape.nodes, source) if source is not None else set()
     return [a for a in asked if (z := tape.find(a.z)) is None or z in moved]
+
+
+def _is_taken_off(asked: _Asked, said: Tensor, x: Tensor, tape: Heard) -> bool:
+    """Return whether a density counts an answer with minus: that is log q of a draw."""
+    answer, end, source = (tape.find(each) for each in (asked.answer, said, x))
+    if answer is None or end is None or source is None:
+        return False
+    sum_ = DensityTerms(end, source, {answer}, 1.0, len(x))
+    with torch.no_grad(), torch._C.DisableTorchFunction():
+        counted = sum_.of([answer], lambda node: torch.ones_like(node.value))
+    return answer in sum_.ends and bool((counted < 0).all())
 
 
 def _heeded(

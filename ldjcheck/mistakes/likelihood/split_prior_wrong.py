@@ -110,6 +110,13 @@ def _of_a_base(base: BaseMass) -> Finding:
         )
         return replace(finding, severity="unproven")
     logs = base.log.tolist()
+    if base.unread:
+        of = f"{base.unread} of the {base.dims} dims"
+        return RULE.finding(
+            f"The log-density leaves out {of} of z that the flow returns.",
+            direction="forward",
+            evidence=("it stays the same however far they are moved: it has no mass",),
+        )
     if math.isinf(logs[0]):
         whose = "The density" if base.at is None else f"`{base.name}`"
         return RULE.finding(

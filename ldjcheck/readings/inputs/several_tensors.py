@@ -17,7 +17,8 @@ def propose(seen: Measured) -> Iterator[Reading]:
 
     Only of a layer that is wrong, or gives back more than x, with contexts that nobody gave.
     """
-    bench, asked = seen.subject.bench, seen.subject.asked
+    subject = seen.subject
+    bench, asked = subject.bench, subject.asked
     fed, signature = bench.options.context, call_signature(bench.layer.obj)
     resized = any(verdict.resized for verdict in seen.comparison.verdicts)
     if (
@@ -34,8 +35,11 @@ def propose(seen: Measured) -> Iterator[Reading]:
     names = " and ".join(name for name, _ in parts)
     told = f"{names}: what comes back of each depends on {signature.input}"
     for there in read_anew(bench.layer, replace(asked, shape=parts)):
-        if _is_mixed(look_at(there), prod(bench.shape)):
-            yield there.assuming("inputs", parts, "observed", told, asked=asked)
+        if not _is_mixed(look_at(there), prod(bench.shape)):
+            continue
+        whole = replace(there.subject, whole=subject.whole, unasked=subject.unasked)
+        whole.inferred.update((name, subject.inferred[name]) for name in whole.unasked)
+        yield there.of(whole).assuming("inputs", parts, "observed", told, asked=asked)
 
 
 def _is_mixed(seen: Measured, dims: int) -> bool:
