@@ -77,3 +77,12 @@ def test_colours_follow_what_was_asked_for(color: str, tmp_path: Path) -> None:
     ran = run(tmp_path, "flows.py:Right", "--shape", "3", "--color", color)
     assert ran.returncode == 0, ran.stderr
     assert ("\x1b[" in ran.stdout) is (color == "always")
+
+
+def test_a_python_without_torch_is_said_to_have_none(tmp_path: Path) -> None:
+    (tmp_path / "flows.py").write_text(RIGHT_AND_WRONG, encoding="utf-8")
+    bare = 'import sys\n\nsys.modules["torch"] = None\n'
+    ran = in_changed_python(tmp_path, bare, "flows.py:Right")
+    assert ran.returncode == 2
+    assert "There is no torch in" in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -109,6 +109,34 @@ class Augmented(nn.Module):
         return Normal(0.0, 1.0).log_prob(z).sum(1) + ldj - log_q
 
 
+class AugmentedInAMethod(Augmented):
+    """What maps both is a method of two tensors, and returns an ldj: that is checked first."""
+
+    def joint(self, x: Tensor, e: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        z, ldj = self.flow(torch.cat([x, e], dim=1))
+        return z[:, : self.dims], z[:, self.dims :], ldj
+
+
+class OfBits(Vae):
+    """A decoder of zeros and ones."""
+
+    def elbo(self, x: Tensor) -> Tensor:
+        mean, log_std = self.encoder(x).chunk(2, dim=1)
+        q = Normal(mean, log_std.exp())
+        z0 = q.rsample()
+        z, ldj = self.flow(z0)
+        log_q = q.log_prob(z0).sum(1) + self.sign * ldj
+        log_z = (-0.5 * z**2 - HALF_LOG_2PI).sum(1)
+        logits = self.decoder(z)
+        off = nn.functional.binary_cross_entropy_with_logits(
+            logits, x, reduction="none"
+        )
+        return -off.sum(1) + log_z - log_q
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.elbo(x)
+
+
 class ByClosedForm(Vae):
     """The divergence from the prior in closed form: no density of z is seen."""
 
@@ -132,7 +160,10 @@ def _wrong(report: ldjcheck.Report) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("model", [ByDistributions, Written, ByEntropy, Augmented])
+@pytest.mark.parametrize(
+    "model",
+    [ByDistributions, Written, ByEntropy, Augmented, AugmentedInAMethod, OfBits],
+)
 @pytest.mark.thinned(10)
 def test_a_bound_that_is_right_passes(model: type[nn.Module], seed: int) -> None:
     torch.manual_seed(seed)
@@ -141,7 +172,7 @@ def test_a_bound_that_is_right_passes(model: type[nn.Module], seed: int) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("model", [ByDistributions, Written])
+@pytest.mark.parametrize("model", [ByDistributions, Written, OfBits])
 def test_a_sign_of_the_flow_is_named(model: type[nn.Module], seed: int) -> None:
     torch.manual_seed(seed)
     report = ldjcheck.check(twin(model, sign=1.0)(), seed=seed)
@@ -157,10 +188,13 @@ def test_a_flow_whose_ldj_is_forgotten_is_named(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("model", [Augmented, AugmentedInAMethod])
 @pytest.mark.thinned(10)
-def test_a_scale_of_the_noise_that_is_not_counted_is_named(seed: int) -> None:
+def test_a_scale_of_the_noise_that_is_not_counted_is_named(
+    model: type[nn.Module], seed: int
+) -> None:
     torch.manual_seed(seed)
-    report = ldjcheck.check(twin(Augmented, scaled=False)(), seed=seed)
+    report = ldjcheck.check(twin(model, scaled=False)(), seed=seed)
     assert _wrong(report) == ["LDJ110"]
 
 
