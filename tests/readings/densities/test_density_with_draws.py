@@ -164,7 +164,7 @@ def _wrong(report: ldjcheck.Report) -> list[str]:
     "model",
     [ByDistributions, Written, ByEntropy, Augmented, AugmentedInAMethod, OfBits],
 )
-@pytest.mark.thinned(10)
+@pytest.mark.thinned(30)
 def test_a_bound_that_is_right_passes(model: type[nn.Module], seed: int) -> None:
     torch.manual_seed(seed)
     assert ldjcheck.check(model(), seed=seed).status == "pass"
@@ -189,7 +189,7 @@ def test_a_flow_whose_ldj_is_forgotten_is_named(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("model", [Augmented, AugmentedInAMethod])
-@pytest.mark.thinned(10)
+@pytest.mark.thinned(20)
 def test_a_scale_of_the_noise_that_is_not_counted_is_named(
     model: type[nn.Module], seed: int
 ) -> None:
