@@ -570,12 +570,10 @@ def _given_others(sum_: DensityTerms, z: Node) -> Base | None:
         and not ancestors(end, beyond=[z]).isdisjoint(parts)
         and sum_.source not in ancestors(end, beyond=[z, *parts])
     )
+    if not terms:
+        return None
     given = sum_.at_given(parts)
-    mass = (
-        (given.log_mass(z, terms) or given.log_mass_of_bits(z, terms))
-        if terms
-        else None
-    )
+    mass = given.log_mass(z, terms) or given.log_mass_of_bits(z, terms)
     if mass is None:
         return None
     of_parts = [e for e in sum_.free if z not in ancestors(e, beyond=parts)]

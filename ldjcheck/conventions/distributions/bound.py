@@ -108,6 +108,7 @@ class _Given(Operations):
         if name.startswith("randn"):
             return value
         in_place = name.endswith("_")
-        mean, std = (*args[in_place:], *named.values(), 0.0, 1.0)[:2]
+        given = dict(zip(("mean", "std"), args[in_place:], strict=False)) | named
+        mean, std = given.get("mean", 0.0), given.get("std", 1.0)
         scaled = mean + std * value
         return args[0].copy_(scaled) if in_place else scaled
