@@ -25,7 +25,13 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of, unit_of_method
+from ldjcheck.calling.parameter_names import (
+    DENSITIES,
+    Unit,
+    is_bound,
+    unit_of,
+    unit_of_method,
+)
 from ldjcheck.calling.results import returned_alone, returns_one_thing, written_in
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import declared_domain
@@ -48,6 +54,7 @@ _NESTED = 12  # operations around a density, names among them
 _LAYERS = 4  # the last of them: earlier ones are counted together
 _FITS = 1e-4
 _SAME, _SAME_SINGLE = 1e-9, 1e-5  # relative
+_WEIGHTED = "a log-density that is asked is counted with a weight"
 _UNSEEN = (
     "I saw no base distribution: no log_prob(z) is called on the way, and no terms of "
     "what is returned are a log-density of one value"
@@ -105,7 +112,10 @@ def _unit_of_call(layer: Any) -> Unit | None:
         return None
     held = _assigned(call)
     nodes = [node for each in returned for node in ast.walk(each)]
-    for name in (node.id for node in nodes if isinstance(node, ast.Name)):
+    names = [node.id for node in nodes if isinstance(node, ast.Name)]
+    if any(map(is_bound, names)):
+        return _spelled_unit(returned[0], held)
+    for name in names:
         if (unit := unit_of(name)) is not None:
             return unit
     made = (held[n.id] for n in nodes if isinstance(n, ast.Name) and n.id in held)
@@ -497,7 +507,10 @@ def less_base(
         density = density - _penalty(tape, x, said)
     asked, held = _resolved(heard.asked, x, tape, memory)
     if recorded and (events or sum(_entries(a.z) for a in asked) > _entries(x)):
-        asked = [a for a in asked if not _is_taken_off(a, said, x, tape)]
+        times = [_times(each, said, x, tape) for each in asked]
+        if events and any(abs(each) != 1 for each in times):
+            raise NoBaseError(_WEIGHTED)  # as in a beta-VAE: no density of anything
+        asked = [a for a, each in zip(asked, times, strict=True) if each >= 0]
     asked = _about_x(asked, x, tape, memory, *events)
     asked, lost = _heeded(asked, said, x, tape)
     parts = [a.z for a in asked]
@@ -647,15 +660,17 @@ def _about_x(
     return [a for a in asked if (z := tape.find(a.z)) is None or z in moved]
 
 
-def _is_taken_off(asked: _Asked, said: Tensor, x: Tensor, tape: Heard) -> bool:
-    """Return whether a density counts an answer with minus: that is log q of a draw."""
+def _times(asked: _Asked, said: Tensor, x: Tensor, tape: Heard) -> float:
+    """Return how often a density counts an answer: -1 is log q of a draw; 1 if unknown."""
     answer, end, source = (tape.find(each) for each in (asked.answer, said, x))
     if answer is None or end is None or source is None:
-        return False
+        return 1.0
     sum_ = DensityTerms(end, source, {answer}, 1.0, len(x))
+    if answer not in sum_.ends:
+        return 1.0
     with torch.no_grad(), torch._C.DisableTorchFunction():
         counted = sum_.of([answer], lambda node: torch.ones_like(node.value))
-    return answer in sum_.ends and bool((counted < 0).all())
+    return round(float(counted[0]) / answer.value[0].numel(), 9)
 
 
 def _heeded(

@@ -151,6 +151,22 @@ class ByClosedForm(Vae):
         return self.elbo(x)
 
 
+class Weighted(Vae):
+    """A beta-VAE: the divergence counts half, which makes a density of nothing."""
+
+    def elbo(self, x: Tensor) -> Tensor:
+        mean, log_std = self.encoder(x).chunk(2, dim=1)
+        q = Normal(mean, log_std.exp())
+        z = q.rsample()
+        prior = Normal(torch.zeros_like(z), torch.ones_like(z))
+        divergence = (q.log_prob(z) - prior.log_prob(z)).sum(1)
+        seen = Normal(torch.tanh(self.decoder(z)), self.log_scale.exp())
+        return seen.log_prob(x).sum(1) - 0.5 * divergence
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.elbo(x)
+
+
 def twin(model: type[nn.Module], **changed: object) -> type[nn.Module]:
     return type(model.__name__, (model,), changed)
 
@@ -206,3 +222,10 @@ def test_what_is_integrated_in_closed_form_is_not_called_wrong(seed: int) -> Non
     assert report.status == "error"
     told = "What ByClosedForm() returns is a bound, an ELBO, and I cannot check it."
     assert told in str(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_a_weight_of_the_divergence_is_not_called_wrong(seed: int) -> None:
+    torch.manual_seed(seed)
+    assert ldjcheck.check(Weighted(), seed=seed).status == "unproven"
