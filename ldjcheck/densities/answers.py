@@ -121,6 +121,7 @@ def _mass(sum_: DensityTerms, z: Node) -> Mass:
     try:
         nearer = near(at)
         nearer = torch.where(torch.isfinite(f(nearer[None])[0])[:, None], nearer, at)
+        # Of terms nobody asked about, one that comes back with each turn may be an ldj.
         exact = log_mass(f, nearer, may_turn=True) or _of_terms(sum_, z)
         if exact is not None:
             log, error = exact

@@ -168,9 +168,9 @@ def log_mass(
     is_sum = adds_up(f, at, generator)
     if not is_sum and dims > _MOST_MIXED:
         return None
-    if _reaches_far(f, at, here):
+    if _reaches_far(f, at):
         turns = _turns(f, at, here) if is_sum and may_turn else torch.zeros(dims)
-        if _reaches_far(f, at, here, beside=turns):
+        if _reaches_far(f, at, beside=turns):
             return None
         return _one_by_one(f, at, here, generator, turns)
     if not is_sum:
@@ -211,9 +211,10 @@ def near(at: Tensor) -> Tensor:
     return at * (_NEAR / at.abs().amax(dim=1, keepdim=True).clamp(min=_NEAR))
 
 
-def far_out(f: Function, at: Tensor) -> Tensor:
-    """Return f far out along each variable, less f here, `(2 * dims, batch)`."""
-    steps = _FAR * torch.eye(at.shape[1], dtype=at.dtype)[:, None, :]
+def far_out(f: Function, at: Tensor, along: Tensor | None = None) -> Tensor:
+    """Return f far out along each variable, or some, less f here, `(2 * dims, batch)`."""
+    along = torch.eye(at.shape[1], dtype=at.dtype) if along is None else along
+    steps = _FAR * along[:, None, :]
     return torch.cat([f(at + steps), f(at - steps)]) - f(at[None])
 
 
@@ -222,20 +223,15 @@ def is_without_end(far: Tensor) -> bool:
     return bool((far + math.log(_FAR) > _TOP).any())
 
 
-def _reaches_far(
-    f: Function, at: Tensor, here: Tensor, beside: Tensor | None = None
-) -> bool:
+def _reaches_far(f: Function, at: Tensor, beside: Tensor | None = None) -> bool:
     """Return whether exp(f) does not fall off along some variable: its mass is infinite.
 
     What is no density mostly tells by the first of them. Those that turn stand `beside`.
     """
-    steps = _FAR * torch.eye(at.shape[1], dtype=at.dtype)[:, None, :]
-    steps = steps if beside is None else steps[beside == 0]
-    for some in filter(len, (steps[:_FEW], steps[_FEW:])):
-        ends = torch.stack([f(at + some), f(at - some)])
-        if bool((ends + math.log(_FAR) > here + _TOP).any()):
-            return True
-    return False
+    along = torch.eye(at.shape[1], dtype=at.dtype)
+    along = along if beside is None else along[beside == 0]
+    some = filter(len, (along[:_FEW], along[_FEW:]))
+    return any(is_without_end(far_out(f, at, each)) for each in some)
 
 
 def _turns(f: Function, at: Tensor, here: Tensor) -> Tensor:

@@ -391,8 +391,8 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
         for name in (*asked, *samplers(layer.obj))
         if not calls.signature.startswith(f"m.{name}(")
     }
-    bounds = (n for n in method_names(layer.obj) if is_bound(n))
-    bounds = (n for n in bounds if not calls.signature.startswith(f"m.{n}("))
+    named = {name for name, *_ in densities(layer.obj)}
+    bounds = (n for n in method_names(layer.obj) if is_bound(n) and n not in named)
     own |= dict.fromkeys(bounds, "not looked at: it holds more than a density")
     if calls.convention != "pair" or call_signature(layer.obj) is None:
         return own

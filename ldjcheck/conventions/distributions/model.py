@@ -508,7 +508,7 @@ def less_base(
     asked, held = _resolved(heard.asked, x, tape, memory)
     if recorded and (events or sum(_entries(a.z) for a in asked) > _entries(x)):
         times = [_times(each, said, x, tape) for each in asked]
-        if events and any(abs(each) != 1 for each in times):
+        if events and any(abs(abs(each) - 1) > _SAME_SINGLE for each in times):
             raise NoBaseError(_WEIGHTED)  # as in a beta-VAE: no density of anything
         asked = [a for a, each in zip(asked, times, strict=True) if each >= 0]
     asked = _about_x(asked, x, tape, memory, *events)
@@ -670,7 +670,7 @@ def _times(asked: _Asked, said: Tensor, x: Tensor, tape: Heard) -> float:
         return 1.0
     with torch.no_grad(), torch._C.DisableTorchFunction():
         counted = sum_.of([answer], lambda node: torch.ones_like(node.value))
-    return round(float(counted[0]) / answer.value[0].numel(), 9)
+    return float(counted[0]) / answer.value[0].numel()
 
 
 def _heeded(

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from ldjcheck.calling.parameter_names import is_bound, is_loss
-from ldjcheck.calling.signature import call_signature, signature_of
+from ldjcheck.calling.signature import signature_of
 from ldjcheck.mistakes.attribution.precedence import follows_a_law
 from ldjcheck.mistakes.inverse import dims_changed
 from ldjcheck.numerics.tolerance import is_once_more
@@ -57,8 +57,7 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         adopt = partial(adopted, name, density)
         asked = _with_contexts(subject, density)
         # Most that are not unasked are none, at whatever shape; contexts go with inputs.
-        is_settled = name not in before.unasked or asked is not subject.asked
-        if is_settled or _takes_the_same(subject, density):
+        if name not in before.unasked or asked is not subject.asked:
             asked = replace(asked, shape=((None, subject.bench.shape),))
         there = next(read_anew(density, asked), None)
         if there is None:
@@ -70,12 +69,6 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
             yield replace(there, adopt=adopt)
         if name not in outcome.result.unasked:
             right.append(name)
-
-
-def _takes_the_same(subject: Subject, density: Layer) -> bool:
-    """Return whether a density's first argument is called as the layer's own is."""
-    own, asked = call_signature(subject.whole.obj), signature_of(density.obj)
-    return own is not None and asked is not None and own.input == asked.input
 
 
 def _is_of_draw(subject: Subject, density: Layer) -> bool:

@@ -40,14 +40,17 @@ class Vae(nn.Module):
         self.decoder = nn.Linear(z_dim, x_dim)
         self.log_scale = nn.Parameter(torch.tensor(-0.3))
 
-
-class ByDistributions(Vae):
-    def elbo(self, x: Tensor) -> Tensor:
+    def _drawn(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_std = self.encoder(x).chunk(2, dim=1)
         q = Normal(mean, log_std.exp())
         z0 = q.rsample()
         z, ldj = self.flow(z0)
-        log_q = q.log_prob(z0).sum(1) + self.sign * ldj
+        return z, q.log_prob(z0).sum(1) + self.sign * ldj
+
+
+class ByDistributions(Vae):
+    def elbo(self, x: Tensor) -> Tensor:
+        z, log_q = self._drawn(x)
         log_p = Normal(torch.zeros_like(z), torch.ones_like(z)).log_prob(z).sum(1)
         seen = Normal(torch.tanh(self.decoder(z)), self.log_scale.exp())
         return seen.log_prob(x).sum(1) + log_p - log_q
@@ -121,11 +124,7 @@ class OfBits(Vae):
     """A decoder of zeros and ones."""
 
     def elbo(self, x: Tensor) -> Tensor:
-        mean, log_std = self.encoder(x).chunk(2, dim=1)
-        q = Normal(mean, log_std.exp())
-        z0 = q.rsample()
-        z, ldj = self.flow(z0)
-        log_q = q.log_prob(z0).sum(1) + self.sign * ldj
+        z, log_q = self._drawn(x)
         log_z = (-0.5 * z**2 - HALF_LOG_2PI).sum(1)
         logits = self.decoder(z)
         off = nn.functional.binary_cross_entropy_with_logits(
