@@ -29,17 +29,17 @@ _SAME = 1e-8  # relative: what rounding does to a sample whose companions change
 
 
 @on_failure(())
-def drawn_into_output(bench: Bench) -> tuple[int, ...]:
+def drawn_into_output(bench: Bench, *, alone: bool = True) -> tuple[int, ...]:
     """Return how many numbers each draw has for a sample, if they enter the output.
 
-    Or the density that is taken off.
+    Or, not in the output `alone`, the density that is taken off.
     """
     x, drawn = bench.inputs(), Frozen()
     runner = bench.runner(seed=bench.options.seed)
     first = runner.run("forward", x, drawn)
     other = Frozen([1 - d if d.is_floating_point() else d for d in drawn.draws])
     then = runner.run("forward", x, other)
-    pairs = (first.y, then.y), (first.taken, then.taken)
+    pairs = [(first.y, then.y), (first.taken, then.taken)][: 1 if alone else 2]
     if all(a is None or b is None or is_once_more(a, b) for a, b in pairs):
         return ()
     return tuple(each.numel() // len(x) for each in drawn.draws)

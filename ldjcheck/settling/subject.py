@@ -232,7 +232,9 @@ def _inside(
             raise with_parts(failed, layer, as_model) from None  # it is nothing else
         with contextlib.suppress(CannotCheckError):
             bench, at = subject.bench, subject.probes()[-1]
-            is_more = asks_elsewhere(bench, at) or bool(drawn_into_output(bench))
+            is_more = asks_elsewhere(bench, at) or bool(
+                drawn_into_output(bench, alone=False)
+            )
             return subject if holds_flow(layer) or is_more else None
     return None
 

@@ -23,10 +23,10 @@ def propose(seen: Measured) -> Iterator[Reading]:
     """Yield the reading of a density as that of x and of what it draws, if it is one."""
     subject, bench = seen.subject, seen.subject.bench
     way, dims = bench.calls.forward, prod(bench.shape)
-    is_model = bench.calls.convention == "model" and bench.domain.kind == "real"
+    is_model = bench.calls.convention == "model"
     if seen.comparison.forward.check.status == "pass" or way is None or not is_model:
         return
-    count = sum(drawn_into_output(bench))
+    count = sum(drawn_into_output(bench, alone=False))
     if not count:
         return
     why, wrong = _WHY.format(count, dims), list[Reading]()

@@ -183,7 +183,10 @@ def adopted(name: str, density: Layer, result: Result, again: Result | None) -> 
     if again is None:
         return unable
     if _drops_dims(result):
-        if again.status not in ("pass", "fail"):
+        is_one = (
+            result.convention == "model"
+        )  # and a right posterior makes it no righter
+        if again.status not in (("fail",) if is_one else ("pass", "fail")):
             return result
         return replace(again, inferred={"ldj": _INSTEAD, **again.inferred})
     may_be_more = is_loss(name) or name not in result.unasked

@@ -170,6 +170,15 @@ def twin(model: type[nn.Module], **changed: object) -> type[nn.Module]:
     return type(model.__name__, (model,), changed)
 
 
+@pytest.mark.parametrize("size", [(3, 3), (7, 1)])
+@pytest.mark.parametrize("model", [ByDistributions, Written, ByEntropy, OfBits])
+@pytest.mark.thinned(4)
+def test_one_that_is_right_passes_at_any_size(
+    model: type[nn.Module], size: tuple[int, int]
+) -> None:
+    assert ldjcheck.check(model(*size)).status == "pass"
+
+
 def _wrong(report: ldjcheck.Report) -> list[str]:
     return [found.code for found in report.findings if found.severity == "error"]
 
@@ -215,9 +224,12 @@ def test_a_scale_of_the_noise_that_is_not_counted_is_named(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
-def test_what_is_integrated_in_closed_form_is_not_called_wrong(seed: int) -> None:
+@pytest.mark.parametrize("z_dim", [2, 5])
+def test_what_is_integrated_in_closed_form_is_not_called_wrong(
+    seed: int, z_dim: int
+) -> None:
     torch.manual_seed(seed)
-    report = ldjcheck.check(ByClosedForm(), seed=seed)
+    report = ldjcheck.check(ByClosedForm(z_dim=z_dim), seed=seed)
     assert report.status == "error"
     told = "What ByClosedForm() returns is a bound, an ELBO, and I cannot check it."
     assert told in str(report)
