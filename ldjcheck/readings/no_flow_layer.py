@@ -60,7 +60,8 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
     layer, asked = subject.layer, subject.asked
     is_guess = (asked.kind, asked.convention) == ("auto", "auto")
     is_model = subject.bench.calls.convention == "model"
-    if not (is_guess and is_model and result.status == "fail"):
+    has_bases = DRAWS in result.inferred  # of all of x and what is drawn: no chance
+    if not (is_guess and is_model and result.status == "fail") or has_bases:
         return None
     if inspect.ismethod(layer.obj) or asked.adapter is not None:
         return None

@@ -235,6 +235,24 @@ def test_what_is_integrated_in_closed_form_is_not_called_wrong(
     assert told in str(report)
 
 
+class WithoutAFlow(Written):
+    """What is drawn is doubled by a plain method, which counts nothing for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        del self.flow
+
+    def flow(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        return 2 * z, torch.zeros_like(z[:, 0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_a_wrong_bound_is_told_where_no_flow_is_inside(seed: int) -> None:
+    torch.manual_seed(seed)
+    assert ldjcheck.check(WithoutAFlow(), seed=seed).status == "fail"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_a_weight_of_the_divergence_is_not_called_wrong(seed: int) -> None:
