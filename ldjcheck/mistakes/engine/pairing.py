@@ -16,8 +16,9 @@ from ldjcheck.mistakes.engine.closeness import adds_something, same
 from ldjcheck.mistakes.engine.places import argument_text, place_of, source_text
 from ldjcheck.records import Location
 from ldjcheck.tape import Node, Place, Trace, location_of
-from ldjcheck.torch_ops import DIVIDE, MULTIPLY
+from ldjcheck.torch_ops import ABSOLUTE, DIVIDE, LINEAR, LOG, MULTIPLY
 
+_HANDS_ON = LOG | ABSOLUTE | LINEAR
 _GROUP, _MOST = 3, 8  # parts that may be one together, and of how many
 
 
@@ -178,12 +179,28 @@ def _terms(case: Case) -> list[Part] | None:
     pairs = list(zip(case.traces, case.terms, strict=True))
 
     def term(i: int) -> Part:
+        made = _made(case.traces[0], user_node(first[i]))
         return Part(
             amounts=[contribution(trace, terms.all[i]) for trace, terms in pairs],
-            place=place_of(case.traces[0], user_node(first[i])),
+            place=place_of(case.traces[0], made),
         )
 
     return _telling({len(terms.all) for terms in case.terms}, term)
+
+
+def _made(trace: Trace, term: Node) -> Node:
+    """Return what a term is made of where its own line makes nothing of that.
+
+    A logarithm or a magnitude of one value hands it on, right or wrong: what is wrong stands
+    where the value was made.
+    """
+    node = term
+    while node.name in _HANDS_ON and node in trace.own_set:
+        inputs = [used for _, used in node.inputs()]
+        if len(inputs) != 1:
+            break
+        node = inputs[0]
+    return node if node in trace.own_set and node.place is not None else term
 
 
 def _telling(counts: set[int], part: Callable[[int], Part]) -> list[Part] | None:
