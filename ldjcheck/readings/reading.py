@@ -169,9 +169,10 @@ class Measured:
 
     @property
     def is_right(self) -> bool:
-        """Whether all numbers that are known are right."""
+        """Whether all numbers that are known are right, and none of them for nothing."""
         known = [verdict for verdict in self.comparison.verdicts if verdict.usable]
-        return bool(known) and not any(v.mismatched or v.form for v in known)
+        off = (v.mismatched or v.form or v.vacuous for v in known)
+        return bool(known) and not any(off)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -54,5 +54,5 @@ def propose(seen: Measured) -> Iterator[Reading]:
 def _wrong(seen: Measured) -> set[str]:
     """Return which directions are wrong; what is not available is not."""
     verdicts = seen.comparison.verdicts
-    off = (v for v in verdicts if v.mismatched or not v.usable)
+    off = (v for v in verdicts if v.mismatched or not v.usable or v.vacuous)
     return {v.direction for v in off if v.check.status != "not-available"}
