@@ -17,6 +17,7 @@ from ldjcheck.mistakes.attribution.findings import within_sublayer
 from ldjcheck.mistakes.inverse import inverse_mismatch
 from ldjcheck.object_graph import owner_of, paths, reachable
 from ldjcheck.readings.reading import Outcome, Reading, read_anew
+from ldjcheck.readings.what_runs import run_at
 from ldjcheck.records import Finding, Layer, Result, Shape
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
@@ -26,6 +27,7 @@ from ldjcheck.tracing import trace_calls
 
 _SAID = "the call is right; a way back that it does not run is not, and that is shown"
 _RIGHT = "its way back, which this call does not run, is right"
+_RUN = "its way back is run by this call, which is right"
 _OPEN = "its way back, which this call does not run, is not checked: name it to see why"
 _MOST = 4  # kinds of layers
 
@@ -44,6 +46,9 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
             adopt = partial(_adopted, path, type(item).__name__)
             at = replace(plain, shape=((None, shape),))
             there = next(read_anew(alone, at), None)
+            if there is not None and _runs_its_way_back(outcome.subject, there.subject):
+                yield outcome.known(_noted(outcome.result, path, _RUN))
+                break
             if there is not None:
                 there = replace(there, adopt=adopt)
                 yield from outcome.values_first(there, [there])
@@ -56,6 +61,16 @@ def _has_no_way_back(result: Result) -> bool:
     back = [check for check in result.checks if check.direction == "inverse"]
     absent = all(check.status == "not-available" for check in back)
     return result.status == "pass" and result.kind in ("flow", "model") and absent
+
+
+def _runs_its_way_back(whole: Subject, held: Subject) -> bool:
+    """Return whether a call runs the way back of what it holds, as a sampler does.
+
+    What that reports is a part of the call's number then, which is right.
+    """
+    _, back = run_at(held.bench, held.probes()[0], "inverse")
+    _, there = run_at(whole.bench, whole.probes()[0], "forward")
+    return bool(back) and any(code is back[-1][0] for code, _ in there)
 
 
 def _held(subject: Subject, result: Result) -> Iterator[tuple[str, Any, Shape]]:
