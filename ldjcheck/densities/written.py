@@ -98,7 +98,8 @@ def written_out(
             sum_ = sum_.without(sum_.penalties, ())
         sum_.parts = tuple(z for each in parts if (z := heard.find(each)) is not None)
         made = [found for each in results if (found := heard.find(each)) is not None]
-        sum_.of_map = ancestors(*made, node) if made else set()
+        whole = () if is_loss else (node,)  # of which a loss may leave constants out
+        sum_.of_map = ancestors(*made, *whole) if made else set()
         sum_.results = [each for each in made if each not in (source, node)]
         handed = ((heard.find(z), heard.find(ldj)) for z, ldj in pairs)
         sum_.handed = {z: ldj for z, ldj in handed if z is not None and ldj is not None}
@@ -227,10 +228,14 @@ class Memory:
         return self._found_again(sum_, bases)
 
     def _begun_alike(self, operations: tuple[str, ...]) -> _Form | None:
-        """Return a form that is computed alike up to the last of its parts."""
+        """Return a form that is computed alike up to the last of its parts.
+
+        What ends alike as well has more in between, as of a loop with more steps.
+        """
         for known, form in self._forms.items():
             upto = 1 + max(z for z, _, _ in form.bases)
-            if known[:upto] == operations[:upto]:
+            ends_alike = known[upto:] == operations[upto - len(known) :]
+            if known[:upto] == operations[:upto] and not ends_alike:
                 return form
         return None
 
@@ -742,5 +747,5 @@ def _constants(
 
 
 def _latest(terms: Sequence[Node], z: Node) -> list[Node]:
-    """Return terms without z, those after it first: constants of the layers come before."""
-    return sorted(terms, key=lambda term: term.index < z.index)[:_TERMS]
+    """Return terms without z, those written near it first: others are of the layers."""
+    return sorted(terms, key=lambda term: abs(term.index - z.index))[:_TERMS]
