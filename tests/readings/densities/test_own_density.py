@@ -186,15 +186,6 @@ class Pixels(nn.Module):
         return -nats / 3 / math.log(2)
 
 
-def test_no_edit_of_a_call_is_verified_that_spoils_a_density_that_is_right() -> None:
-    (finding,) = ldjcheck.check(Pixels(256.0)).findings
-    assert finding.fix is not None
-    assert finding.fix.applicability == "suggested"
-    assert finding.evidence[-1] == (
-        "bits_per_dim: right as it is; where it takes this ldj, the edit counts that twice"
-    )
-
-
 class NatsForBits(Right):
     def bits_per_dim(self, x: Tensor) -> Tensor:
         return -self.density(x) / x.shape[1]
@@ -298,33 +289,7 @@ def test_of_what_holds_more_than_a_density_it_is_said_that_nobody_looked() -> No
     assert (
         "elbo not checked" in str(report).splitlines()[1]
     )  # its target has its own line
-    assert "not looked at" in report.result.inferred["training_step"]
-
-
-class WrongCall(Scale):
-    """The call counts half, and a density that is right makes nothing of it."""
-
-    def forward(self, x: Tensor) -> Pair:
-        return x * self.s.exp(), 0.5 * self.s.sum().expand(len(x))
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        z = x * self.s.exp()
-        return NORMAL.log_prob(z).sum(dim=1) + self.s.sum()
-
-
-class MadeUpFor(WrongCall):
-    """The density takes the half of the call, and counts it twice."""
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        return self.density(x, 2.0)
-
-
-def test_an_edit_is_doubted_for_what_runs_the_edited_code_alone() -> None:
-    (alone,) = ldjcheck.check(WrongCall(), shape=(3,)).findings
-    (taken,) = ldjcheck.check(MadeUpFor(), shape=(3,)).findings
-    fixes = alone.fix, taken.fix
-    assert all(fixes)
-    assert [fix.applicability for fix in fixes if fix] == ["verified", "suggested"]
+    assert "nothing was proved" in report.result.inferred["training_step"]
 
 
 class BitsWithoutTheirBase(nn.Module):
