@@ -31,8 +31,9 @@ DENSITIES: dict[Unit, tuple[str, ...]] = {
 _ASKED_FOR = r"^((compute|get|calc|calculate|eval|evaluate)_)?"
 _NAMED: dict[Unit, str] = {
     "nats": r"(log_?(probs?|probability|likelihood|lik|density|pdf|px|p_x)|elbo)",
-    "-nats": r"(nll|neg(ative)?_?log_?(prob|likelihood|lik)|(nll_|flow_|ml_)?loss"
-    r"|neg_?elbo|free_energy)",
+    "-nats": r"(nll|neg(ative)?_?log_?(prob|likelihood|lik)"
+    r"|(nll_|flow_|ml_)?loss(_function|_fn)?|forward_kld|neg_?elbo|free_energy"
+    r"|(training|validation|test)_step)",
     "bits/dim": r"(bpd|bits_?per_?dim(ension)?s?)(_loss)?",
     "nats/dim": r"log_?(prob|likelihood)_per_dim(ension)?",
     "-nats/dim": r"(nll|neg_log_(prob|likelihood))_per_dim(ension)?",
@@ -98,9 +99,7 @@ _CONTEXT = re.compile(
 )
 _DENSITY_OF_X = re.compile(r"_?log_?(p|prob|q)(?!z)(?![a-z]{2})")
 _TIMES = ("t", "time")
-_BOUND = re.compile(
-    _ASKED_FOR + r"((neg_?)?elbo|free_energy|(training|validation|test)_step)$"
-)
+_BOUND = re.compile(_ASKED_FOR + r"((neg_?)?elbo|free_energy)$")
 
 
 def is_total(name: str) -> bool:
@@ -155,7 +154,12 @@ def is_bound(name: str) -> bool:
 
 def is_loss(name: str) -> bool:
     """Return whether a method of this name may return more than a density: a penalty."""
-    return name.endswith("loss")
+    return "loss" in name or is_step(name)
+
+
+def is_step(name: str) -> bool:
+    """Return whether a method of this name returns the loss of what a loader has, a batch."""
+    return name.endswith("_step")
 
 
 def is_about_context(name: str) -> bool:

@@ -25,6 +25,7 @@ from ldjcheck.calling.parameter_names import (
     is_density,
     is_density_of_x,
     is_total,
+    unit_of_method,
 )
 from ldjcheck.calling.signature import Signature, signature_of
 from ldjcheck.records import Returned
@@ -35,13 +36,15 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
     if _is_plain_pair(result, x):
         return Returned(y=result[0], ldj=result[1])
     held = _by_name(result)
-    named = [key for key in held if isinstance(key, str) and is_total(key)]
+    named = [key for key in filter(_is_text, held) if is_total(key)]
     rest = [item for key, item in held.items() if key not in named]
     if len(named) == 1 and rest:
         ldj = _one_number(held[named[0]], x)
         return Returned(y=_outputs(rest, x), ldj=ldj)
     if not isinstance(result, (tuple, list)) or not result:
         y, ldj = _by_form(held, x)
+        if y is None and _holds_density(result, held, x):
+            _, result = density_in(result)
         return Returned(y=result if y is None else y, ldj=ldj, bare=y is None)
     handed = _handed_on(result, x, function)
     if handed:
@@ -279,6 +282,39 @@ def asks_base(node: ast.AST) -> bool:
     )
 
 
+def density_in(result: Any) -> tuple[Any, Any]:
+    """Return the density that a method returns, beside what is kept for a log; and its key.
+
+    Of several numbers that which is called one, or else the first; what is trained first:
+    the others are cut from the graph. No key, None, where one thing is returned.
+    """
+    if isinstance(result, Tensor):
+        return None, result
+    held = _by_name(result) or dict(enumerate(result if _is_sequence(result) else ()))
+    told = [
+        (key, n) for key, n in held.items() if isinstance(n, Tensor) and n.dim() < 2
+    ]
+    named = [(key, n) for key, n in told if _is_text(key) and unit_of_method(key)]
+    numbers = named or told
+    trained = (each for each in numbers if each[1].requires_grad)
+    return next(trained, numbers[0] if numbers else (None, result))
+
+
+def taken_out_of_batch(method: Callable[..., Any]) -> int:
+    """Return how many things a method takes its first argument for, by its source; or 0."""
+    signature = signature_of(method)
+    name = signature.names[0] if signature is not None and signature.names else None
+    for node in written_in(method):
+        held, count = getattr(node, "value", None), 0
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+            count = len(node.targets[0].elts)
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            count = 2
+        if count and isinstance(held, ast.Name) and held.id == name:
+            return count
+    return 0
+
+
 def held_in(result: Any) -> list[Any]:
     """Return what a call returned, in the order in which its source puts it together."""
     return [*(_by_name(result).values() or result)]
@@ -443,6 +479,8 @@ def source_of(function: Callable[..., Any]) -> ast.Module | None:
 def _name(node: ast.expr) -> str:
     if isinstance(node, ast.UnaryOp):
         node = node.operand
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "detach":
+        node = getattr(node.func, "value", node)  # the same, for a log
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
@@ -494,6 +532,17 @@ def _is_one_per_sample(item: Any, x: Any) -> bool:
 def _is_number(item: Any) -> bool:
     numbers = (Tensor, int, float, np.number)
     return isinstance(item, numbers) and not isinstance(item, bool)
+
+
+def _holds_density(result: Any, held: Mapping[Any, Any], x: Any) -> bool:
+    """Return whether a record holds what is called a density, or no output at all."""
+    is_record = isinstance(result, Mapping) or is_dataclass(result)
+    is_named = any(map(unit_of_method, filter(_is_text, held)))
+    return is_record and (is_named or not any(_is_output(v, x) for v in held.values()))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _is_sequence(value: Any) -> bool:

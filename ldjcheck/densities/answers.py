@@ -40,8 +40,8 @@ def before_the_mean(heard: Recorder, said: Tensor, batch: int) -> Tensor | None:
         inner = node.args[0] if node.name == "mean" and node.args else None
         if not isinstance(inner, Node) or inner not in live:
             continue
-        if inner.value.shape == (batch,) and node.value.numel() == 1:
-            values[node] = live[inner]
+        if inner.value.shape[:1] == (batch,) and node.value.numel() == 1:
+            values[node] = live[inner].reshape(batch, -1).mean(1)
     after: set[Node] = set()
     for mean in values:
         after |= dependents(order, mean) - {mean}

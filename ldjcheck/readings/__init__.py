@@ -18,14 +18,16 @@ from ldjcheck.readings.claims import (
     sibling_ldj_form,
 )
 from ldjcheck.readings.densities import (
-    compensating_density,
     density,
     density_by_mass,
     density_in_another_unit,
     density_of_draw,
+    density_that_counts,
     density_with_draws,
+    loss_per_dim,
     named_density,
     own_density,
+    trained_number,
     unnamed_density,
 )
 from ldjcheck.readings.inputs import (
@@ -59,6 +61,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     several_tensors.propose,
     given_noise.propose,
     density_with_draws.propose,
+    loss_per_dim.propose,
     unread_entries.propose,
     another_number.propose,
     unnamed_density.propose,
@@ -89,6 +92,8 @@ BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("time-major", time_major.propose_beside),
     ("exact-form", exact_form.propose),
     ("density", density.propose),
+    ("trained-number", trained_number.propose),
+    ("density-that-counts", density_that_counts.propose),
     ("mode", mode.propose),
     ("no-grad", no_grad.propose),
     ("padding", padding.propose),
@@ -99,7 +104,6 @@ BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("density-of-draw", density_of_draw.propose),
     ("density-by-mass", density_by_mass.propose),
     ("submodule-inverses", submodule_inverses.propose),
-    ("compensating-density", compensating_density.propose),
     ("another-axis", another_axis.propose),
     ("no-flow-layer", no_flow_layer.propose),
 )

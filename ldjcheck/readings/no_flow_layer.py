@@ -7,11 +7,14 @@ from math import prod
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes.attribution.precedence import follows_a_law
+from ldjcheck.mistakes.terms import ldj_forgotten, unexplained_mismatch
 from ldjcheck.object_graph import looked_up
 from ldjcheck.readings.densities.density_with_draws import DRAWS
 from ldjcheck.readings.reading import Outcome, Reading, look_at, read_anew
 from ldjcheck.records import Layer, Options, Result
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.bench import Bench
+from ldjcheck.running.failed_calls import FailedCallError, on_failure
+from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.domains import drawn_into_output
 from ldjcheck.settling.subject import Subject, holds_flow
 from ldjcheck.settling.unrecognised import made_by_users
@@ -24,7 +27,7 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
     """Yield that it is no flow layer, where that is as good a reading of what is wrong."""
     subject, result = outcome.subject, outcome.result
     why = _no_bijection(subject.layer, result) or _no_flows_density(subject, result)
-    why = why or _bound(subject, result)
+    why = why or _bound(subject, result) or _path_weight(subject, result)
     if why is not None:
         yield Reading(subject=subject, refused=why)
 
@@ -49,11 +52,42 @@ def _bound(subject: Subject, result: Result) -> CannotCheckError | None:
     )
 
 
+def _path_weight(subject: Subject, result: Result) -> CannotCheckError | None:
+    """Return that a layer is a step of chance, as one of Langevin is, and no map.
+
+    What it reports is how probable its noise was, there and back: no determinant.
+    """
+    wrong = [f for f in result.findings if f.severity == "error"]
+    is_known = any(
+        f.code != unexplained_mismatch.RULE.code or f.location for f in wrong
+    )
+    if result.status != "fail" or is_known or not _draws_into_output(subject.bench):
+        return None
+    return CannotCheckError(
+        "LDJ004",
+        f"{subject.layer.name} draws normal noise that enters its output: it is no map.",
+        (
+            "With that noise held, what it reports is no log-determinant either.",
+            "A weight of a path, as of Langevin steps, is not checked: name the maps in it.",
+        ),
+    )
+
+
+@on_failure(False)
+def _draws_into_output(bench: Bench) -> bool:
+    """Return whether noise of both signs is drawn, and enters the output."""
+    drawn = Frozen()
+    bench.runner(seed=bench.options.seed).run("forward", bench.inputs(), drawn)
+    is_signed = any(d.is_floating_point() and bool((d < 0).any()) for d in drawn.draws)
+    return is_signed and bool(drawn_into_output(bench))
+
+
 def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | None:
     """Return that a density, which nobody said is a flow's, would be wrong as one.
 
     An encoder of as many numbers as it is given has one as well. Where a law says how it
-    is off, or a flow is inside, that is no chance; of a call that nothing names it may be.
+    is off, or a flow is inside, that is no chance; that it counts nothing may be, of a call
+    that nothing names.
     """
     from ldjcheck.conventions import densities
 
@@ -66,7 +100,8 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
     if inspect.ismethod(layer.obj) or asked.adapter is not None:
         return None
     named = [name for name, *_ in densities(layer.obj)]
-    if result.beside_right or (named and follows_a_law(result)):
+    counts = ldj_forgotten.RULE.code not in {f.code for f in result.findings}
+    if result.beside_right or (follows_a_law(result) and (named or counts)):
         return None
     if holds_flow(layer) or _holds_right_layer(layer, asked):
         return None
@@ -90,7 +125,7 @@ def _holds_right_layer(layer: Layer, asked: Options) -> bool:
         for there in read_anew(inner, plain):
             with suppress(FailedCallError):
                 found = look_at(there)
-                if found.is_right and not found.comparison.forward.vacuous:
+                if found.is_right:
                     return True
     return False
 

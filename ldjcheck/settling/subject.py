@@ -62,7 +62,7 @@ from ldjcheck.settling.settle import (
     with_telling_masks,
 )
 from ldjcheck.settling.unrecognised import (
-    is_one_each,
+    has_no_output,
     made_by_users,
     methods_with_ldj,
     uncallable,
@@ -221,8 +221,8 @@ def _inside(
                         *failed.evidence,
                     )
                     raise
-    is_one = is_one_each(error) and any(densities_of_call(layer.obj))
-    if asked and options.adapter is None and (is_one or any(densities(layer.obj))):
+    may_be = has_no_output(error) and any(densities_of_call(layer.obj))
+    if asked and options.adapter is None and (may_be or any(densities(layer.obj))):
         as_model = replace(options, kind="model")
         try:
             subject = _at(layer, as_model)

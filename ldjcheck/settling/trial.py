@@ -170,8 +170,9 @@ def tried(bench: Bench, failures: Failures | None = None) -> Trial:
         )
     shown = f"an output of shape {tuple(outcome.y.shape)}"
     says_nothing = bench.calls.plain and not _tells_of_samples(outcome.raw)
-    if outcome.raw is None or says_nothing:
-        raise UnexpectedReturnError(f"{shown} and no ldj")
+    numbers = _is_number(outcome.y, x)
+    if outcome.raw is None or says_nothing or numbers:
+        raise UnexpectedReturnError(f"{shown} and no ldj", is_foreign=numbers)
     if not outcome.y.numel():  # all of so small an event was dropped
         raise UnexpectedReturnError(shown)
     quality = _quality(bench.calls, outcome, x)
@@ -203,6 +204,14 @@ def _after_training(
 def _tells_of_samples(ldj: object) -> bool:
     """Return whether there is a number for each sample, and not a zero for each."""
     return isinstance(ldj, Tensor) and ldj.dim() > 0 and bool(ldj.any())
+
+
+def _is_number(y: Tensor, x: Tensor) -> bool:
+    """Return whether what comes back first has lost axes, as a sum does: it is no output."""
+    is_sum = (
+        y.dim() < x.dim() and y.shape == x.shape[: y.dim()] and y.numel() < x.numel()
+    )
+    return is_sum or y.dim() < 2 <= x.dim()
 
 
 def _quality(calls: Calls, outcome: Outcome, x: Tensor) -> Quality:

@@ -16,7 +16,7 @@ from ldjcheck.object_graph import module_of, paths, reachable
 from ldjcheck.records import Layer, Options
 from ldjcheck.revision import call_name
 
-_ONE_EACH = re.compile(r"shape \(\d+,\) and no ldj")
+_NO_OUTPUT = re.compile(r"shape \((\d+,)?\) and no ldj")
 
 
 def with_parts(
@@ -45,7 +45,7 @@ def with_parts(
         typed = f"ldjcheck derive {quote(layer.target)}"
         by = typed if ":" in layer.target else "ldjcheck.derive(layer)"
         hints.insert(0, f"To have the ldj written of what it does: {by}")
-        if density is None and is_one_each(error):
+        if density is None and has_no_output(error):
             hints.append("If it is a log-density, or minus one, say so: --kind model")
     if parts:
         hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
@@ -54,10 +54,10 @@ def with_parts(
     return CannotCheckError(error.code, error.message, (*error.evidence, *hints))
 
 
-def is_one_each(error: CannotCheckError) -> bool:
-    """Return whether what first came back was one number for each sample, and no more."""
+def has_no_output(error: CannotCheckError) -> bool:
+    """Return whether what first came back was a number, for each sample or for all."""
     got = [line for line in error.evidence if line.startswith("got")]
-    return any(map(_ONE_EACH.search, got[:1]))
+    return any(map(_NO_OUTPUT.search, got[:1]))
 
 
 def made_by_users(layer: Layer) -> list[Any]:

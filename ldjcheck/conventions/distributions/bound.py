@@ -25,6 +25,7 @@ from ldjcheck.conventions.distributions.model import (
     is_routine,
     less_base,
     of_each,
+    said_by,
 )
 from ldjcheck.densities.written import Memory
 from ldjcheck.errors import NoBaseError
@@ -72,7 +73,7 @@ def _call(name: str, unit: Unit, shape: Shape, on_average: bool) -> CallFunction
             x, drawn = u[:, :dims].reshape(len(u), *shape), u[:, dims:]
             events.append(x)
             with _Given(drawn):
-                said = of_each(lambda: method(x, **kwargs), len(x))
+                said = of_each(lambda: said_by(method, x, kwargs, unit), len(x))
             bound: Tensor = in_nats(said.reshape(len(x)), x, unit)
             return bound
 

@@ -35,7 +35,7 @@ from ldjcheck.calling.results import (
     written_in,
 )
 from ldjcheck.calling.signature import Signature, call_signature, caller, total_name
-from ldjcheck.conventions.distributions.model import less_base
+from ldjcheck.conventions.distributions.model import OF_A_DIM, less_base, unit_said
 from ldjcheck.densities.drawn_and_dropped import Draws
 from ldjcheck.densities.written import Memory
 from ldjcheck.errors import NoBaseError
@@ -68,6 +68,17 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     for unit in _units(said):
         call = partial(_call, place, unit, Memory(leaving=True), is_named, True)
         yield replace(_beside(signature, call, unit), lacks_density=True)
+
+
+def as_loss_per_dim(layer: Any) -> Iterator[tuple[Unit, Calls]]:
+    """Yield the calls of a loss beside z as one of each dim: in nats, or in bits."""
+    signature, found = call_signature(layer), _place_of_density(caller(layer))
+    if signature is None or found is None or found[1] != "-nats":
+        return
+    place, _, is_named = found
+    for unit, memory in itertools.product(OF_A_DIM, (None, Memory())):
+        call = partial(_call, place, unit, memory, is_named, True)
+        yield unit, _beside(signature, call, unit)
 
 
 def as_density(layer: Any, place: int) -> Iterator[Calls]:
@@ -188,10 +199,10 @@ def _beside(signature: Signature, call: CallFunction, unit: Unit) -> Calls:
 
 
 def _units(said: Unit) -> tuple[Unit, ...]:
-    """Return the units to try: what is called an nll may be in bits per dim as well."""
+    """Return the units to try: what is called an nll may be one of each dim as well."""
     if said == "nats":
         return ("nats",)
-    return (said, "bits/dim" if said == "-nats" else "-nats")
+    return (said, *(OF_A_DIM if said == "-nats" else ("-nats",)))
 
 
 def _call(
@@ -313,9 +324,9 @@ def _unit(part: ast.expr, made: set[str], function: Any) -> tuple[Unit, bool] | 
     if unit is not None:
         return unit, True
     told = any(name in _EITHER or is_density(name) for name in names)
-    return (
-        ("nats", False) if told or is_made_of_densities(part, made, function) else None
-    )
+    if told or is_made_of_densities(part, made, function):
+        return unit_said(part, {}) or "nats", False
+    return None
 
 
 def _distributes(function: Any) -> bool:

@@ -29,10 +29,19 @@ from ldjcheck.calling.parameter_names import (
     DENSITIES,
     Unit,
     is_bound,
+    is_step,
     unit_of,
     unit_of_method,
 )
-from ldjcheck.calling.results import returned_alone, returns_one_thing, written_in
+from ldjcheck.calling.results import (
+    density_in,
+    returned_alone,
+    returned_by_key,
+    returned_expressions,
+    returns_one_thing,
+    taken_out_of_batch,
+    written_in,
+)
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import declared_domain
 from ldjcheck.densities.answers import Mass, before_the_mean
@@ -50,6 +59,7 @@ from ldjcheck.tracing import trace_calls
 
 _COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count a layer's ldj
 _FROM_NATS: tuple[Unit, ...] = ("nats", "-nats", "nats/dim", "-nats/dim", "bits/dim")
+OF_A_DIM: tuple[Unit, ...] = ("-nats/dim", "bits/dim")
 _NESTED = 12  # operations around a density, names among them
 _LAYERS = 4  # the last of them: earlier ones are counted together
 _FITS = 1e-4
@@ -108,15 +118,15 @@ def _unit_of_call(layer: Any) -> Unit | None:
         if (unit := unit_of_method(inner.attr)) is not None:
             return unit
         returned = returned_alone(method) if inspect.ismethod(method) else ()
-    if not returned:
-        return None
+    if not returned or returned_by_key(call):
+        return None  # of several things, the numbers tell
     held = _assigned(call)
     nodes = [node for each in returned for node in ast.walk(each)]
     names = [node.id for node in nodes if isinstance(node, ast.Name)]
     if any(map(is_bound, names)):
         return _spelled_unit(returned[0], held)
-    for name in names:
-        if (unit := unit_of(name)) is not None:
+    for each in returned:
+        if (unit := unit_said(each, held)) is not None:
             return unit
     made = (held[n.id] for n in nodes if isinstance(n, ast.Name) and n.id in held)
     nodes += [node for each in made for node in ast.walk(each)]
@@ -124,6 +134,28 @@ def _unit_of_call(layer: Any) -> Unit | None:
     if any(isinstance(f, ast.Attribute) and f.attr in DENSITIES["nats"] for f in asked):
         return _spelled_unit(returned[0], held)
     return None
+
+
+def unit_said(said: ast.expr, held: Mapping[str, ast.expr]) -> Unit | None:
+    """Return the unit of what is made of a density: that of its name, and what becomes of it.
+
+    None where nothing in it is named like one.
+    """
+    names = (node.id for node in ast.walk(said) if isinstance(node, ast.Name))
+    unit = next(filter(None, map(unit_of, names)), None)
+    if unit is None:
+        return None
+    unnamed = {name: value for name, value in held.items() if unit_of(name) is None}
+    spelled = _spelled_unit(said, unnamed)
+    if "bits/dim" in (unit, spelled):
+        return "bits/dim"
+    is_negated = (unit[0] == "-") != (spelled[0] == "-")
+    per_dim = unit.endswith("dim") or spelled.endswith("dim")
+    return next(
+        u
+        for u in _FROM_NATS
+        if (u[0] == "-", u.endswith("nats/dim")) == (is_negated, per_dim)
+    )
 
 
 def _assigned(call: Any) -> dict[str, ast.expr]:
@@ -183,23 +215,35 @@ def asks(name: str, unit: Unit) -> str:
 
 def _recognise(layer: Any) -> Iterator[Calls]:
     for name, unit, method in [*densities(layer)] or densities_of_call(layer):
-        signature = signature_of(method)
-        if signature is None or not signature.names:
-            continue
-        for leaving in (None, False, True):
-            made = partial(_call, name, unit, leaving)
-            yield Calls(
-                convention=CONVENTION.name,
-                signature=asks(name, unit),
-                forward=Way(call=made(), afresh=made, domain=_support(layer)),
-                inverse=None,
-                lacks_density=leaving is True,
-                context_names=signature.contexts(None),
-                inferred=CONVENTION.says(
-                    f"{name}(x), in {unit.lstrip('-')}, less log p(z) "
-                    "is the ldj of x to z"
-                ),
-            )
+        yield from _said_in(layer, name, unit, method)
+
+
+def _said_in(layer: Any, name: str, unit: Unit, method: Any) -> Iterator[Calls]:
+    signature = signature_of(method)
+    if signature is None or not signature.names:
+        return
+    for leaving in (None, False, True):
+        made = partial(_call, name, unit, leaving)
+        yield Calls(
+            convention=CONVENTION.name,
+            signature=asks(name, unit),
+            forward=Way(call=made(), afresh=made, domain=_support(layer)),
+            inverse=None,
+            lacks_density=leaving is True,
+            context_names=signature.contexts(None),
+            inferred=CONVENTION.says(
+                f"{name}(x), in {unit.lstrip('-')}, less log p(z) is the ldj of x to z"
+            ),
+        )
+
+
+def as_loss_per_dim(layer: Any, asked: Calls) -> Iterator[tuple[Unit, Calls]]:
+    """Yield the calls of a loss that was asked, as one of each dim: in nats, or in bits."""
+    for name, unit, method in [*densities(layer)] or densities_of_call(layer):
+        if unit == "-nats" and asked.signature == asks(name, unit):
+            for other in OF_A_DIM:
+                for calls in _said_in(layer, name, other, method):
+                    yield other, calls
 
 
 def densities_of_call(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
@@ -208,7 +252,7 @@ def densities_of_call(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
     A base fits one of the units, or none.
     """
     call = looked_up(layer, "forward")
-    if inspect.ismethod(call) and returns_one_thing(call):
+    if inspect.ismethod(call):
         for unit in _FROM_NATS:
             yield "forward", unit, call
 
@@ -334,7 +378,7 @@ def _call(name: str, unit: Unit, leaving: bool | None) -> CallFunction:
         said: list[Any] = []
 
         def ask() -> Any:
-            said.append(method(x, **kwargs))
+            said.append(said_by(method, x, kwargs, unit))
             return said[-1]
 
         def may_be_mean() -> bool:
@@ -377,7 +421,7 @@ def _log_mass(
             else value
             for name, value in given.items()
         }
-        said: Tensor = method(rows, **beside)
+        said: Tensor = said_by(method, rows, beside, "nats")
         return said.reshape(len(rows))
 
     return log_mass_at_any(density, x)
@@ -443,8 +487,30 @@ def _told_beside(
     method = getattr(owner_of(layer), name)
     signature = signature_of(method)
     known = {n: v for n, v in kwargs.items() if signature and n in signature.names}
-    said = of_each(lambda: method(x, **known), len(x))
+    said = of_each(lambda: said_by(method, x, known, unit), len(x))
     return replace(returned, ldj=in_nats(said, x, unit) - returned.taken)
+
+
+def said_by(
+    method: Callable[..., Any], x: Tensor, kwargs: Mapping[str, Any], unit: Unit
+) -> Any:
+    """Return the density that a method says of x, which what a loader gives may hold.
+
+    Raises:
+        NoBaseError: of several things it is one that is said in another unit.
+    """
+    held = taken_out_of_batch(method) if is_step(method.__name__) else 0
+    labels = torch.zeros(len(x), dtype=torch.int64)
+    key, said = density_in(method((x, *[labels] * (held - 1)) if held else x, **kwargs))
+    own = unit_of_method(key) if isinstance(key, str) else None
+    returned = dict(enumerate(returned_expressions(method)))
+    if key in returned:
+        own = unit_said(returned[key], _assigned(method))
+    if own == "-nats" and unit in OF_A_DIM:
+        own = unit  # what is minimised may be of one dim
+    if own not in (None, unit):
+        raise NoBaseError(_UNSEEN)
+    return said
 
 
 def of_each(ask: Callable[[], Any], batch: int) -> Any:
@@ -503,7 +569,8 @@ def less_base(
             said = said if apart is None else apart
     is_of_all = said.numel() == 1 < len(x)  # then each sample is asked for alone
     density = in_nats(said, x, unit)
-    if unit == "-nats" and not is_of_all:
+    is_loss = unit[0] == "-"
+    if is_loss and not is_of_all:
         density = density - _penalty(tape, x, said)
     asked, held = _resolved(heard.asked, x, tape, memory)
     if recorded and (events or sum(_entries(a.z) for a in asked) > _entries(x)):
@@ -527,7 +594,7 @@ def less_base(
         beside = answers, lacking, _factor(x, unit), memory
         returned = [(z, d) for z, d in heard.returned + heard.own if _is_pair(z, d, x)]
         found = written_out(
-            tape, x, said, *beside, is_loss=unit == "-nats", results=results,
+            tape, x, said, *beside, is_loss=is_loss, results=results,
             pairs=returned, parts=parts,
         )  # fmt: skip
         if found is not None:

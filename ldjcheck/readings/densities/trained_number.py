@@ -1,0 +1,39 @@
+"""A loss beside an ldj that no gradient passes: that is kept for a log, and the loss trains.
+
+`return {"loss": loss, "ldj": ldj.detach()}` cuts nothing that is minimised. Where the loss
+is a right density of x, with its gradient, so is all of the call.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ldjcheck.mistakes.attribution.precedence import follows_a_law
+from ldjcheck.mistakes.contract import gradient_cut
+from ldjcheck.readings.reading import Outcome, Reading, read_anew
+from ldjcheck.records import Result
+
+_WHY = "cut from the graph, as what is logged is: the loss beside it is what trains"
+
+
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield the loss that a call returns beside an ldj whose gradient alone is missing."""
+    subject, asked = outcome.subject, outcome.subject.asked
+    codes = {f.code for f in outcome.result.findings if f.severity == "error"}
+    is_open = (asked.kind, asked.convention) == ("auto", "auto")
+    if codes != {gradient_cut.RULE.code} or not is_open or asked.adapter is not None:
+        return
+    for there in read_anew(subject.layer, replace(asked, kind="model")):
+        if there.subject.bench.calls.signature.startswith("m.forward("):
+            told = replace(there.subject, asked=asked)
+            yield replace(there.of(told), told_if=_is_known, adopt=_adopted)
+
+
+def _is_known(result: Result) -> bool:
+    return result.status == "pass" or follows_a_law(result)
+
+
+def _adopted(result: Result, again: Result | None) -> Result:
+    """Return what is told of the loss, if that is right, or known to be wrong."""
+    if again is None or not _is_known(again):
+        return result
+    return replace(again, inferred={**again.inferred, "ldj": _WHY})
