@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from math import prod
 
+from ldjcheck.calling.parameter_names import is_total
+from ldjcheck.calling.results import written_in
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes.attribution.precedence import follows_a_law
 from ldjcheck.mistakes.terms import ldj_forgotten, unexplained_mismatch
@@ -86,8 +88,8 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
     """Return that a density, which nobody said is a flow's, would be wrong as one.
 
     An encoder of as many numbers as it is given has one as well. Where a law says how it
-    is off, or a flow is inside, that is no chance; that it counts nothing may be, of a call
-    that nothing names.
+    is off, a flow is inside, or its source speaks of an ldj, that is no chance; that it
+    counts nothing may be, of a call that nothing names.
     """
     from ldjcheck.conventions import densities
 
@@ -103,7 +105,9 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
     counts = ldj_forgotten.RULE.code not in {f.code for f in result.findings}
     if result.beside_right or (follows_a_law(result) and (named or counts)):
         return None
-    if holds_flow(layer) or _holds_right_layer(layer, asked):
+    asks = looked_up(layer.obj, next(iter(named), "forward"))
+    speaks = any(map(is_total, (getattr(n, "id", "") for n in written_in(asks))))
+    if holds_flow(layer) or speaks or _holds_layer(layer, asked):
         return None
     name = next(iter(named), "call")
     return CannotCheckError(
@@ -116,8 +120,8 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
     )
 
 
-def _holds_right_layer(layer: Layer, asked: Options) -> bool:
-    """Return whether something inside of it is a flow layer by its numbers."""
+def _holds_layer(layer: Layer, asked: Options) -> bool:
+    """Return whether something inside of it reports an ldj of each sample, right or wrong."""
     kinds = {type(item): item for item in made_by_users(layer)}
     plain = Options(seed=asked.seed, timeout=asked.timeout)
     for name, item in [(k.__name__, each) for k, each in kinds.items()][:_ASKED]:
@@ -125,7 +129,8 @@ def _holds_right_layer(layer: Layer, asked: Options) -> bool:
         for there in read_anew(inner, plain):
             with suppress(FailedCallError):
                 found = look_at(there)
-                if found.is_right:
+                forward = found.comparison.forward
+                if found.is_right or (forward.mismatched and not forward.form):
                     return True
     return False
 

@@ -226,6 +226,8 @@ def _call(
         said = list(held_in(run(caller(layer), x, kwargs)))
         told = said.pop(place)
         results.extend(each for part in said for each in _held_inside(part))
+        if not any(_is_output(each, x) for each in results):
+            raise NoBaseError("no z is returned beside the density")
         return told
 
     with draws:
@@ -258,7 +260,9 @@ def _call(
 
 
 def _held_inside(result: Any) -> Sequence[Any]:
-    """Return what a result holds, where it is a list of parts; else itself."""
+    """Return what a result holds, where it is a list of parts, or a log; else itself."""
+    if isinstance(result, Mapping):
+        return [*result.values()]
     return result if type(result) in (list, tuple) else (result,)
 
 

@@ -146,11 +146,11 @@ def unit_said(said: ast.expr, held: Mapping[str, ast.expr]) -> Unit | None:
     if unit is None:
         return None
     unnamed = {name: value for name, value in held.items() if unit_of(name) is None}
-    spelled = _spelled_unit(said, unnamed)
-    if "bits/dim" in (unit, spelled):
+    spelled, scale = _spelled_unit(said, unnamed), _spelled_unit(said, held)
+    if "bits/dim" in (unit, scale):
         return "bits/dim"
     is_negated = (unit[0] == "-") != (spelled[0] == "-")
-    per_dim = unit.endswith("dim") or spelled.endswith("dim")
+    per_dim = unit.endswith("dim") or scale.endswith("dim")
     return next(
         u
         for u in _FROM_NATS
@@ -382,7 +382,7 @@ def _call(name: str, unit: Unit, leaving: bool | None) -> CallFunction:
             return said[-1]
 
         def may_be_mean() -> bool:
-            return unit != "nats" and len(x) > 1 and said[0].numel() == 1
+            return bool(said) and unit != "nats" and said[0].numel() == 1 < len(x)
 
         returned = None
         try:
