@@ -6,10 +6,15 @@ is a right density of x, with its gradient, so is all of the call.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
+from torch import Tensor
+
+from ldjcheck.calling.results import density_in, held_in
 from ldjcheck.mistakes.attribution.precedence import follows_a_law
 from ldjcheck.mistakes.contract import gradient_cut
 from ldjcheck.readings.reading import Outcome, Reading, read_anew
+from ldjcheck.readings.what_runs import run_at
 from ldjcheck.records import Result
 
 _WHY = "cut from the graph, as what is logged is: the loss beside it is what trains"
@@ -22,10 +27,20 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
     is_open = (asked.kind, asked.convention) == ("auto", "auto")
     if codes != {gradient_cut.RULE.code} or not is_open or asked.adapter is not None:
         return
+    _, ended = run_at(subject.bench, subject.probes()[0], "forward")
+    if not ended or not _has_another(ended[-1][1]):
+        return
     for there in read_anew(subject.layer, replace(asked, kind="model")):
         if there.subject.bench.calls.signature.startswith("m.forward("):
             told = replace(there.subject, asked=asked)
             yield replace(there.of(told), told_if=_is_known, adopt=_adopted)
+
+
+def _has_another(result: Any) -> bool:
+    """Return whether a call returns several numbers, of which one is trained."""
+    held = [] if isinstance(result, Tensor) else held_in(result)
+    numbers = [n for n in held if isinstance(n, Tensor) and n.dim() < 2]
+    return len(numbers) > 1 and bool(density_in(result)[1].requires_grad)
 
 
 def _is_known(result: Result) -> bool:
