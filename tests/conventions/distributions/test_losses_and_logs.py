@@ -187,6 +187,7 @@ def built(form: type[Flow], seed: int, sign: float = 1.0) -> Flow:
     return flow
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_loss_is_a_density_in_whatever_it_comes_back(form: type[Flow]) -> None:
     result = ldjcheck.check(built(form, seed=0))
@@ -194,6 +195,7 @@ def test_a_loss_is_a_density_in_whatever_it_comes_back(form: type[Flow]) -> None
     assert not [f for f in result.findings if f.severity == "error"]
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_loss_that_takes_the_ldj_off_is_found_there(form: type[Flow]) -> None:
     result = ldjcheck.check(built(form, seed=0, sign=-1.0))
@@ -203,7 +205,7 @@ def test_a_loss_that_takes_the_ldj_off_is_found_there(form: type[Flow]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 10))
+@pytest.mark.parametrize("seed", range(1, 4))
 @pytest.mark.parametrize("form", FORMS)
 def test_so_it_is_whatever_the_weights(form: type[Flow], seed: int) -> None:
     assert ldjcheck.check(built(form, seed)).status == "pass"
