@@ -205,7 +205,7 @@ def test_a_loss_that_takes_the_ldj_off_is_found_there(form: type[Flow]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("seed", range(1, 10))
 @pytest.mark.parametrize("form", FORMS)
 def test_so_it_is_whatever_the_weights(form: type[Flow], seed: int) -> None:
     assert ldjcheck.check(built(form, seed)).status == "pass"
