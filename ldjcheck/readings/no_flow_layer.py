@@ -59,11 +59,15 @@ def _path_weight(subject: Subject, result: Result) -> CannotCheckError | None:
 
     What it reports is how probable its noise was, there and back: no determinant.
     """
-    wrong = [f for f in result.findings if f.severity == "error"]
+    bench, wrong = subject.bench, [f for f in result.findings if f.severity == "error"]
+    if bench.calls.of_noise or bench.domain.kind != "real":
+        return (
+            None  # noise that a sampler is made of, or that is added to whole numbers
+        )
     is_known = any(
         f.code != unexplained_mismatch.RULE.code or f.location for f in wrong
     )
-    if result.status != "fail" or is_known or not _draws_into_output(subject.bench):
+    if result.status != "fail" or is_known or not _draws_into_output(bench):
         return None
     return CannotCheckError(
         "LDJ004",

@@ -66,11 +66,15 @@ def _has_no_way_back(result: Result) -> bool:
 def _runs_its_way_back(whole: Subject, held: Subject) -> bool:
     """Return whether a call runs the way back of what it holds, as a sampler does.
 
-    What that reports is a part of the call's number then, which is right.
+    What that reports is a part of the call's number then, which is right. Where a flag
+    turns one function round, it is not known which way was run.
     """
     _, back = run_at(held.bench, held.probes()[0], "inverse")
-    _, there = run_at(whole.bench, whole.probes()[0], "forward")
-    return bool(back) and any(code is back[-1][0] for code, _ in there)
+    _, there = run_at(held.bench, held.probes()[0], "forward")
+    _, ran = run_at(whole.bench, whole.probes()[0], "forward")
+    if not back or any(code is back[-1][0] for code, _ in there):
+        return False
+    return any(code is back[-1][0] for code, _ in ran)
 
 
 def _held(subject: Subject, result: Result) -> Iterator[tuple[str, Any, Shape]]:

@@ -499,9 +499,12 @@ def said_by(
     Raises:
         NoBaseError: of several things it is one that is said in another unit.
     """
-    held = taken_out_of_batch(method) if is_step(method.__name__) else 0
+    is_of_batch = is_step(getattr(method, "__name__", ""))  # a module has none
+    held = taken_out_of_batch(method) if is_of_batch else 0
     labels = torch.zeros(len(x), dtype=torch.int64)
     key, said = density_in(method((x, *[labels] * (held - 1)) if held else x, **kwargs))
+    if key is None:
+        return said
     own = unit_of_method(key) if isinstance(key, str) else None
     returned = dict(enumerate(returned_expressions(method)))
     if key in returned:
@@ -571,7 +574,7 @@ def less_base(
     density = in_nats(said, x, unit)
     is_loss = unit[0] == "-"
     if is_loss and not is_of_all:
-        density = density - _penalty(tape, x, said)
+        density = density - _penalty(tape, x, said, _factor(x, unit))
     asked, held = _resolved(heard.asked, x, tape, memory)
     if recorded and (events or sum(_entries(a.z) for a in asked) > _entries(x)):
         times = [_times(each, said, x, tape) for each in asked]
@@ -628,14 +631,14 @@ def less_base(
     )  # fmt: skip
 
 
-def _penalty(tape: Heard, x: Tensor, said: Tensor) -> Tensor | float:
+def _penalty(tape: Heard, x: Tensor, said: Tensor, factor: float) -> Tensor | float:
     """Return what norms of parameters add to a loss, in nats of the density, `(batch,)`."""
     node, source = tape.find(said), tape.find(x)
     if node is None or source is None:
         return 0.0
     live = tape.living()
     with torch._C.DisableTorchFunction():
-        sum_ = DensityTerms(node, source, (), -1.0, len(x))
+        sum_ = DensityTerms(node, source, (), factor, len(x))
         ends = sum_.penalties
         return sum_.of(ends, lambda n: live.get(n, n.value)) if ends else 0.0
 

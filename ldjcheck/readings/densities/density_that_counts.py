@@ -50,7 +50,7 @@ def _is_made_of(density: Subject, code: CodeType) -> bool:
     if not (said.requires_grad and numbers):
         return False
     moved = torch.autograd.grad(said, numbers, allow_unused=True)
-    return all(each is not None for each in moved)
+    return all(each is not None and bool(each.any()) for each in moved)
 
 
 def _beside_output(result: Any) -> list[Tensor]:
