@@ -29,10 +29,15 @@ class CommentError(ValueError):
 class NoBaseError(TypeError):
     """A model ran, and the density of its z was seen nowhere on the way.
 
-    What it says of other x, and what of that it makes, may be asked of `log_mass`.
+    What it says of other x, and what of that it makes, may be asked of `log_mass`. It
+    `is_foreign` where there is none whatever the model is given, by what it hands back.
     """
 
     log_mass: Callable[[], tuple[float, float] | None] | None = None
+
+    def __init__(self, said: str, *, is_foreign: bool = False) -> None:
+        super().__init__(said)
+        self.is_foreign = is_foreign
 
 
 class NoOneNoiseError(TypeError):

@@ -94,17 +94,25 @@ _DENSITY = re.compile(
     r"^_?(log_?p[xyz]?|log_?p_?[xyz]|log_?prob|log_?probs|delta_?log_?p|log_?q|ll)$",
     re.IGNORECASE,
 )
+_OUTPUT = re.compile(r"(y|z|out|outputs?|latents?|noise|transformed)(_out)?")
 _CONTEXT = re.compile(
     r"context|cond|label|embed|dims?_c$|^c_dim|_h$|^h_", re.IGNORECASE
 )
 _DENSITY_OF_X = re.compile(r"_?log_?(p|prob|q)(?!z)(?![a-z]{2})")
 _TIMES = ("t", "time")
+OBJECTIVES = {"obj", "objective"}
+"""Totals of ldjs alone, or with the density of z added."""
 _BOUND = re.compile(_ASKED_FOR + r"((neg_?)?elbo|free_energy)$")
 
 
 def is_total(name: str) -> bool:
     """Return whether something of this name is an ldj, or a running total of ldjs."""
     return bool(_TOTAL.match(name.replace("-", "_")))  # a key may have a dash
+
+
+def is_output(name: str) -> bool:
+    """Return whether something of this name is what a layer makes of its input."""
+    return bool(_OUTPUT.fullmatch(name))
 
 
 def is_density(name: str) -> bool:

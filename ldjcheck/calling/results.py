@@ -24,6 +24,7 @@ from ldjcheck.calling.parameter_names import (
     is_beside,
     is_density,
     is_density_of_x,
+    is_output,
     is_total,
     unit_of_method,
 )
@@ -37,7 +38,7 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
         return Returned(y=result[0], ldj=result[1])
     held = _by_name(result)
     named = [key for key in filter(_is_text, held) if is_total(key)]
-    rest = [item for key, item in held.items() if key not in named]
+    rest = [(key, item) for key, item in held.items() if key not in named]
     if len(named) == 1 and rest:
         ldj = _one_number(held[named[0]], x)
         return Returned(y=_outputs(rest, x), ldj=ldj)
@@ -65,7 +66,10 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
         return Returned(y=_last(y, x), ldj=_one_number(ldj, x))
     where, doubted = _places_of_ldj(result, x, function)
     ldj = functools.reduce(operator.add, (_one_number(result[i], x) for i in where))
-    rest = [item for i, item in enumerate(result) if i not in where]
+    names = returned_names(function)
+    told = names if len(names) == len(result) else ("",) * len(result)
+    both = zip(told, result, strict=True)
+    rest = [pair for i, pair in enumerate(both) if i not in where]
     others = tuple(result[i] for i in doubted)
     return Returned(y=_outputs(rest, x), ldj=ldj, beside=others)
 
@@ -486,8 +490,13 @@ def _name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _outputs(items: list[Any], x: Any) -> Any:
-    """Return the first thing where it is as large as the input, else all tensors."""
+def _outputs(named: list[tuple[Any, Any]], x: Any) -> Any:
+    """Return the first thing where it is as large as the input, else all tensors.
+
+    One that bears the name of an output comes before what it is made of.
+    """
+    inner = [not (_is_text(name) and is_output(name)) for name, _ in named]
+    items = [named[i][1] for i in sorted(range(len(named)), key=inner.__getitem__)]
     first = _last(items[0], x)
     if isinstance(first, Tensor) and _size(first) == _size(x):
         return first

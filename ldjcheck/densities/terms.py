@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -101,14 +101,17 @@ class DensityTerms:
 
     @cached_property
     def penalties(self) -> list[Node]:
-        """The norms of what is learnt, weights among it: terms of a loss, and of no density.
+        """The norms of what is learnt: terms of a loss, and of no density.
 
         No x moves them, a turned sign of all that is learnt does not either, and they grow
-        with it as a norm or its square do: no logarithm of a determinant does all that.
+        with it as a norm or its square do: no logarithm of a determinant does all that. That
+        of one vector may be its place in a base; weights, or all that is learnt, are none.
         """
         found = [end for end in self.fixed if _is_norm(end)]
         leaves = {node for node in ancestors(*found) if node.learnable}
-        return found if any(leaf.value.dim() > 1 for leaf in leaves) else []
+        learnt = {node for node in self.order if node.learnable}
+        is_all = len(learnt) > 1 and leaves == learnt
+        return found if is_all or any(leaf.value.dim() > 1 for leaf in leaves) else []
 
     def _linear(self) -> tuple[list[Node], list[Node]]:
         """Return the values that the density is a sum of, and those where terms end."""
@@ -349,10 +352,12 @@ class DensityTerms:
         fitting = [node for node in in_order(self.depending) if self._may_be_z(node)]
         return fitting[1:_FIRST]
 
-    @cached_property
-    def further(self) -> list[Node]:
-        """What a part of z may be, if its density is told by others, the last first."""
-        found = ancestors(*self.through) & self.depending
+    def further(self, known: Iterable[Node]) -> list[Node]:
+        """Return what a part of z may be, if its density is told by others, the last first.
+
+        What parts that are `known` are made of has not left where it was dropped.
+        """
+        found = (ancestors(*self.through) - ancestors(*known)) & self.depending
         fitting = [node for node in found if self._may_be_z(node)]
         return sorted(fitting, key=lambda node: -node.index)[:_LOOKS]
 

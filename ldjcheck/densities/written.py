@@ -127,7 +127,7 @@ def written_out(
         if base.unread:
             infinite = _without_mass(base, torch.full_like(total, math.inf))
             held.append(replace(infinite, unread=base.unread))
-        by_itself = base.reading in (_handed_back, _padded, _of_any_mass)
+        by_itself = base.reading in (_handed_back, _padded, _dropped, _of_any_mass)
         if base.excess is not None and by_itself:
             held.append(_without_mass(base, base.excess))
             continue
@@ -288,7 +288,7 @@ def _rank(bases: Sequence[Base]) -> int:
 def _readings() -> tuple[Reading, ...]:
     """Return the ways of reading a density, the plainest first."""
     first = _handed_back, _normalised, _padded, _scaled, _up_to_constant
-    return *first, _partly, _handed_on, _given_others, _told_by_others
+    return *first, _partly, _handed_on, *_BY_OTHERS
 
 
 def _operations(sum_: DensityTerms) -> tuple[str, ...]:
@@ -326,7 +326,7 @@ def _chosen(sum_: DensityTerms, lacking: int) -> list[Base]:
     for z in returned[:1]:
         if z.value[0].numel() == lacking:
             late = [each for each in sum_.candidates if each.index >= z.index]
-            found = _accepted(sum_, lacking, _readings()[:-2], late)
+            found = _accepted(sum_, lacking, _readings()[: -len(_BY_OTHERS)], late)
             if len(found) == 1 and found[0].dims == lacking:
                 return found
             base = _tried(_left_out, sum_, z)
@@ -355,10 +355,13 @@ def _accepted(
     accepted: list[Base] = []
     for reading in readings:
         all_of_them = sum_.results if reading is _handed_back else sum_.candidates
-        if (
-            reading is _told_by_others
-        ):  # z less its mean is one too, that nobody returns
-            all_of_them = [*dict.fromkeys((*sum_.results, *sum_.further))]
+        if reading in (_told_by_others, _dropped):  # z less its mean is one too
+            known = [base.z for base in accepted]
+            all_of_them = sum_.further(known)
+            if reading is _told_by_others:
+                all_of_them = [*dict.fromkeys((*sum_.results, *all_of_them))]
+            elif not known:
+                all_of_them = []  # nothing is known to have gone on
         elif reading is _given_others:
             all_of_them = sum_.first
         for z in all_of_them if candidates is None else candidates:
@@ -561,6 +564,17 @@ def _told_by_others(sum_: DensityTerms, z: Node) -> Base | None:
     return None if chosen is None else Base(z, (*terms, *chosen))
 
 
+def _dropped(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return a part that left under a normal density of its own, of whatever mass.
+
+    Its log-scale and constant are what is added up with it, rightly or not.
+    """
+    terms = sum_.terms_with(z)
+    if not terms or terms == sum_.terms_through(z):
+        return None
+    return _added_up(sum_, z, terms)
+
+
 def _given_others(sum_: DensityTerms, z: Node) -> Base | None:
     """Return a part of x with its density given the parts of z that are known.
 
@@ -584,6 +598,9 @@ def _given_others(sum_: DensityTerms, z: Node) -> Base | None:
     of_parts = [e for e in sum_.free if z not in ancestors(e, beyond=parts)]
     chosen = _constants(sum_, z, *mass, [*of_parts, *sum_.fixed])
     return None if chosen is None else Base(z, (*terms, *chosen))
+
+
+_BY_OTHERS: tuple[Reading, ...] = _given_others, _told_by_others, _dropped
 
 
 def _handed_on(sum_: DensityTerms, z: Node) -> Base | None:

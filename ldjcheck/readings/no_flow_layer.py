@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from math import prod
 
-from ldjcheck.calling.parameter_names import is_total
+from torch import Tensor
+
+from ldjcheck.calling.parameter_names import OBJECTIVES, is_total
 from ldjcheck.calling.results import written_in
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes.attribution.precedence import follows_a_law
-from ldjcheck.mistakes.terms import ldj_forgotten, unexplained_mismatch
+from ldjcheck.mistakes.terms import ldj_forgotten
 from ldjcheck.object_graph import looked_up
 from ldjcheck.readings.densities.density_with_draws import DRAWS
 from ldjcheck.readings.reading import Outcome, Reading, look_at, read_anew
@@ -22,6 +24,7 @@ from ldjcheck.settling.subject import Subject, holds_flow
 from ldjcheck.settling.unrecognised import made_by_users
 
 _ASKED = 4  # classes inside that are asked, one of each
+_FAR = 30.0  # times as far out as noise was drawn: what bounds it has met its ends
 _NOT_UNDONE = {"LDJ301", "LDJ304"}
 
 
@@ -59,15 +62,8 @@ def _path_weight(subject: Subject, result: Result) -> CannotCheckError | None:
 
     What it reports is how probable its noise was, there and back: no determinant.
     """
-    bench, wrong = subject.bench, [f for f in result.findings if f.severity == "error"]
-    if bench.calls.of_noise or bench.domain.kind != "real":
-        return (
-            None  # noise that a sampler is made of, or that is added to whole numbers
-        )
-    is_known = any(
-        f.code != unexplained_mismatch.RULE.code or f.location for f in wrong
-    )
-    if result.status != "fail" or is_known or not _draws_into_output(bench):
+    is_open = result.status == "fail" and not follows_a_law(result)
+    if subject.bench.calls.of_noise or not is_open or not _is_led_far(subject.bench):
         return None
     return CannotCheckError(
         "LDJ004",
@@ -80,12 +76,23 @@ def _path_weight(subject: Subject, result: Result) -> CannotCheckError | None:
 
 
 @on_failure(False)
-def _draws_into_output(bench: Bench) -> bool:
-    """Return whether noise of both signs is drawn, and enters the output."""
-    drawn = Frozen()
-    bench.runner(seed=bench.options.seed).run("forward", bench.inputs(), drawn)
-    is_signed = any(d.is_floating_point() and bool((d < 0).any()) for d in drawn.draws)
-    return is_signed and bool(drawn_into_output(bench))
+def _is_led_far(bench: Bench) -> bool:
+    """Return whether noise leads the output as far as it goes itself.
+
+    What is added to whole numbers stays within one, whatever it is made of.
+    """
+    x, drawn, runner = bench.inputs(), Frozen(), bench.runner(seed=bench.options.seed)
+    near = runner.run("forward", x, drawn).y
+    signed = [d for d in drawn.draws if d.is_floating_point() and bool((d < 0).any())]
+    if not signed:
+        return False
+
+    def led(times: float) -> Tensor:
+        draws = [d * times if d.is_floating_point() else d for d in drawn.draws]
+        return runner.run("forward", x, Frozen(draws)).y
+
+    far = led(_FAR)
+    return bool(((led(2 * _FAR) - far).abs() > (far - near).abs() / 2).any(0).all())
 
 
 def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | None:
@@ -110,7 +117,8 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
     if result.beside_right or (follows_a_law(result) and (named or counts)):
         return None
     asks = looked_up(layer.obj, next(iter(named), "forward"))
-    speaks = any(map(is_total, (getattr(n, "id", "") for n in written_in(asks))))
+    written = {getattr(node, "id", "") for node in written_in(asks)}
+    speaks = any(map(is_total, written - OBJECTIVES))
     if holds_flow(layer) or speaks or _holds_layer(layer, asked):
         return None
     name = next(iter(named), "call")

@@ -113,7 +113,10 @@ class Failures:
         once = (id(calls), shape, domain, str(error))
         known = once in self._known
         given = shape, bench.options.context
-        if not isinstance(error.error, NoBaseError):  # elsewhere there may be one
+        if isinstance(error.error, NoBaseError):  # elsewhere there may be one
+            known |= error.error.is_foreign
+            self._foreign[id(calls)] += error.error.is_foreign
+        else:
             known |= self.lessons.is_met_in_any_domain(given, domain, error)
         self._known.add(once)
         self._raised.append((shape, describe(domain), error))
@@ -129,7 +132,8 @@ class Failures:
     def note_call(self, bench: Bench, error: LayerRaisedError) -> None:
         """Note what a call raised: it does however its return is read."""
         there = bench.calls.forward
-        if there is not None and there.asks is not None:
+        is_its_own = not isinstance(error.error, NoBaseError)  # and not of that reading
+        if there is not None and there.asks is not None and is_its_own:
             self._by_call[_call(bench)] = error
 
     def returned(self, bench: Bench, error: UnexpectedReturnError) -> None:

@@ -59,3 +59,99 @@ def test_the_prior_of_what_is_kept_is_told_as_that(seed: int) -> None:
     assert finding.code == "LDJ501"
     told = "counts what the flow goes on with, and nothing what it drops."
     assert finding.message.endswith(told)
+
+
+class LogVariance(TwoLevels):
+    """Counts half of the log-scale that it divides by, as if that were a log-variance's."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        x, total = self.first(x)
+        kept, dropped = x.chunk(2, 1)
+        mean, log_s = (0.3 * each for each in self.prior(kept).chunk(2, 1))
+        counted = log_s if self.asked == "dropped" else 0.5 * log_s
+        off = (dropped - mean) ** 2 / torch.exp(2 * log_s)
+        terms = -0.5 * (off + math.log(2 * math.pi)) - counted
+        z, ldj = self.last(kept)
+        ends = log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
+        return total + terms.sum(1) + ldj + ends
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_scale_that_a_split_counts_wrongly_is_no_reason_not_to_know(
+    seed: int,
+) -> None:
+    assert ldjcheck.check(LogVariance(), seed=seed).status == "pass"
+    report = ldjcheck.check(LogVariance("half"), seed=seed)
+    assert report.status == "fail", report
+    assert {f.code for f in report.findings if f.severity == "error"} <= {
+        "LDJ114",
+        "LDJ501",
+    }
+
+
+class ManySteps(TwoLevels):
+    """Much is made of what is kept, before and after a part is dropped."""
+
+    def __init__(self, asked: str = "dropped") -> None:
+        super().__init__(asked)
+        self.later = nn.ModuleList(Coupling(4) for _ in range(12))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        x, total = self.first(x)
+        kept, dropped = x.chunk(2, 1)
+        mean, log_s = (0.3 * each for each in self.prior(kept).chunk(2, 1))
+        total = total + log_normal(dropped, mean, log_s)
+        for step in self.later:
+            kept, ldj = step(kept)
+            total = total + (ldj if self.asked == "dropped" else -ldj)
+        return total + log_normal(kept, torch.zeros_like(kept), torch.zeros_like(kept))
+
+
+def test_what_is_dropped_is_found_before_however_many_steps() -> None:
+    torch.manual_seed(0)
+    assert ldjcheck.check(ManySteps()).status == "pass"
+    report = ldjcheck.check(ManySteps("turned"))
+    assert report.status == "fail"
+    assert report.findings[0].code == "LDJ104"
+
+
+class Continuous(nn.Module):
+    """Euler or Runge-Kutta steps with an exact trace, under a base that is written out."""
+
+    count = 1.0
+
+    def __init__(self, dims: int = 3, steps: int = 4) -> None:
+        super().__init__()
+        self.field = nn.Sequential(nn.Linear(dims, 8), nn.Tanh(), nn.Linear(8, dims))
+        self.steps = steps
+
+    def change(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            z = z if z.requires_grad else z.requires_grad_(True)
+            dz = self.field(z)
+            rows = [
+                torch.autograd.grad(dz[:, i].sum(), z, create_graph=True)[0][:, i]
+                for i in range(z.shape[1])
+            ]
+        return dz, torch.stack(rows, 1).sum(1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, total, h = x, x.new_zeros(len(x)), 1 / self.steps
+        for _ in range(self.steps):
+            k1, d1 = self.change(z)
+            k2, d2 = self.change(z + h / 2 * k1)
+            k3, d3 = self.change(z + h / 2 * k2)
+            k4, d4 = self.change(z + h * k3)
+            z = z + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+            total = total + self.count * h / 6 * (d1 + 2 * d2 + 2 * d3 + d4)
+        return -0.5 * (z**2 + math.log(2 * math.pi)).sum(1) + total
+
+
+class HalfCounted(Continuous):
+    count = 0.5
+
+
+def test_a_written_base_stands_after_any_number_of_steps() -> None:
+    torch.manual_seed(0)
+    assert ldjcheck.check(Continuous()).status == "pass"
+    assert ldjcheck.check(HalfCounted()).status == "fail"

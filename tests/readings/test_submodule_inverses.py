@@ -108,3 +108,60 @@ def test_a_way_back_that_is_not_offered_is_none() -> None:
 
 def test_who_asks_for_the_way_there_alone_is_told_of_no_other() -> None:
     assert ldjcheck.check(Model(ShiftedTooLate), direction="forward").status == "pass"
+
+
+class EitherWay(Coupling):
+    """One function for both ways, by a flag."""
+
+    sign = -1.0
+
+    def forward(self, x: Tensor, reverse: bool = False) -> tuple[Tensor, Tensor]:
+        first, second = x.chunk(2, 1)
+        if reverse:
+            s, t = self.moments(second)
+            return torch.cat([second, (first - t) * (-s).exp()], 1), self.sign * s.sum(
+                1
+            )
+        s, t = self.moments(first)
+        return torch.cat([second * s.exp() + t, first], 1), s.sum(1)
+
+
+class WrongEitherWay(EitherWay):
+    sign = 1.0
+
+
+class SampledByFlag(Model):
+    def sample(self, count: int) -> Tensor:
+        z = torch.randn(count, 4)
+        for layer in reversed(self.layers):
+            z, _ = layer(z, reverse=True)
+        return z
+
+
+def test_a_flag_that_turns_one_function_round_hides_no_wrong_way_back() -> None:
+    assert ldjcheck.check(SampledByFlag(EitherWay)).status == "pass"
+    report = ldjcheck.check(SampledByFlag(WrongEitherWay))
+    assert report.status == "fail"
+    assert report.findings[0].direction == "inverse"
+
+
+class Sampler(nn.Module):
+    """z to x by the ways back of its layers, with the ldj that they report."""
+
+    def __init__(self, kind: type[Coupling]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(kind() for _ in range(2))
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        total = z.new_zeros(len(z))
+        for layer in reversed(self.layers):
+            z, ldj = layer.inverse(z)  # type: ignore[operator]
+            total = total + ldj
+        return z, total
+
+
+def test_a_way_back_that_a_right_call_has_run_is_not_asked_by_itself() -> None:
+    report = ldjcheck.check(Sampler(Coupling))
+    assert report.status == "pass"
+    assert "run by this call" in report.result.inferred["layers[0]"]
+    assert ldjcheck.check(Sampler(SignOfTheWayThere)).status == "fail"

@@ -23,8 +23,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.calling.convention import Convention, run
-from ldjcheck.calling.parameter_names import Unit, is_density, is_total, unit_of
+from ldjcheck.calling.convention import Convention, only_call, run
+from ldjcheck.calling.parameter_names import (
+    OBJECTIVES,
+    Unit,
+    is_density,
+    is_total,
+    unit_of,
+)
 from ldjcheck.calling.results import (
     asks_base,
     held_in,
@@ -46,7 +52,6 @@ from ldjcheck.revision import call_name
 _BOXES = (0.0, 1.0), (-1.0, 1.0), (-math.pi, math.pi), (0.0, 2 * math.pi)
 """Where what is uniform lies: in a unit, between signs, on circles."""
 
-_EITHER = {"obj", "objective"}  # a total of ldjs, or that with the density of z added
 _DISTRIBUTES = {"cdf", "erf", "erfc", "ndtr"}
 _UNDOES = {"icdf", "erfinv", "ndtri"}
 
@@ -187,7 +192,7 @@ def _beside(signature: Signature, call: CallFunction, unit: Unit) -> Calls:
     return Calls(
         convention=CONVENTION.name,
         signature=signature.show("z, log p(x)"),
-        forward=Way(call=call),
+        forward=Way(call=call, asks=only_call({})),
         inverse=None,
         context_names=signature.contexts(),
         extra_names=signature.extras(),
@@ -227,7 +232,10 @@ def _call(
         told = said.pop(place)
         results.extend(each for part in said for each in _held_inside(part))
         if not any(_is_output(each, x) for each in results):
-            raise NoBaseError("no z is returned beside the density")
+            raise NoBaseError(
+                "no z is returned beside the density",
+                is_foreign=all(map(_is_plain_number, results)),
+            )
         return told
 
     with draws:
@@ -276,6 +284,10 @@ def _pushed(returned: Returned, results: list[Any], x: Tensor) -> Returned:
     return replace(returned, y=made[0], ldj=-returned.ldj)
 
 
+def _is_plain_number(result: Any) -> bool:
+    return not isinstance(result, torch.Tensor) or result.dim() == 0
+
+
 def _is_output(result: Any, x: Tensor) -> bool:
     """Return whether a result holds several numbers for a sample, as no ldj does."""
     return isinstance(result, torch.Tensor) and result.numel() > len(x)
@@ -310,7 +322,7 @@ def _place_of_density(function: Any) -> tuple[int, Unit, bool] | None:
     """
     parts = returned_expressions(function)
     totals = {name for name in returned_names(function) if is_total(name)}
-    if len(parts) < 2 or totals - _EITHER:
+    if len(parts) < 2 or totals - OBJECTIVES:
         return None
     if _distributes(function):
         return None
@@ -327,7 +339,7 @@ def _unit(part: ast.expr, made: set[str], function: Any) -> tuple[Unit, bool] | 
     unit = unit_of(part.id) if isinstance(part, ast.Name) else None
     if unit is not None:
         return unit, True
-    told = any(name in _EITHER or is_density(name) for name in names)
+    told = any(name in OBJECTIVES or is_density(name) for name in names)
     if told or is_made_of_densities(part, made, function):
         return unit_said(part, {}) or "nats", False
     return None

@@ -150,12 +150,9 @@ def unit_said(said: ast.expr, held: Mapping[str, ast.expr]) -> Unit | None:
     if "bits/dim" in (unit, scale):
         return "bits/dim"
     is_negated = (unit[0] == "-") != (spelled[0] == "-")
-    per_dim = unit.endswith("dim") or scale.endswith("dim")
-    return next(
-        u
-        for u in _FROM_NATS
-        if (u[0] == "-", u.endswith("nats/dim")) == (is_negated, per_dim)
-    )
+    if unit.endswith("dim") or scale.endswith("dim"):
+        return "-nats/dim" if is_negated else "nats/dim"
+    return "-nats" if is_negated else "nats"
 
 
 def _assigned(call: Any) -> dict[str, ast.expr]:
@@ -227,7 +224,9 @@ def _said_in(layer: Any, name: str, unit: Unit, method: Any) -> Iterator[Calls]:
         yield Calls(
             convention=CONVENTION.name,
             signature=asks(name, unit),
-            forward=Way(call=made(), afresh=made, domain=_support(layer)),
+            forward=Way(
+                call=made(), afresh=made, domain=_support(layer), asks=(name, "x")
+            ),
             inverse=None,
             lacks_density=leaving is True,
             context_names=signature.contexts(None),

@@ -258,7 +258,10 @@ def _sample_of(
                 if len(heard) > 1:
                     raise NoOneNoiseError(f"It draws {len(heard)} times in one call.")
                 return z, noise.log_density
-    raise NoBaseError("nothing is drawn that could be the noise of what is returned")
+    raise NoBaseError(
+        "nothing is drawn that could be the noise of what is returned",
+        is_foreign=not heard,
+    )
 
 
 def _are_as_many(noise: Tensor, z: Any) -> bool:

@@ -193,7 +193,21 @@ def _at(place: Place, statement: ast.stmt) -> Place:
 
 def name_given(node: Node) -> str | None:
     """Return the name that the source gives to this value, and to no other, or None."""
-    place = node.place
+    return _name_at(node.place)
+
+
+def callers_name(trace: Trace, node: Node, within: Place | None) -> str | None:
+    """Return the name that the function `within` gives to what a helper of it returns."""
+    for place in node.places[1:]:
+        is_there = within is not None and place.call == within.call
+        if is_there and not any(
+            place in n.places for n in trace.nodes[node.index + 1 :]
+        ):
+            return _name_at(place)
+    return None
+
+
+def _name_at(place: Place | None) -> str | None:
     names: list[str] = []
     found: str | None = None
     for statement in _assignments(place, after=_ANYWHERE):

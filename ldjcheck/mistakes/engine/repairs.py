@@ -31,6 +31,7 @@ from ldjcheck.mistakes.engine.places import (
     argument_text,
     assigned_at,
     beyond_map,
+    callers_name,
     name_given,
     place_of,
     renamed_at,
@@ -307,7 +308,7 @@ def _explained(repair: _Repair, trace: Trace) -> Explanation:
     other = repair.others[0][0] if repair.others else None
     place, value = _place(item, trace)
     value = value or operand(repair.target) or source_text(now.place) or "the value"
-    name = "" if other is None else name_given(other) or source_text(other.place) or ""
+    name = "" if other is None else _words(trace, other, place)
     positive = other is not None and bool((other.value > 0).all())
     inside = name if positive else f"{name}.abs()"
     log = f"torch.log({inside})"
@@ -337,6 +338,12 @@ def _explained(repair: _Repair, trace: Trace) -> Explanation:
         known["rank"] = -user.index
         return kinds.OTHER_POINT.explanation(operand=value, detail=f"`{name}`", **known)
     return kinds.VALUE.explanation(operand=value, **known)
+
+
+def _words(trace: Trace, other: Node, place: Place | None) -> str:
+    """Return how a value is written at a place: by its name there, or as it is made."""
+    name = name_given(other) or callers_name(trace, other, place)
+    return name or source_text(other.place) or ""
 
 
 def _atom(text: str) -> str:

@@ -28,8 +28,8 @@ class _Place:
 def waypoints(start: Point, end: Point) -> list[Point]:
     """Return the points between two others that every path goes through, in their order.
 
-    Those that hold a batch of as many numbers as the start does, a sample in each of their
-    first entries. Their numbers are not known, but only where autograd has them.
+    Those that hold a batch of as many real numbers as the start does, a sample in each of
+    their first entries. Their numbers are not known, but only where autograd has them.
     """
     if start.edge is None or end.edge is None:
         return []
@@ -68,12 +68,8 @@ def _point_at(place: _Place, start: Point) -> Point | None:
     if place.output >= len(held):
         return None
     made, shape = held[place.output], tuple(held[place.output].shape)
-    batch = len(start.tensor)
-    if (
-        not shape
-        or shape[0] != batch
-        or torch.Size(shape).numel() != batch * start.size
-    ):
-        return None
+    batch, count = len(start.tensor), torch.Size(shape).numel()
+    if made.dtype.is_complex or shape[:1] != (batch,) or count != batch * start.size:
+        return None  # as many complex numbers are twice as many
     like = start.tensor.new_empty((), dtype=made.dtype).expand(shape)
     return Point(tensor=like, edge=GradientEdge(place.node, place.output))

@@ -7,8 +7,10 @@ N particles in D dims, (N - 1) D directions are left, and on these the map is sq
 from dataclasses import replace
 
 from ldjcheck.numerics.centre_of_mass import as_a_whole, beside_the_whole
+from ldjcheck.numerics.tolerance import MACHINE_EPSILON, hides_mistakes
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
 from ldjcheck.oracle.question import Question
+from ldjcheck.oracle.structures.dense import rounding_of
 from ldjcheck.records import Side
 
 _ROUNDING = 1e-9
@@ -39,7 +41,11 @@ def known(asked: Question) -> Side | None:
     basis = beside_the_whole(side.x.shape[1:]).to(jacobian)
     within = basis.mT @ jacobian @ basis
     ldj = log_abs_det(within)[1]
-    allowed = _ROUNDING * (1.0 + ldj.abs() + within.shape[-1])
+    size = within.shape[-1]
+    blur = [rounding_of(m, MACHINE_EPSILON["float64"]) for m in within.cpu().numpy()]
+    if max(blur) > hides_mistakes(size):
+        return None  # beside such slopes a centre that moves looks like one that stays
+    allowed = _ROUNDING * (1.0 + ldj.abs() + size)
     if side.said.taken is not None:
         allowed += _OF_DENSITY * side.said.taken.detach().abs()
     exact = replace(

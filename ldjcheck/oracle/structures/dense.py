@@ -60,7 +60,7 @@ class Dense(Claim):
     @cached_property
     def rounding(self) -> Tensor:
         """That of pivots that stand alone, and of an LU factorisation of the rest."""
-        found = [_rounding(each, self.epsilon) for each in self.columns.cpu().numpy()]
+        found = [rounding_of(each, self.epsilon) for each in self.columns.cpu().numpy()]
         return torch.tensor(found, dtype=torch.float64).to(self.columns.device)
 
 
@@ -154,7 +154,7 @@ def falls_apart(pattern: NDArray[np.bool_]) -> bool:
         lines = reached
 
 
-def _rounding(matrix: NDArray[np.float64], epsilon: float) -> float:
+def rounding_of(matrix: NDArray[np.float64], epsilon: float) -> float:
     """Return how far rounding of the entries moves log|det|, to first order, nats.
 
     The sum over i, j of |S_ij (S^-1)_ji| units.

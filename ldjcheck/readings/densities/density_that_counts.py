@@ -14,7 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.readings.densities.own_density import own_densities, with_right
+from ldjcheck.readings.densities.own_density import (
+    own_densities,
+    with_contexts,
+    with_right,
+)
 from ldjcheck.readings.reading import Outcome, Reading, fails_by_value, read_anew
 from ldjcheck.readings.what_runs import run_at
 from ldjcheck.records import Result
@@ -25,15 +29,19 @@ _COUNTED = "no log|det J| by itself: {} counts it as it is, and is right"
 
 def propose(outcome: Outcome) -> Iterator[Reading]:
     """Yield each density that is made of the call's number, where that alone is wrong."""
-    subject, asked = outcome.subject, outcome.subject.asked
+    subject = outcome.subject
     wrong = [f for f in outcome.result.findings if f.severity == "error"]
     is_off = all(f.direction == "forward" for f in wrong)
     if not (is_off and fails_by_value(outcome.result)):
         return
-    _, ended = run_at(subject.bench, subject.probes()[0], "forward")
-    for name, density in own_densities(subject, outcome.result) if ended else ():
-        at = replace(asked, shape=((None, subject.bench.shape),))
-        for there in read_anew(density, at):
+    ended = None
+    for name, density in own_densities(subject, outcome.result):
+        if ended is None:
+            _, ended = run_at(subject.bench, subject.probes()[0], "forward")
+        at = replace(
+            with_contexts(subject, density), shape=((None, subject.bench.shape),)
+        )
+        for there in read_anew(density, at) if ended else ():
             if _is_made_of(there.subject, ended[-1][0]):
                 yield replace(there, told_if=_is_right, adopt=partial(_adopted, name))
         if _is_right(outcome.result):

@@ -28,12 +28,13 @@ def propose(seen: Measured) -> Iterator[Reading]:
     }
     if not seen.is_wrong or bench.calls.convention not in ways:
         return
+    had_base = _has_a_base(seen)
     for unit, calls in ways[bench.calls.convention]():
         reading = seen.reading.assuming(
             "unit", unit, "observed", _WHY, bench=replace(bench, calls=calls)
         )
         with suppress(FailedCallError):
-            if look_at(reading).is_right or _has_a_base(reading) > _has_a_base(seen):
+            if _has_a_base(reading) > had_base or look_at(reading).is_right:
                 yield reading
                 return
 

@@ -55,7 +55,7 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
             return
         tried.add(name)
         adopt = partial(adopted, name, density)
-        asked = _with_contexts(subject, density)
+        asked = with_contexts(subject, density)
         # Most that are not unasked are none, at whatever shape; contexts go with inputs.
         if name not in before.unasked or asked is not subject.asked:
             asked = replace(asked, shape=((None, subject.bench.shape),))
@@ -165,7 +165,7 @@ def _rebuilt(rebuild: Callable[[], Any], name: str) -> Any:
     return getattr(rebuild(), name)
 
 
-def _with_contexts(subject: Subject, density: Layer) -> Options:
+def with_contexts(subject: Subject, density: Layer) -> Options:
     """Return what was asked, with the contexts that were found for the call as well."""
     signature = signature_of(density.obj)
     if subject.asked.context or signature is None:

@@ -2,7 +2,8 @@
 
 `x.size(1)` counts the dims of a vector, and the steps of a sequence of vectors. What counts
 with it is wrong for the one, and may be right for the other. Nobody has said which is meant,
-and neither can be proved: not that it is wrong, and not that it is right.
+and neither can be proved: not that it is wrong, and not that it is right. Where more than a
+count is wrong, as a way back that leads elsewhere, and nothing is for the other, that is meant.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from ldjcheck.mistakes.counts import (
     wrong_multiple,
 )
 from ldjcheck.readings.reading import Outcome, Reading, doubted, look_at, read_anew
-from ldjcheck.records import Finding, Shape
+from ldjcheck.records import Finding, Result, Shape
 from ldjcheck.settling.subject import Subject
 
 _COUNTS = {
@@ -30,15 +31,23 @@ _SIZES = (6, 7)  # of that axis: both must be right
 
 
 def propose(outcome: Outcome) -> Iterator[Reading]:
-    """Yield the layer as unproven, where a count is all that is wrong, and not with more."""
+    """Yield the layer with an axis more, if it is right so; unproven if only counts differ."""
     subject, result = outcome.subject, outcome.result
     grave = {finding.code for finding in result.findings if finding.severity == "error"}
-    if result.status != "fail" or not grave or not grave <= _COUNTS:
-        return
     shape = subject.bench.shape
-    if subject.asked.shape or not shape or subject.bench.options.context:
+    if result.status != "fail" or not grave or not shape:
         return
-    if not all(_is_right(subject, (size, *shape)) for size in _SIZES):
+    if subject.asked.shape or subject.bench.options.context:
+        return
+    anew = [_right_at(subject, (size, *shape)) for size in _SIZES]
+    if anew[0] is None or anew[1] is None:
+        return
+    if not grave <= _COUNTS:
+        told = f"{(_SIZES[0], *shape)}: at {shape} more than a count is wrong"
+        there = anew[0].assuming(
+            "shape", (_SIZES[0], *shape), "observed", told, asked=subject.asked
+        )
+        yield replace(there, adopt=_adopted)
         return
     meant = ",".join(map(str, (_SIZES[0], *shape)))
     alone = ",".join(map(str, shape))
@@ -57,9 +66,12 @@ def _unproven(finding: Finding) -> Finding:
     return replace(doubted(finding), severity="unproven") if grave else finding
 
 
-def _is_right(subject: Subject, shape: Shape) -> bool:
+def _right_at(subject: Subject, shape: Shape) -> Reading | None:
+    """Return the layer at a shape, if it is right there."""
     asked = replace(subject.asked, shape=((None, shape),))
-    for look in map(look_at, read_anew(subject.layer, asked)):
-        wrong = any(v.mismatched or v.form for v in look.comparison.verdicts)
-        return look.is_right and not wrong
-    return False
+    there = next(read_anew(subject.layer, asked), None)
+    return there if there is not None and look_at(there).is_right else None
+
+
+def _adopted(before: Result, again: Result | None) -> Result:
+    return again if again is not None and again.status == "pass" else before

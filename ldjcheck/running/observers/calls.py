@@ -169,8 +169,8 @@ class SubmoduleCalls(MethodCalls["tuple[Tensor, Point]", SubmoduleCall]):
         y = result[0] if several else result
         if not isinstance(y, Tensor) or not y.dim() or len(y) != len(at.tensor):
             return None
-        if y.numel() != at.tensor.numel():
-            return None
+        if y.numel() != at.tensor.numel() or y.is_complex() or at.tensor.is_complex():
+            return None  # of complex numbers a real map has not as many
         reports = several and len(result) > 1
         return SubmoduleCall(
             entered=at, left=point_of(y), reports=reports, begin=begin, end=end

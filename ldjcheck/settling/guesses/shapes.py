@@ -9,7 +9,7 @@ hardly ever runs on vectors.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.distributions import Distribution
 
+from ldjcheck.calling.signature import signature_of
 from ldjcheck.object_graph import (
     attributes,
     by_name,
@@ -253,7 +254,7 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
             if _is_per_channel(tensor):
                 yield from _like_parameter(tensor, f"{name!r} has this size")
         yield from _multiplied(items)
-        yield from _named_sizes(item)
+        yield from _named_sizes(_integers(item))
         for name, size in _integers(item).items():
             if is_named_size(name) and size > 1:
                 yield (size,), f"{name} = {size}"
@@ -262,7 +263,7 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
     yield from _indexed(items)
     for item in items[1:]:
         if not isinstance(item, torch.Tensor):
-            yield from _named_sizes(item)
+            yield from _named_sizes(_integers(item))
     for item in items:
         for name, tensor in _named_tensors(item):
             yield from _like_parameter(tensor, f"{name!r} has this size")
@@ -279,6 +280,8 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
             # of vectors that are held as images of one pixel
             for size in (2 * item.in_features, item.in_features):
                 yield (size, 1, 1), f"a Linear takes {item.in_features} features"
+    usual = {name: v for name, v in _defaults_of(layer).items() if _is_size(v)}
+    yield from _named_sizes(usual)
 
 
 def _multiplied(items: list[Any]) -> Iterator[tuple[Shape, str]]:
@@ -369,7 +372,7 @@ def _is_indices(item: Any) -> bool:
 
 
 def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
-    held = by_name(item)
+    held = {**_defaults_of(item), **by_name(item)}
     if isinstance(item, Distribution) and held.get("_event_shape"):
         # its batch is of parameters, not of entries
         event = tuple(held["_event_shape"])
@@ -390,8 +393,13 @@ def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
             yield from _with_smaller(tuple(value), f"{name} = {tuple(value)}")
 
 
-def _named_sizes(item: Any) -> Iterator[tuple[Shape, str]]:
-    sizes = _integers(item)
+def _defaults_of(item: Any) -> dict[str, Any]:
+    """Return what a class of the user's is built with where nobody says otherwise."""
+    signature = None if module_of(type(item)) == "torch" else signature_of(type(item))
+    return {} if signature is None else signature.defaults
+
+
+def _named_sizes(sizes: Mapping[str, int]) -> Iterator[tuple[Shape, str]]:
     for wanted in _FEATURE_NAMES:
         for name, size in sizes.items():
             if name.lstrip("_") == wanted:
@@ -412,10 +420,15 @@ def _named_sides(
     for item in items:
         sizes = {name.lstrip("_"): size for name, size in _integers(item).items()}
         sides = [[name for name in names if name in sizes] for names in _SIDES]
+        channels_held = next(
+            (n for n in sizes if "channels" in n and not is_of_others(n)), None
+        )
+        if not any(sides) and channels_held and "size" in sizes:
+            sides = [["size"], ["size"]]
         if not all(sides):
             continue
         (height, *_), (width, *_) = sides
-        held = next((name for name in _FEATURE_NAMES if name in sizes), None)
+        held = channels_held or next((n for n in _FEATURE_NAMES if n in sizes), None)
         named = ", ".join(dict.fromkeys(filter(None, (held, height, width))))
         for count in (sizes[held],) if held else (*channels, 1, 2, 3):
             shape = count, sizes[height], sizes[width]
