@@ -55,3 +55,43 @@ def test_it_is_judged_as_a_tuple_is(kind: str, share: float) -> None:
     assert report.status == ("pass" if share else "fail"), report
     expected = "density" if kind == "density" else "pair"
     assert report.result.convention == expected
+
+
+@dataclass
+class OnASphere:
+    """A point of as many numbers as x has comes first, and is not the output."""
+
+    point: Tensor
+    height: Tensor
+    latent: Tensor
+    log_det: Tensor
+
+
+class Stereographic(nn.Module):
+    """x is scaled, and where it stands on a sphere is told as well."""
+
+    def __init__(self, dims: int = 3, sign: float = 1.0) -> None:
+        super().__init__()
+        self.log_scale, self.sign = nn.Parameter(torch.randn(dims)), sign
+
+    def forward(self, x: Tensor) -> OnASphere:
+        square = (x**2).sum(1, keepdim=True)
+        z, ldj = x * self.log_scale.exp(), self.sign * self.log_scale.sum()
+        height = (square - 1) / (square + 1)
+        return OnASphere(2 * x / (square + 1), height, z, ldj.expand(len(x)))
+
+
+class StereographicTuple(Stereographic):
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        told = super().forward(x)
+        point, height, z, log_det = told.point, told.height, told.latent, told.log_det
+        return point, height, z, log_det
+
+
+@pytest.mark.parametrize("kind", [Stereographic, StereographicTuple])
+def test_of_several_outputs_the_one_that_is_called_so_is_asked_first(
+    kind: type[Stereographic],
+) -> None:
+    torch.manual_seed(0)
+    assert ldjcheck.check(kind()).status == "pass"
+    assert ldjcheck.check(kind(sign=-1.0)).findings[0].code == "LDJ104"

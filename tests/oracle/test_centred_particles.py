@@ -81,3 +81,26 @@ class ScaledInSteps(nn.Module):
 def test_steps_times_dims_are_not_the_sizes_of_an_event() -> None:
     right = ldjcheck.check(ScaledInSteps())
     assert right.status == "pass", right
+
+
+class Repelling(nn.Module):
+    """Forces that depend on distances alone, huge far out: q' = q + p', p' = p + F(q)."""
+
+    def __init__(self, counted: float = 0.0) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.tensor(0.3))
+        self.counted = counted
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        q, p = x[..., :3], x[..., 3:]
+        apart = q[:, :, None] - q[:, None]
+        force = (apart * (apart**2).sum(-1, keepdim=True).exp()).sum(2)
+        p = p + self.strength * force
+        return torch.cat([q + p, p], -1), x.new_full((len(x),), self.counted)
+
+
+def test_slopes_that_hide_the_centre_of_mass_do_not_take_it_away() -> None:
+    """No direction is lost, and all of the determinant is compared where it is known."""
+    report = ldjcheck.check(Repelling(), shape=(5, 6))
+    assert report.status == "pass", report
+    assert ldjcheck.check(Repelling(counted=1.0), shape=(5, 6)).status == "fail"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import pytest
@@ -68,3 +69,69 @@ class LogarithmsOfAny(Products):
 def test_a_domain_that_bounds_nothing_is_no_declaration() -> None:
     report = ldjcheck.check(LogarithmsOfAny())
     assert (report.status, report.findings) == ("pass", ())
+
+
+class OfOneShape(nn.Module):
+    """Counts all of its dims as a number that no size of an axis tells."""
+
+    def __init__(self, in_shape: tuple[int, ...] = (2, 4, 4), extra: int = 0) -> None:
+        super().__init__()
+        self.n_dims = in_shape[0] * in_shape[1] * in_shape[2] + extra
+        self.conv = nn.Conv2d(in_shape[0], in_shape[0], 1)
+
+    def forward(self, x: Tensor) -> Pair:
+        y = torch.sinh(2 * x)
+        each = torch.log(torch.cosh(2 * x)).flatten(1).sum(1)
+        return y + 0 * self.conv(x), each + self.n_dims * math.log(2)
+
+
+class OfManyFeatures(nn.Module):
+    """Keeps halves of its size, which stands nowhere but in its constructor."""
+
+    def __init__(self, features: int = 21) -> None:
+        super().__init__()
+        self.first = features // 2
+        self.net = nn.Linear(self.first, features - self.first)
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x[:, : self.first], x[:, self.first :]
+        s = torch.tanh(self.net(a))
+        return torch.cat([a, b * s.exp()], 1), s.sum(1)
+
+
+class OfOneLargeSize(nn.Module):
+    """Takes images of no other size, and says no more where it is given one."""
+
+    def __init__(self, channels: int = 3, size: int = 16, times: int = 1) -> None:
+        super().__init__()
+        self.in_channels, self.size = channels, size
+        self.log_s = nn.Parameter(torch.randn(channels))
+        self.times = times
+
+    def forward(self, x: Tensor) -> Pair:
+        assert x.shape[1:] == (self.in_channels, self.size, self.size)
+        ldj = self.times * self.size**2 * self.log_s.sum()
+        return x * self.log_s.exp()[:, None, None], ldj.expand(len(x))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "shape"),
+    [
+        (OfOneShape(), OfOneShape(extra=1), "(2, 4, 4)"),
+        (OfOneLargeSize(), OfOneLargeSize(times=2), "(3, 16, 16)"),
+    ],
+    ids=["a shape", "channels and a size"],
+)
+def test_a_size_that_a_constructor_states_is_the_one_that_is_meant(
+    right: nn.Module, wrong: nn.Module, shape: str
+) -> None:
+    report = ldjcheck.check(right)
+    assert report.status == "pass", report
+    assert report.result.inferred["shape"].startswith(shape)
+    assert ldjcheck.check(wrong).status == "fail"
+
+
+def test_a_count_of_features_that_nothing_holds_is_that_of_the_constructor() -> None:
+    report = ldjcheck.check(OfManyFeatures())
+    assert report.status == "pass", report
+    assert "21" in report.result.inferred["shape"]

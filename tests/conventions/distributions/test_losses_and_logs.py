@@ -211,3 +211,43 @@ def test_a_loss_that_takes_the_ldj_off_is_found_there(form: type[Flow]) -> None:
 def test_so_it_is_whatever_the_weights(form: type[Flow], seed: int) -> None:
     assert ldjcheck.check(built(form, seed)).status == "pass"
     assert ldjcheck.check(built(form, seed, sign=-1.0)).status == "fail"
+
+
+class OfVectors(nn.Module):
+    """All that is learnt are vectors, and their norms are added to the loss."""
+
+    def __init__(self, dims: int = 3, sign: float = 1.0) -> None:
+        super().__init__()
+        self.log_s, self.shift = (nn.Parameter(torch.randn(dims)) for _ in range(2))
+        self.sign = sign
+
+    def loss(self, x: Tensor) -> Tensor:
+        z = (x - self.shift) * self.log_s.exp()
+        logp = (-0.5 * z**2 - HALF_LOG_2PI).sum(1) + self.sign * self.log_s.sum()
+        decay = sum(p.pow(2).sum() for p in self.parameters())
+        return -logp.mean() + 1e-2 * decay
+
+
+def test_a_decay_of_all_that_is_learnt_is_no_term_of_the_density() -> None:
+    torch.manual_seed(0)
+    assert ldjcheck.check(OfVectors()).status == "pass"
+    report = ldjcheck.check(OfVectors(sign=-1.0))
+    assert report.status == "fail"
+    assert report.findings[0].code == "LDJ104"
+
+
+class Counted(Flow):
+    """Counts its calls."""
+
+    calls = 0
+
+    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, float]]:
+        type(self).calls += 1
+        _, logp, ldj = self.parts(x)
+        return -(logp + ldj).mean(), {"prior": logp.mean().item()}
+
+
+def test_what_hands_back_numbers_alone_is_not_asked_at_each_size_for_more() -> None:
+    Counted.calls = 0
+    assert ldjcheck.check(built(Counted, seed=0)).status == "pass"
+    assert Counted.calls < 250

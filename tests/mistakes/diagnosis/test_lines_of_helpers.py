@@ -94,3 +94,42 @@ def test_where_map_and_ldj_are_calls_apart_it_is_missing_in_that_of_the_ldj() ->
     assert finding.code == "LDJ110"
     assert finding.location is not None
     assert finding.location.text == "return x.sum(-1)"
+
+
+class Planar(nn.Module):
+    """A helper keeps the map invertible; the ldj must be of what that returns."""
+
+    def __init__(self, dims: int = 3) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.w, self.u = (nn.Parameter(torch.randn(dims)) for _ in range(2))
+
+    def bounded(self) -> Tensor:
+        lean = torch.dot(self.w, self.u)
+        kept = torch.nn.functional.softplus(lean) - 1
+        return self.u + (kept - lean) * self.w / torch.dot(self.w, self.w)
+
+    def forward(self, z: Tensor) -> Pair:
+        u = self.bounded()
+        h = torch.tanh(z @ self.w)
+        slope = (1 - h**2)[:, None] * self.w
+        det = 1 + slope @ u
+        return z + h[:, None] * u, det.abs().log()
+
+
+class PlanarOfTheFreeVector(Planar):
+    def forward(self, z: Tensor) -> Pair:
+        u = self.bounded()
+        h = torch.tanh(z @ self.w)
+        slope = (1 - h**2)[:, None] * self.w
+        det = 1 + slope @ self.u
+        return z + h[:, None] * u, det.abs().log()
+
+
+def test_what_a_helper_returns_is_called_as_its_caller_calls_it() -> None:
+    assert ldjcheck.check(Planar()).status == "pass"
+    (finding,) = ldjcheck.check(PlanarOfTheFreeVector()).findings
+    assert finding.location is not None
+    assert finding.location.text == "det = 1 + slope @ self.u"
+    assert finding.fix is not None
+    assert finding.fix.edits[0].after.strip() == "det = 1 + slope @ u"

@@ -135,3 +135,32 @@ class MadeOfNoCall(OfTheWayBack):
 def test_a_right_density_that_is_made_of_other_numbers_speaks_for_none() -> None:
     torch.manual_seed(0)
     assert ldjcheck.check(MadeOfNoCall()).status == "fail"
+
+
+class TokensPerDim(nn.Module):
+    """Its call tells nats of a dim on average, and of one token alone it is 0."""
+
+    def __init__(
+        self, tokens: int = 3, channels: int = 4, *, right: bool = True
+    ) -> None:
+        super().__init__()
+        self.tokens, self.channels, self.right = tokens, channels, right
+        self.net = nn.Linear(channels // 2, 1)
+        self.register_buffer("before", torch.ones(tokens, tokens).tril(-1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        kept, moved = x.chunk(2, -1)
+        log_s = self.before[: x.shape[1], : x.shape[1]] @ torch.tanh(self.net(kept))
+        ldj = log_s.sum((1, 2)) * (moved.shape[-1] if self.right else 1)
+        return torch.cat([kept, moved * log_s.exp()], -1), ldj / x[0].numel()
+
+    def log_likelihood(self, x: Tensor) -> Tensor:
+        z, per_dim = self(x)
+        count = self.tokens * self.channels
+        return NORMAL.log_prob(z).flatten(1).sum(1) + count * per_dim
+
+
+def test_a_size_at_which_a_number_is_right_for_nothing_is_not_the_one_meant() -> None:
+    torch.manual_seed(0)
+    assert ldjcheck.check(TokensPerDim()).status == "pass"
+    assert ldjcheck.check(TokensPerDim(right=False)).status == "fail"

@@ -76,3 +76,33 @@ def test_a_size_that_a_layer_holds_is_not_left_for_one_where_it_is_right() -> No
 def test_a_size_at_which_a_part_is_spread_along_another_axis_is_none() -> None:
     assert ldjcheck.check(TokensByTokens(4, right=True)).status == "pass"
     assert ldjcheck.check(TokensByTokens(4, right=False)).status == "fail"
+
+
+class OfASet(nn.Module):
+    """x_i <- a x_i + b mean(x), of a set of points: at a vector its way back is none."""
+
+    def __init__(self, channels: int = 2, *, fewer: int = 1) -> None:
+        super().__init__()
+        self.log_a, self.log_ab = (nn.Parameter(torch.randn(channels)) for _ in "ab")
+        self.fewer = fewer
+
+    def ldj(self, x: Tensor) -> Tensor:
+        each = (x.size(1) - self.fewer) * self.log_a + self.fewer * self.log_ab
+        return each.sum().expand(len(x))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = self.log_a.exp(), self.log_ab.exp() - self.log_a.exp()
+        return a * x + b * x.mean(1, keepdim=True), self.ldj(x)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = self.log_a.exp(), self.log_ab.exp() - self.log_a.exp()
+        mean = y.mean(1, keepdim=True) * torch.exp(-self.log_ab)
+        return (y - b * mean) / a, -self.ldj(y)
+
+
+def test_where_more_than_a_count_is_wrong_an_axis_more_is_meant() -> None:
+    torch.manual_seed(0)
+    report = ldjcheck.check(OfASet())
+    assert report.status == "pass", report
+    assert report.result.inferred["shape"].startswith("(6, 2)")
+    assert ldjcheck.check(OfASet(fewer=0)).status == "fail"
