@@ -212,6 +212,8 @@ def is_by_flags(error: BaseException) -> bool:
     if last is None or not is_by_statement(error):
         return False
     code, held = last.tb_frame.f_code, last.tb_frame.f_locals
+    if is_ours(code.co_filename):
+        return False
     given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     flags = {name for name in given if isinstance(held.get(name), bool)}
     if not flags:

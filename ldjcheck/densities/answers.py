@@ -25,9 +25,13 @@ from ldjcheck.tape.recorder import Recorder
 _SAME = 1e-9  # relative
 
 
-def before_the_mean(heard: Recorder, said: Tensor, batch: int) -> Tensor | None:
+def before_the_mean(
+    heard: Recorder, said: Tensor, batch: int, *, mixed: bool = False
+) -> Tensor | None:
     """Return what is said of each sample, `(batch,)`; None where no mean is taken of it.
 
+    Nor is one of all that is said where something else, beside the mean, adds samples up,
+    unless it may be `mixed`.
     The operations after the mean are run again, and recorded where the tape is running.
     """
     end = heard.find(said)
@@ -45,6 +49,9 @@ def before_the_mean(heard: Recorder, said: Tensor, batch: int) -> Tensor | None:
     after: set[Node] = set()
     for mean in values:
         after |= dependents(order, mean) - {mean}
+    beside = {n for node in after for n in node.parents} - after - {*values}
+    if not mixed and any(node.name == "input" for node in ancestors(*beside)):
+        return None
     for node in in_order(after):
         values[node] = evaluate(node, lambda n: values.get(n, live.get(n, n.value)))
     found = values.get(end)

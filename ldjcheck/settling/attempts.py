@@ -13,7 +13,7 @@ from ldjcheck.records import Calls, Domain, Shape
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.settling.guesses.stated_shapes import all_corrected
-from ldjcheck.tracebacks import without_numbers
+from ldjcheck.tracebacks import is_of_users, without_numbers
 
 _SHOWN = 8  # lines of what was tried; the rest is more of the same
 _FEW = 3  # shapes that one reason is shown with
@@ -132,7 +132,7 @@ class Failures:
     def note_call(self, bench: Bench, error: LayerRaisedError) -> None:
         """Note what a call raised: it does however its return is read."""
         there = bench.calls.forward
-        is_its_own = not isinstance(error.error, NoBaseError)  # and not of that reading
+        is_its_own = is_of_users(error.error)  # and not of what was made of its return
         if there is not None and there.asks is not None and is_its_own:
             self._by_call[_call(bench)] = error
 

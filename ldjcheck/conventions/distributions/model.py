@@ -397,9 +397,7 @@ def _call(name: str, unit: Unit, leaving: bool | None) -> CallFunction:
         if returned is not None and not _says_one_number(returned, total):
             return returned  # the mean was read as that of so many numbers
         found = _one_by_one(call, layer, x, kwargs, total) or returned
-        if found is None:
-            raise NoBaseError(_UNSEEN)
-        return found
+        return found or less_base(model, ask, x, unit, memory, mixed=True)
 
     return call
 
@@ -546,12 +544,15 @@ def less_base(
     memory: Memory | None,
     results: Sequence[Any] = (),
     events: Sequence[Tensor] = (),
+    *,
+    mixed: bool = False,
 ) -> Returned:
     """Return z, and what `ask()` says the density of x is, less that of z.
 
     A base that is written out is looked for where there is a `memory` of what was found.
     Into `results` goes what is returned beside the density; into `events` what of x is no
-    noise, where a part of it is.
+    noise, where a part of it is. Of a mean over samples each is told apart, where it may be
+    `mixed` even if something else adds them up.
 
     Raises:
         NoBaseError: no base distribution was asked on the way, and none was written out.
@@ -567,7 +568,7 @@ def less_base(
         if said.shape == (len(x), 1):  # a column is one number for each sample too
             said = said[:, 0]
         if recorded and said.numel() == 1 < len(x):
-            apart = before_the_mean(tape, said, len(x))
+            apart = before_the_mean(tape, said, len(x), mixed=mixed)
             said = said if apart is None else apart
     is_of_all = said.numel() == 1 < len(x)  # then each sample is asked for alone
     density = in_nats(said, x, unit)

@@ -110,6 +110,14 @@ class Losses(NamedTuple):
     ldj: Tensor
 
 
+class SumOfTheBatchBeside(Flow):
+    """Its ldj is that of all samples, and divided by their number beside a mean."""
+
+    def loss(self, x: Tensor) -> Tensor:
+        _, logp, ldj = self.parts(x)
+        return -logp.mean() - ldj.sum() / len(x)
+
+
 class InNamedTuple(Flow):
     def forward(self, x: Tensor) -> Losses:
         _, logp, ldj = self.parts(x)
@@ -175,7 +183,8 @@ class StepAlone(Flow):
 
 FORMS = (
     LossAlone, LossAndNumbers, LossAndTensors, LossOfEach, LossAndZ, FilledIn,
-    OfEachDim, BitsCalledLoss, MeanOverAll, SumOverAll, InNamedTuple, LdjForTheLog,
+    OfEachDim, BitsCalledLoss, MeanOverAll, SumOverAll, SumOfTheBatchBeside,
+    InNamedTuple, LdjForTheLog,
     LossWithLogs, NllOfEachDim, StepOfTensor, StepOfPair, StepOfOne, StepAlone,
 )  # fmt: skip
 
