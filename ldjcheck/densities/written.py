@@ -366,7 +366,8 @@ def _accepted(
             all_of_them = sum_.first
         for z in all_of_them if candidates is None else candidates:
             dims = z.value[0].numel()
-            if dims > lacking or any(_is_same_part(sum_, z, base) for base in accepted):
+            known_already = any(_is_same_part(sum_, z, base) for base in accepted)
+            if dims > lacking or known_already != (reading is _kept_as_well):
                 continue
             base = _tried(reading, _rest(sum_, accepted), z)
             if base is not None:
@@ -600,7 +601,26 @@ def _given_others(sum_: DensityTerms, z: Node) -> Base | None:
     return None if chosen is None else Base(z, (*terms, *chosen))
 
 
-_BY_OTHERS: tuple[Reading, ...] = _given_others, _told_by_others, _dropped
+def _kept_as_well(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return what a flow goes on with, under a density of its own beside that of the end.
+
+    That is made of the terms that come first; those behind are ldjs of what follows.
+    """
+    terms = [end for end in sum_.free if z in sum_.through[end]]
+    terms.sort(key=lambda end: end.index)
+    for count in range(1, 1 + min(len(terms), _BESIDE)):
+        base = _of_terms(sum_, z, tuple(terms[:count]))
+        if base is not None:
+            return base
+    return None
+
+
+_BY_OTHERS: tuple[Reading, ...] = (
+    _given_others,
+    _told_by_others,
+    _dropped,
+    _kept_as_well,
+)
 
 
 def _handed_on(sum_: DensityTerms, z: Node) -> Base | None:

@@ -115,6 +115,27 @@ def test_what_is_dropped_is_found_before_however_many_steps() -> None:
     assert report.findings[0].code == "LDJ104"
 
 
+class Standard(TwoLevels):
+    """Both parts are standard normal, and the call hands neither back."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        x, total = self.first(x)
+        kept, dropped = x.chunk(2, 1)
+        scored = dropped if self.asked == "dropped" else kept
+        total = total - (0.5 * scored**2 + 0.5 * math.log(2 * math.pi)).sum(1)
+        z, ldj = self.last(kept)
+        return total + ldj - (0.5 * z**2 + 0.5 * math.log(2 * math.pi)).sum(1)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_standard_prior_of_what_is_kept_is_told_as_that(seed: int) -> None:
+    assert ldjcheck.check(Standard(), seed=seed, kind="model").status == "pass"
+    report = ldjcheck.check(Standard("kept"), seed=seed, kind="model")
+    assert report.status == "fail", report
+    told = "counts what the flow goes on with, and nothing what it drops."
+    assert report.findings[0].message.endswith(told)
+
+
 class Continuous(nn.Module):
     """Euler or Runge-Kutta steps with an exact trace, under a base that is written out."""
 

@@ -227,12 +227,14 @@ def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
     used = value_node(first)
     trace = case.traces[0]
     place = place_of(trace, node)
-    if way.kind is kinds.OTHER_POINT and used.place is not None and place is not None:
+    if way.kind is kinds.OTHER_POINT and place is not None:
         # A helper without a step takes the derivative where it is told to: its caller,
-        # which made the value, is meant.
-        own, told = used.place.call, node.places
+        # which made the value or hands its own input on, is meant.
+        above = [p for p in node.places if p.call != place.call]
+        own = None if used.place is None else used.place.call
         if not any(p.call == place.call for s in trace.steps for p in s.end.places):
-            place = next((p for p in told if p.call == own), place)
+            known = (p for p in above if own is None or p.call == own)
+            place = next(known, place)
     if way.outermost and node.name in LINEAR and used in trace.own_set:
         # What is missing around a value is missing where that value is made, if that is
         # in the same call; a value handed in from elsewhere is wrong where it is used.

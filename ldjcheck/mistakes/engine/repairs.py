@@ -227,26 +227,41 @@ def _with_others(
     shape, tried = now.value.shape, 0
     for nodes in near:
         other = nodes[0][0]
-        counts = zip(nodes, target.items, strict=True)
         if other in (now, *now.parents):
             continue  # `2 * a + a` says nothing that `3 * a` does not
-        if not all(len(n) in (1, len(items)) for n, items in counts):
+        turns = [
+            _turns(n, len(items)) for n, items in zip(nodes, target.items, strict=True)
+        ]
+        if not all(turns):
             continue
+        nodes = tuple(turns)
         if not _fits_into(other.value.shape, shape) or tried == _VALUES:
             continue
         tried += 1
         later = _LATER * (other.index > user_node(target.items[0][0]).index)
         for cost, text, form in _WITH:
-            if text != _INSTEAD or _differ(other.value, now.value):
+            if text != _INSTEAD or _differ(other, now):
                 yield _Repair(cost + later, text, target, _with(form), nodes)
         for cost, text, form in _STEP if _log_slope(other) is not None else ():
             yield _Repair(cost + later, text, target, _with(form), nodes, is_slope=True)
 
 
-def _differ(one: Tensor, other: Tensor) -> bool:
+def _turns(nodes: tuple[Node, ...], count: int) -> tuple[Node, ...]:
+    """Return so many values of one place, or one; none where there are others.
+
+    What an ldj computes once more, as the map before a step, has the same value again.
+    """
+    if len(nodes) not in (1, count):
+        pairs = ((node, nodes[:i]) for i, node in enumerate(nodes))
+        nodes = tuple(n for n, known in pairs if all(_differ(n, m) for m in known))
+    return nodes if len(nodes) in (1, count) else ()
+
+
+def _differ(one: Node, other: Node) -> bool:
     """Return whether one of two values of one shape may stand for the other, and is another."""
     try:
-        return one.shape == other.shape and not one.equal(other)
+        same_shape = one.value.shape == other.value.shape
+        return same_shape and not one.value.equal(other.value)
     except RuntimeError:  # within a `vmap`, where values have no numbers
         return False
 

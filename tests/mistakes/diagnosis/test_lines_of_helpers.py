@@ -133,3 +133,83 @@ def test_what_a_helper_returns_is_called_as_its_caller_calls_it() -> None:
     assert finding.location.text == "det = 1 + slope @ self.u"
     assert finding.fix is not None
     assert finding.fix.edits[0].after.strip() == "det = 1 + slope @ u"
+
+
+class Bump(nn.Module):
+    """x + r tanh(x), r above -1, whose map and ldj are asked apart."""
+
+    def __init__(self, dims: int = 3) -> None:
+        super().__init__()
+        self.rho = nn.Parameter(0.5 * torch.randn(dims))
+
+    def transform(self, x: Tensor) -> Tensor:
+        return x + torch.expm1(self.rho) * torch.tanh(x)
+
+    def log_abs_det(self, x: Tensor) -> Tensor:
+        slope = 1 - torch.tanh(x) ** 2
+        return torch.log1p(torch.expm1(self.rho) * slope).sum(-1)
+
+
+class BumpByExp(Bump):
+    def log_abs_det(self, x: Tensor) -> Tensor:
+        slope = 1 - torch.tanh(x) ** 2
+        return torch.log1p(torch.exp(self.rho) * slope).sum(-1)
+
+
+class Stretch(nn.Module):
+    def __init__(self, dims: int = 3) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.randn(dims))
+
+    def transform(self, x: Tensor) -> Tensor:
+        return x * self.log_scale.exp()
+
+    def log_abs_det(self, x: Tensor) -> Tensor:
+        return self.log_scale.sum().expand(len(x))
+
+
+class Composed(nn.Module):
+    """Runs the map of its parts once more for their ldjs."""
+
+    def __init__(self, bump: type[Bump] = Bump) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.parts = nn.ModuleList([Stretch(), bump(), Stretch(), bump()])
+
+    def ldj(self, x: Tensor) -> Tensor:
+        total = x.new_zeros(len(x))
+        for part in self.parts:
+            total = total + part.log_abs_det(x)
+            x = part.transform(x)
+        return total
+
+    def forward(self, x: Tensor) -> Pair:
+        y = x
+        for part in self.parts:
+            y = part.transform(y)
+        return y, self.ldj(x)
+
+
+class AtTheInput(Composed):
+    def ldj(self, x: Tensor) -> Tensor:
+        first, second, *_ = self.parts
+        return first.log_abs_det(x) + second.log_abs_det(x)
+
+    def forward(self, x: Tensor) -> Pair:
+        first, second, *_ = self.parts
+        return second.transform(first.transform(x)), self.ldj(x)
+
+
+def test_what_an_ldj_computes_once_more_is_one_value_to_choose_from() -> None:
+    assert ldjcheck.check(Composed()).status == "pass"
+    finding, *_ = ldjcheck.check(Composed(BumpByExp)).findings
+    assert finding.fix is not None
+    (edit,) = finding.fix.edits
+    assert edit.before.replace("exp(", "expm1(") == edit.after
+
+
+def test_a_helper_that_is_given_the_wrong_point_is_innocent() -> None:
+    finding, *_ = ldjcheck.check(AtTheInput()).findings
+    assert finding.code == "LDJ112"
+    assert finding.location is not None
+    assert finding.location.text.startswith("return first.log_abs_det(x) + second")
