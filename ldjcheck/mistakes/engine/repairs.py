@@ -57,6 +57,12 @@ _WITH: tuple[tuple[float, str, Form], ...] = (
     (0.3, "{value} + {other}", operator.add),
     (0.3, "{value} - {other}", operator.sub),
 )
+# What a map asks before it moves an entry may be left out of the ldj.
+_WHERE: tuple[tuple[float, str, Form], ...] = (
+    (0.25, "torch.where({other}, {value}, 0.0)", lambda v, o: torch.where(o, v, 0.0)),
+    (0.25, "torch.where({other}, 0.0, {value})", lambda v, o: torch.where(o, 0.0, v)),
+)
+_CONDITIONS = tuple(text for _, text, _ in _WHERE)
 _STEP: tuple[tuple[float, str, Form], ...] = (
     (0.25, "{value} + {slope}", operator.add),
     (0.25, "{value} - {slope}", operator.sub),
@@ -181,6 +187,10 @@ def _repairs(case: Case, innocent: frozenset[object]) -> Iterator[_Repair]:
         and _is_guilty(user_node(target.first), innocent)
     ]
     targets.sort(key=lambda target: user_node(target.items[0][0]).index)
+    asked = [nodes for nodes in values if nodes[0][0].value.dtype == torch.bool]
+    for target in reversed(targets):  # what is asked holds for all that is made of it
+        yield from _with_others(target, asked)
+    values = [nodes for nodes in values if nodes not in asked]
     for target in targets:
         item = target.items[0][0]
         if isinstance(item, Node):
@@ -239,7 +249,8 @@ def _with_others(
             continue
         tried += 1
         later = _LATER * (other.index > user_node(target.items[0][0]).index)
-        for cost, text, form in _WITH:
+        asks = other.value.dtype == torch.bool
+        for cost, text, form in _WHERE if asks else _WITH:
             if text != _INSTEAD or _differ(other, now):
                 yield _Repair(cost + later, text, target, _with(form), nodes)
         for cost, text, form in _STEP if _log_slope(other) is not None else ():
@@ -310,7 +321,8 @@ def _values(traces: Sequence[Trace]) -> list[tuple[tuple[Node, ...], ...]]:
 def _by_place(trace: Trace) -> dict[object, list[Node]]:
     found: dict[object, list[Node]] = {}
     for node in trace.nodes:
-        moves = node.name not in ops.TRANSPARENT and node.value.is_floating_point()
+        tells = node.value.is_floating_point() or node.value.dtype == torch.bool
+        moves = node.name not in ops.TRANSPARENT and tells
         if node.place is not None and node.function is not None and moves:
             found.setdefault((node.place.span, node.name, node.part), []).append(node)
     return found
@@ -347,6 +359,8 @@ def _explained(repair: _Repair, trace: Trace) -> Explanation:
             known["location"] = location_of(place_of(trace, other))
             told = source_text(other.place) or name
         return kinds.PART_UNACCOUNTED.explanation(operand=told, **known)
+    if repair.text in _CONDITIONS:
+        return kinds.OTHER_CONDITION.explanation(operand=value, **known)
     depend = dependents(in_order(set(trace.nodes)), trace.source)
     is_point = other in depend and now in depend and now not in trace.own_set
     if repair.text == _INSTEAD and is_point:

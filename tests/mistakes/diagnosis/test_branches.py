@@ -105,3 +105,44 @@ def test_a_branch_without_an_ldj_is_a_region_that_is_wrong() -> None:
     found = ldjcheck.check(LostBelow(), shape=(3,)).findings[0]
     assert found.code == "LDJ116"
     assert "right only where x[:, :1] > 0 holds" in found.message
+
+
+def bump(x: Tensor, raw: Tensor, *, everywhere: bool) -> tuple[Tensor, Tensor]:
+    """A cubic inside of [-1, 1], the identity beyond."""
+    inside = (x > -1) & (x < 1)
+    c = torch.where(inside, x, torch.zeros_like(x))
+    k = 0.3 * torch.tanh(raw)
+    lad = torch.log(1 + k * (1 - 3 * c**2))
+    y = torch.where(inside, c + k * c * (1 - c**2), x)
+    return y, lad if everywhere else torch.where(inside, lad, torch.zeros_like(lad))
+
+
+class TwoBumps(nn.Module):
+    """Couplings that share a function, which is met twice in a call."""
+
+    def __init__(self, dim: int = 6, *, everywhere: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.nets = nn.ModuleList(nn.Linear(dim // 2, dim // 2) for _ in range(2))
+        self.everywhere = everywhere
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        total = x.new_zeros(len(x))
+        for net in self.nets:
+            cond, moved = x.chunk(2, 1)
+            moved, lad = bump(moved, net(cond), everywhere=self.everywhere)
+            total = total + lad.sum(1)
+            x = torch.cat([moved, cond], 1)
+        return x, total
+
+
+def test_what_a_map_asks_in_each_of_two_calls_is_missing_where_the_ldj_is_made() -> (
+    None
+):
+    assert ldjcheck.check(TwoBumps()).status == "pass"
+    finding, *_ = ldjcheck.check(TwoBumps(everywhere=True)).findings
+    assert finding.code == "LDJ116"
+    assert finding.location is not None
+    assert finding.location.text.startswith("lad = torch.log(1 + k *")
+    assert finding.fix is not None
+    assert "inside" in finding.fix.edits[0].after
