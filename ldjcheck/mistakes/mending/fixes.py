@@ -168,8 +168,9 @@ def changed_at(
 ) -> Location | None:
     """Return a place that edits change: where a mistake was told, or the first of them.
 
-    Those of the same function go first. Edits that only add lines leave it where it was
-    told: at the step that lacks a term. Torch's own lines hold no mistake.
+    Those of the same function go first, and of a long statement the lines that change. Edits
+    that only add lines leave it where it was told: at the step that lacks a term. Torch's own
+    lines hold no mistake.
     """
     home = _homes(live, place)
     near = [edit for edit in edits if home & _homes(live, _spot(edit))] or edits
@@ -182,9 +183,12 @@ def changed_at(
         return place
     if is_torchs(real_file(place)):
         return lines[0]
-    if _start(live, place) in [_start(live, _spot(edit)) for edit in near]:
-        return place
-    return lines[0]
+    start = _start(live, place)
+    if start not in [_start(live, _spot(edit)) for edit in near]:
+        return lines[0]
+    same = [line for line in lines if _start(live, line) == start]
+    is_changed = not same or place.line in [line.line for line in same]
+    return place if is_changed else same[0]
 
 
 def in_function(live: Live, place: Location | None) -> Location | None:
