@@ -127,7 +127,9 @@ def written_out(
         if base.unread:
             infinite = _without_mass(base, torch.full_like(total, math.inf))
             held.append(replace(infinite, unread=base.unread))
-        by_itself = base.reading in (_handed_back, _padded, _dropped, _of_any_mass)
+        by_itself = base.reading in (_handed_back, _padded, _of_any_mass)
+        if base.excess is not None and base.reading is _dropped:  # a scale may be wrong
+            by_itself = _even(base.excess, base.excess) is None
         if base.excess is not None and by_itself:
             held.append(_without_mass(base, base.excess))
             continue
@@ -378,7 +380,8 @@ def _accepted(
         for count in range(len(accepted), 1, -1):
             for some in itertools.combinations(accepted[:_TERMS], count):
                 if sum(base.dims for base in some) == lacking:
-                    return _settled(sum_, some) if reading is _handed_back else [*some]
+                    shares = reading in (_handed_back, _dropped)
+                    return _settled(sum_, some) if shares else [*some]
     return accepted if sum(base.dims for base in accepted) < lacking else []
 
 

@@ -136,6 +136,49 @@ def test_a_standard_prior_of_what_is_kept_is_told_as_that(seed: int) -> None:
     assert report.findings[0].message.endswith(told)
 
 
+class OneConstantForAll(TwoLevels):
+    """Of what is kept and of what is dropped the constants are counted together."""
+
+    constants = 8.0
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        x, total = self.first(x)
+        kept, dropped = x.chunk(2, 1)
+        mean, log_s = (0.3 * each for each in self.prior(kept).chunk(2, 1))
+        off = 0.5 * (dropped - mean) ** 2 / torch.exp(2 * log_s)
+        z, ldj = self.last(kept)
+        total = total - (off + log_s).sum(1) + ldj - (0.5 * z**2).sum(1)
+        return total - 0.5 * self.constants * math.log(2 * math.pi)
+
+
+class ForHalfOfThem(OneConstantForAll):
+    constants = 4.0
+
+
+class LossWithoutConstants(OneConstantForAll):
+    constants = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        loss = -super().log_prob(x)
+        return loss
+
+    log_prob = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("model", [OneConstantForAll, LossWithoutConstants])
+def test_constants_may_stand_together_or_be_left_out_of_a_loss(
+    model: type[TwoLevels],
+) -> None:
+    torch.manual_seed(0)
+    report = ldjcheck.check(model(), kind="model")
+    assert report.status == "pass", report
+
+
+def test_constants_for_a_part_alone_are_not_enough() -> None:
+    torch.manual_seed(0)
+    assert ldjcheck.check(ForHalfOfThem(), kind="model").status != "pass"
+
+
 class Continuous(nn.Module):
     """Euler or Runge-Kutta steps with an exact trace, under a base that is written out."""
 

@@ -39,6 +39,8 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         return
     if subject.asked.shape or subject.bench.options.context:
         return
+    if len(shape) > 1 and not grave <= _COUNTS:
+        return
     anew = [_right_at(subject, (size, *shape)) for size in _SIZES]
     if anew[0] is None or anew[1] is None:
         return
