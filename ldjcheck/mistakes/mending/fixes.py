@@ -168,9 +168,9 @@ def changed_at(
 ) -> Location | None:
     """Return a place that edits change: where a mistake was told, or the first of them.
 
-    Those of the same function go first, and of a long statement the lines that change. Edits
-    that only add lines leave it where it was told: at the step that lacks a term. Torch's own
-    lines hold no mistake.
+    Those of the same function go first, and of a long statement its first line, or one that
+    changes. Edits that only add lines leave it where it was told: at the step that lacks a
+    term. Torch's own lines hold no mistake.
     """
     home = _homes(live, place)
     near = [edit for edit in edits if home & _homes(live, _spot(edit))] or edits
@@ -187,8 +187,8 @@ def changed_at(
     if start not in [_start(live, _spot(edit)) for edit in near]:
         return lines[0]
     same = [line for line in lines if _start(live, line) == start]
-    is_changed = not same or place.line in [line.line for line in same]
-    return place if is_changed else same[0]
+    begins_or_changes = place.line in (start[1], *(line.line for line in same))
+    return place if begins_or_changes or not same else same[0]
 
 
 def in_function(live: Live, place: Location | None) -> Location | None:

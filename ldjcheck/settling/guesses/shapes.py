@@ -381,7 +381,8 @@ def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
         yield whole, f"a density of such a batch is of {whole}"
         return
     for name, value in held.items():
-        if not any(word in name.lower() for word in _SHAPE_WORDS) or "kernel" in name:
+        speaks = any(word in name.lower() for word in _SHAPE_WORDS)
+        if not speaks or "kernel" in name or is_of_others(name):
             continue
         if isinstance(value, (tuple, list)) and len(value) == 1:
             value = value[0] if isinstance(value[0], (tuple, list)) else value
