@@ -213,7 +213,7 @@ def _gap_of_constants(value: Value, generator: torch.Generator) -> Tensor | None
     constants = value.map.runner.constants
     if not constants:
         return None
-    with moved_by_rounding(constants, generator, units=16.0, of=256.0):
+    with moved_by_rounding(constants, generator, units=16.0, of=64.0):
         return value.difference_near(value.map.origin)
 
 

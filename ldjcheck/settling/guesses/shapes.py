@@ -396,7 +396,8 @@ def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
 
 def _defaults_of(item: Any) -> dict[str, Any]:
     """Return what a class of the user's is built with where nobody says otherwise."""
-    signature = None if module_of(type(item)) == "torch" else signature_of(type(item))
+    is_torchs = module_of(type(item)).partition(".")[0] == "torch"
+    signature = None if is_torchs else signature_of(type(item))
     return {} if signature is None else signature.defaults
 
 
