@@ -46,7 +46,7 @@ Easily confused with:
 
 from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import is_turned, named, why_per_dim
-from ldjcheck.mistakes.engine.kinds import DIMS
+from ldjcheck.mistakes.engine.kinds import DIMS, DIMS_EACH_TIME
 from ldjcheck.mistakes.rewriting.factors import counted
 from ldjcheck.records import Explanation
 
@@ -65,7 +65,10 @@ RULE = Rule(
     name="missing-dims-factor",
     summary="constant counted once, not per dim",
     page=Page.read(__doc__, shape=(1, 28, 28), bits=7.99),
-    claims=(Claim(DIMS, when=_is_counted_once, mend=(counted,)),),
+    claims=(
+        Claim(DIMS, when=_is_counted_once, mend=(counted,)),
+        Claim(DIMS_EACH_TIME, mend=(counted,)),
+    ),
     tell=_tell,
     why=why_per_dim,
 )

@@ -44,7 +44,7 @@ Easily confused with:
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import is_turned, named
-from ldjcheck.mistakes.engine.kinds import SPATIAL
+from ldjcheck.mistakes.engine.kinds import SPATIAL, SPATIAL_EACH_TIME
 from ldjcheck.mistakes.rewriting.factors import counted
 from ldjcheck.records import Explanation
 
@@ -62,6 +62,6 @@ RULE = Rule(
     name="missing-spatial-factor",
     summary="counted once, not per pixel or step",
     page=Page.read(__doc__, shape=(3, 4, 5)),
-    claims=(Claim(SPATIAL, mend=(counted,)),),
+    claims=(Claim(SPATIAL, mend=(counted,)), Claim(SPATIAL_EACH_TIME, mend=(counted,))),
     tell=_tell,
 )

@@ -47,7 +47,7 @@ from fractions import Fraction
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
-from ldjcheck.mistakes.engine.kinds import ACTIVE, MONOMIAL
+from ldjcheck.mistakes.engine.kinds import ACTIVE, COUNT_EACH_TIME, MONOMIAL
 from ldjcheck.mistakes.rewriting.factors import counted
 from ldjcheck.records import Diagnosis, Explanation
 
@@ -78,6 +78,8 @@ def _tell(e: Explanation) -> str:
     ):  # it is to be said of a dim, on average
         return f"{term} must be divided by {replace(m, below=(), above=m.below).label}."
     wrong = f"{term} is multiplied by the wrong count:"
+    if COUNT_EACH_TIME.holds(e):
+        return f"{wrong} that of the input, not of what the map has made by then."
     if m.below == ("dims",) and m.number.denominator == 1 and m.base >= 0:
         return f"{wrong} dims instead of {replace(m, below=()).label.strip('()')}."
     if fixed is not None:
@@ -94,6 +96,7 @@ RULE = Rule(
     claims=(
         Claim(MONOMIAL, mend=(counted,)),
         Claim(ACTIVE, when=lambda e, at: e.constant, mend=(counted,)),
+        Claim(COUNT_EACH_TIME, mend=(counted,)),
     ),
     tell=_tell,
     why=_why,

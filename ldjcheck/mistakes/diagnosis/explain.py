@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from math import prod
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ldjcheck.mistakes import RULES
 from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.case import (
     Case,
+    Edit,
+    Item,
     Target,
     edited,
     is_nested,
@@ -26,6 +31,7 @@ from ldjcheck.mistakes.engine.case import (
     without,
 )
 from ldjcheck.mistakes.engine.closeness import fits, same
+from ldjcheck.mistakes.engine.counts import shape_before
 from ldjcheck.mistakes.engine.edits import multiples, unneeded, whole_multiple
 from ldjcheck.mistakes.engine.kinds import Term, Use, ValueEdit, value_of
 from ldjcheck.mistakes.engine.laws import whole_laws
@@ -166,6 +172,7 @@ def _of_target(
         yield from _of_term(case, target)
         if target.kind == "node" and any(is_nested(items) for items in target.items):
             yield from _each_time(case, target)
+        yield from _at_each_turn(case, target)
     first = target.first
     use = Use(
         target=target,
@@ -211,11 +218,51 @@ def _each_time(case: Case, target: Target) -> Iterator[Explanation]:
             yield replace(_explained(case, target, way), multiplier=multiplier)
 
 
+def _at_each_turn(case: Case, target: Target) -> Iterator[Explanation]:
+    """Yield what a number counts once for, of what the map has made at its turn.
+
+    Each squeeze of a loop leaves fewer places, and each split fewer dims: no count of the
+    input is that of all turns.
+    """
+    trace, items = case.traces[0], target.items[0]
+    if value_node(target.first).value.numel() != 1:
+        return
+    made = {shape_before(trace, user_node(item)) for item in items}
+    names = {1: ("T",), 2: ("H", "W")}.get(len(trace.shape[1:]), ("dims",))
+    for kind, first, over in (
+        (kinds.SPATIAL_EACH_TIME, 1, ()),
+        (kinds.DIMS_EACH_TIME, 0, ()),
+        (kinds.COUNT_EACH_TIME, 1, names),
+        (kinds.COUNT_EACH_TIME, 0, ("dims",)),
+    ):
+        of_input = prod(trace.shape[first:])
+        if all(prod(shape[first:]) == of_input for shape in made):
+            continue  # then it is a multiple of the term, and told as such
+
+        def each(
+            trace: Trace, item: Item, first: int = first, over: Any = over
+        ) -> Tensor:
+            now = prod(shape_before(trace, user_node(item))[first:])
+            written = prod(trace.shape[first:]) if over else 1
+            return value_node(item).value * now / written
+
+        if _is_right(case, target, each):
+            told = _explained(case, target, ValueEdit(kind, lambda _: None))
+            above = names if first else ("dims",)
+            counts = Multiplier(family=kind.family or "shape", above=above, below=over)
+            yield replace(told, multiplier=counts, constant=True)
+            return
+
+
 def _repairs(case: Case, target: Target, way: ValueEdit) -> bool:
+    return _is_right(case, target, lambda t, item: way.edit(value_of(t, item)))
+
+
+def _is_right(case: Case, target: Target, edit: Edit) -> bool:
     for trace, items in zip(case.traces, target.items, strict=True):
         if not items:
             continue
-        now = edited(trace, items, lambda t, item: way.edit(value_of(t, item)))
+        now = edited(trace, items, edit)
         if now is None or not fits(trace, now, trace.exact):
             return False
     return True

@@ -25,7 +25,7 @@ from ldjcheck.mistakes.engine.places import (
 from ldjcheck.records import Deadline, Location
 from ldjcheck.tape import Edge, Node, Trace, ancestors, evaluate, location_of
 from ldjcheck.tape.node import ONES, linear_positions
-from ldjcheck.torch_ops import MULTIPLY
+from ldjcheck.torch_ops import MULTIPLY, plain_name
 
 _NUMBER = "number"
 # Executions that may be called from as many places. What runs more often is in a loop,
@@ -105,19 +105,21 @@ def _groups(
     groups: dict[tuple[Any, ...], list[Item]] = {}
     uses: dict[Node, list[Edge]] = {}
     numbers: dict[float, list[Edge]] = {}
+    seconds = {(_step_of(node), _made_as(node.args[1:2])) for node in trace.own}
     for node in trace.own:
         if node.place is not None:
-            key = ("node", node.place.span, node.name, node.part)
-            groups.setdefault(key, []).append(node)
+            groups.setdefault(("node", *_step_of(node), node.part), []).append(node)
     for node in trace.own:
+        # Of `total + a`, where the total is a plain zero at first, torch has `a + 0`.
+        is_turned = (_step_of(node), _made_as(node.args[:1])) in seconds
         for position, used in node.inputs():
             if node.place is None:
                 continue
             edge = (node, position)
             if used not in trace.own_set or edge in linear_edges:
-                groups.setdefault(
-                    ("edge", node.place.span, node.name, position), []
-                ).append(edge)
+                side = 1 - int(position == 1) if is_turned else position
+                key = ("edge", *_step_of(node), side)
+                groups.setdefault(key, []).append(edge)
             if used.name != "number":
                 uses.setdefault(used, []).append(edge)
             elif edge not in linear_edges:
@@ -132,6 +134,19 @@ def _groups(
         value_key = ("value", node.place.span, node.name, position, len(edges), is_own)
         groups.setdefault(value_key, []).extend(edges)
     return groups
+
+
+def _step_of(node: Node) -> tuple[Any, str]:
+    """Return where a node stands, and its operation: of a loop, `total + a` may be in place."""
+    return node.place and node.place.span, plain_name(node.name)
+
+
+def _made_as(argument: Sequence[Any]) -> tuple[Any, str] | None:
+    """Return where an argument is made, and by what; None of a plain number."""
+    is_made = (
+        argument and isinstance(argument[0], Node) and argument[0].name != "number"
+    )
+    return _step_of(argument[0]) if is_made else None
 
 
 def edited(trace: Trace, items: Sequence[Item], edit: Edit) -> Tensor | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.closeness import EXACTLY
 from ldjcheck.records import Multiplier, Shape
-from ldjcheck.tape import Trace
+from ldjcheck.tape import Node, Trace
 from ldjcheck.torch_ops import DIVIDE, MULTIPLY
 
 _NOTHING = 1e-9  # an entry of the Jacobian that is no dependence
@@ -133,6 +133,22 @@ def shape_counts(traces: Sequence[Trace]) -> Iterator[list[float]]:
     if all(len(trace.shape) > 1 for trace in traces):
         yield [float(math.prod(trace.shape[1:])) for trace in traces]
         yield [float(trace.shape[0]) for trace in traces]
+
+
+def shape_before(trace: Trace, node: Node) -> Shape:
+    """Return the shape of the last sample of whole values that the map made before another.
+
+    That of the input, where there is none: a sample of whole values has all its axes.
+    """
+    made = (
+        each.value.shape[1:]
+        for each in reversed(trace.order)
+        if each.index < node.index
+        and each.value.dim() == len(trace.shape) + 1
+        and each.value.shape[0] == trace.batch
+        and each in trace.depending
+    )
+    return tuple(next(made, trace.shape))
 
 
 def _numbers_of_map(trace: Trace) -> list[Multiplier]:

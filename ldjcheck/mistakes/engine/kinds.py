@@ -55,6 +55,7 @@ class Kind:
 
 
 TIMES = "times"  # the name of all kinds of multipliers
+EACH_TIME = "times-each"  # and of those of counts that change from turn to turn
 
 UNEXPLAINED = Kind("unexplained", 0.0)  # of a sublayer that is wrong, who knows why
 
@@ -83,6 +84,9 @@ NATURAL_LOG = Kind("natural-log", 1.3)  # another base must become e
 DIMS = Kind(TIMES, 1.3, "dims")
 SPATIAL = Kind(TIMES, 1.35, "spatial")
 ABSOLUTE = Kind("absolute", 1.4)  # r = |e|
+DIMS_EACH_TIME = Kind(EACH_TIME, 1.36, "dims", counting=True)  # of what is made by then
+SPATIAL_EACH_TIME = Kind(EACH_TIME, 1.36, "spatial", counting=True)
+COUNT_EACH_TIME = Kind(EACH_TIME, 1.37, "shape", counting=True)  # not of the input
 MONOMIAL = Kind(TIMES, 1.4, "shape")  # of sizes: more with each of them
 TWICE = Kind("twice", 1.45)  # a value is counted twice
 UNNEEDED = Kind("unneeded", 1.5)  # a term must go

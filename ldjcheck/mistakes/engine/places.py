@@ -62,6 +62,8 @@ def argument_text(node: Node, position: object) -> str | None:
     found: list[ast.expr] = []
     if isinstance(statement, ast.AugAssign):
         found = [statement.target, statement.value]
+        if _begins_at_zero(node):  # `total += a`, of a plain zero
+            found = found[::-1]
     elif isinstance(statement, ast.Expr):
         expression = statement.value
         if isinstance(expression, ast.BinOp):
@@ -98,10 +100,18 @@ def _is_swapped(node: Node, expression: ast.BinOp) -> bool:
                 return sides[1]
     if isinstance(left, ast.Constant) or isinstance(right, ast.Constant):
         return isinstance(left, ast.Constant)
+    if _begins_at_zero(node):
+        return isinstance(left, ast.Name)
     held = [isinstance(side, ast.Attribute) for side in (left, right)]
     if isinstance(tensor, Node) and tensor.learnable and sum(held) == 1:
         return held[1]
     return isinstance(right, ast.Name) and not isinstance(left, ast.Name)
+
+
+def _begins_at_zero(node: Node) -> bool:
+    """Return whether a plain zero is added: what a running total begins with."""
+    second = node.args[1] if len(node.args) == 2 and node.name in ops.ADD else None
+    return isinstance(second, Node) and second.name == "number" and not second.value
 
 
 def _is_method(node: Node) -> bool:

@@ -237,7 +237,7 @@ def _with_others(
     shape, tried = now.value.shape, 0
     for nodes in near:
         other = nodes[0][0]
-        if other in (now, *now.parents):
+        if any(_is_again(other, own) for own in (now, *now.parents)):
             continue  # `2 * a + a` says nothing that `3 * a` does not
         turns = [
             _turns(n, len(items)) for n, items in zip(nodes, target.items, strict=True)
@@ -266,6 +266,14 @@ def _turns(nodes: tuple[Node, ...], count: int) -> tuple[Node, ...]:
         pairs = ((node, nodes[:i]) for i, node in enumerate(nodes))
         nodes = tuple(n for n, known in pairs if all(_differ(n, m) for m in known))
     return nodes if len(nodes) in (1, count) else ()
+
+
+def _is_again(one: Node, other: Node) -> bool:
+    """Return whether two nodes are one, or of one value: a term that is written twice."""
+    try:
+        return one is other or one.value.equal(other.value)
+    except RuntimeError:  # within a `vmap`
+        return False
 
 
 def _differ(one: Node, other: Node) -> bool:
