@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -696,16 +697,29 @@ def _scaled(sum_: DensityTerms, z: Node) -> Base | None:
     if parts is None:
         return None
     terms, rest, numbers = parts
-    dims = z.value[0].numel()
+    dims, f = z.value[0].numel(), sum_.of_z(terms, z)
+    at = near(z.value.reshape(sum_.batch, -1).double())
+
+    @cache
+    def mass(times: float) -> tuple[Tensor, float] | None:
+        return log_mass(lambda points: f(points) / times, at)
+
+    if mass(1.0) is None:
+        return None  # what does not fall off does so at no scale
+
+    def is_density(times: float, constant: Tensor) -> bool:
+        log, error = mass(times) or (torch.full_like(constant, math.inf), 0.0)
+        return bool(((log + constant).abs() <= max(error, 1e-6)).all())
+
     for number, times in itertools.product(numbers, _scales(dims)):
         for counted in (times, 1.0):
             even = _even(rest - counted * number, rest)
             for constant in () if even is None else (even / times, even):
-                if _is_density(sum_, z, terms, times, constant):
+                if is_density(times, constant):
                     return Base(z, terms, -constant, times)
             usual = torch.full_like(rest, dims * _NORMAL)
             lacks = even is not None and not bool(even.any())
-            if lacks and _is_density(sum_, z, terms, times, -usual):
+            if lacks and is_density(times, -usual):
                 return Base(z, terms, usual, times, lacks=True)
     return None
 
@@ -748,18 +762,6 @@ def _scales(dims: int) -> list[float]:
     of_base = [base for e in (2, 10) for base in (math.log(e), 1 / math.log(e))]
     of_dims = [float(dims) ** power for power in (-2, -1, 1, 2)] if dims > 1 else []
     return [*of_base, *of_dims]
-
-
-def _is_density(
-    sum_: DensityTerms, z: Node, terms: tuple[Node, ...], times: float, constant: Tensor
-) -> bool:
-    """Return whether a so-many-th part of terms, and a constant, have mass 1."""
-    f, at = sum_.of_z(terms, z), z.value.reshape(sum_.batch, -1).double()
-    mass = log_mass(lambda points: f(points) / times, near(at))
-    if mass is None:
-        return False
-    log, error = mass
-    return bool(((log + constant).abs() <= max(error, 1e-6)).all())
 
 
 def _makes_map(sum_: DensityTerms, z: Node, term: Node) -> bool:
