@@ -29,9 +29,11 @@ DENSITIES: dict[Unit, tuple[str, ...]] = {
 """What a method that returns a density is called, by the unit in which that is."""
 
 _ASKED_FOR = r"^((compute|get|calc|calculate|eval|evaluate)_)?"
+_OF_WHAT = r"((?!neg|un|base|prior|latent|noise)[a-z]+_)?"  # `shape_log_prob`, of x
 _NAMED: dict[Unit, str] = {
-    "nats": r"(log_?(probs?|probability|likelihood|lik|density|pdf|px|p_x)|elbo)",
-    "-nats": r"(nll|neg(ative)?_?log_?(prob|likelihood|lik)"
+    "nats": _OF_WHAT
+    + r"(log_?(probs?|probability|likelihood|lik|density|pdf|px|p_x)|elbo)",
+    "-nats": rf"({_OF_WHAT}nll|neg(ative)?_?log_?(prob|likelihood|lik)"
     r"|(nll_|flow_|ml_)?loss(_function|_fn)?|forward_kld|neg_?elbo|free_energy"
     r"|(training|validation|test)_step)",
     "bits/dim": r"(bpd|bits_?per_?dim(ension)?s?)(_loss)?",

@@ -12,6 +12,7 @@ from ldjcheck.readings.claims import (
     another_number,
     bit_depth,
     broadcast_ldj,
+    change_of_density,
     exact_form,
     named_total,
     returned_split,
@@ -89,6 +90,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
 
 BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("named-total", named_total.propose),
+    ("change-of-density", change_of_density.propose),
     ("time-major", time_major.propose_beside),
     ("exact-form", exact_form.propose),
     ("density", density.propose),
@@ -99,12 +101,12 @@ BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("padding", padding.propose),
     ("context", context.propose),
     ("further-labels", further_labels.propose),
-    ("own-density", own_density.propose),
+    ("another-axis", another_axis.propose),
     ("another-unit", density_in_another_unit.propose),
+    ("own-density", own_density.propose),
     ("density-of-draw", density_of_draw.propose),
     ("density-by-mass", density_by_mass.propose),
     ("submodule-inverses", submodule_inverses.propose),
-    ("another-axis", another_axis.propose),
     ("no-flow-layer", no_flow_layer.propose),
 )
 """What is proposed once a reading has come to a result, and is asked beside it."""

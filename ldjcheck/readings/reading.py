@@ -217,6 +217,12 @@ def worst_of(seen: Measured) -> float:
     return math.inf if worst is None else worst
 
 
+def largest_off(result: Result) -> float:
+    """Return by how much a number of a result is off at most, in nats; infinity if unknown."""
+    known = (c.worst for c in result.checks if c.name == "ldj" and c.worst)
+    return max(known, default=math.inf)
+
+
 def at_shape(subject: Subject, shape: Shape) -> Subject:
     """Return the same at another shape."""
     batch = choose_batch(subject.asked.batch, shape)

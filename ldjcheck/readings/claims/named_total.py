@@ -4,14 +4,13 @@ Of x = f(z) the density is reduced by the ldj, of z = f(x) it grows by it: which
 layer is, its total's name does not tell.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
 from ldjcheck.calling.signature import call_signature
 from ldjcheck.readings.policy import told_of
-from ldjcheck.readings.reading import NEARER, Outcome, Reading, doubted
+from ldjcheck.readings.reading import NEARER, Outcome, Reading, doubted, largest_off
 from ldjcheck.records import Result
 
 _REDUCED = "a log-density, which is reduced by the ldj", "--convention accumulator"
@@ -44,11 +43,6 @@ def _adopted(before: Result, again: Result | None, other: tuple[str, str]) -> Re
     """
     if again is None or again.status != "fail":
         return told_of(before, again, first=_REDUCED, other=other)
-    if _off(again) < NEARER * _off(before):
+    if largest_off(again) < NEARER * largest_off(before):
         return replace(again, findings=tuple(map(doubted, again.findings)))
     return before
-
-
-def _off(result: Result) -> float:
-    known = (c.worst for c in result.checks if c.name == "ldj" and c.worst)
-    return max(known, default=math.inf)

@@ -35,7 +35,7 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
     subject, result = outcome.subject, outcome.result
     grave = {finding.code for finding in result.findings if finding.severity == "error"}
     shape = subject.bench.shape
-    if result.status != "fail" or not grave or not shape:
+    if result.status != "fail" or not grave or not shape or result.beside_right:
         return
     if subject.asked.shape or subject.bench.options.context:
         return

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
+from ldjcheck.readings.claims import bit_depth
 from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.readings.sizes.smaller import shows_in_long_calls
 from ldjcheck.records import Comparison, Shape
@@ -96,6 +97,8 @@ def propose(seen: Measured) -> Iterator[Reading]:
         if sized is None:
             continue
         tried = sorted(role.shapes[:_SIZES], key=prod)
+        if sized.claim == "density":  # of pixels, both hide what the other is
+            sized = next(bit_depth.propose(look_at(sized, tried[0])), sized)
         right, spoiled = set(wrong), set[str]()
         for shape in tried:
             off = _mismatched(sized, shape) if right else set()

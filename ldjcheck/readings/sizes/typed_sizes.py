@@ -1,7 +1,7 @@
 """Layers that are made for the sizes they were typed with, as `Squeeze((2, 4, 4))` is.
 
-What such a layer counts with was worked out when it was built. Built for others, it is
-right at those.
+So are those that are built with `shape=(2, 4, 4)` where nothing else is typed. What such a
+layer counts with was worked out when it was built. Built for others, it is right at those.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from functools import partial
 from math import prod
 from typing import Any
 
+from ldjcheck.calling.signature import signature_of
 from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
 from ldjcheck.readings.sizes.further_sizes import is_open
 from ldjcheck.records import Layer, Options, Shape
@@ -17,7 +18,7 @@ from ldjcheck.settling.guesses.shapes import SMALL
 from ldjcheck.settling.subject import Subject
 
 _TRIED = 4  # sizes that stand in what was typed
-_WHY = "it was typed with this size, and built with another it is right at that"
+_WHY = "it was built with this size, and built with another it is right at that"
 
 
 def propose(seen: Measured) -> Iterator[Reading]:
@@ -28,7 +29,8 @@ def propose(seen: Measured) -> Iterator[Reading]:
     subject = seen.subject
     if not seen.is_wrong or not is_open(subject):
         return
-    for shape, build in subject.layer.typed[:_TRIED]:
+    built = (*subject.layer.typed, *_by_default(subject.layer.obj))
+    for shape, build in built[:_TRIED]:
         there = _right_at(subject.layer, shape, subject.asked)
         if there is None or not _is_right_elsewhere(there.subject, build, shape):
             continue
@@ -36,6 +38,19 @@ def propose(seen: Measured) -> Iterator[Reading]:
         told = f"{shape}: {_WHY}"
         yield there.of(subject).assuming("shape", shape, "declared", told)
         return
+
+
+def _by_default(layer: Any) -> Iterator[tuple[Shape, Callable[[Shape], Any]]]:
+    """Yield shapes that a layer's class is built with, and how to build it with others."""
+    kind = type(layer)
+    signature = signature_of(kind)
+    for name, value in {} if signature is None else signature.defaults.items():
+        if isinstance(value, tuple | list) and all(type(size) is int for size in value):
+            yield tuple(value), partial(_built, kind, name)
+
+
+def _built(kind: Callable[..., Any], name: str, shape: Shape) -> Any:
+    return kind(**{name: shape})
 
 
 def _right_at(layer: Layer, shape: Shape, asked: Options) -> Reading | None:

@@ -76,6 +76,18 @@ class WrongLoss(Right):
         return -self.density(x, -1.0).mean()
 
 
+class OfData(Scale):
+    """Named by what it is the density of."""
+
+    def data_log_prob(self, x: Tensor) -> Tensor:
+        return self.density(x)
+
+
+class OfDataTurned(Scale):
+    def data_log_prob(self, x: Tensor) -> Tensor:
+        return self.density(x, -1.0)
+
+
 class LogProbs(Scale):
     """Its density has another name, and no constant."""
 
@@ -109,7 +121,7 @@ def title_of(report: ldjcheck.Report) -> str:
 
 
 @pytest.mark.thinned(3)
-@pytest.mark.parametrize("layer", [Right, InNats, AColumn, WithALoss])
+@pytest.mark.parametrize("layer", [Right, InNats, OfData, AColumn, WithALoss])
 def test_a_density_that_is_right_passes_with_the_call(layer: Any) -> None:
     report = ldjcheck.check(layer())
     assert report.status == "pass", report
@@ -121,6 +133,7 @@ def test_a_density_that_is_right_passes_with_the_call(layer: Any) -> None:
     ("layer", "code"),
     [
         (Turned, "LDJ104"),
+        (OfDataTurned, "LDJ104"),
         (CountedTwice, "LDJ114"),
         (LossOfAll, "LDJ106"),
         (WrongLoss, "LDJ104"),
@@ -421,3 +434,67 @@ def test_a_density_of_many_dims_that_says_what_the_call_says_is_not_measured(
 def test_a_density_of_many_dims_that_is_wrong_fails_beside_its_call() -> None:
     (finding,) = ldjcheck.check(LargeAndTurned(), shape=(1, 23, 23)).findings
     assert finding.code == "LDJ104"
+
+
+class _Gaussian(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(3))
+        self.log_std = nn.Parameter(torch.zeros(3))
+
+    def sample(self, count: int) -> Tensor:
+        return self.mean + self.log_std.exp() * torch.randn(count, 3)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        each = ((z - self.mean) * torch.exp(-self.log_std)) ** 2 + math.log(2 * math.pi)
+        return -0.5 * each.sum(-1) - self.log_std.sum()
+
+
+class Drawn(nn.Module):
+    """Draws with its density; of any x it has one as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base, self.s = _Gaussian(), nn.Parameter(torch.zeros(3))
+
+    def rsample(self, count: int) -> Pair:
+        z = self.base.sample(count)
+        x = torch.sinh(z * self.s.exp())
+        ldj = (0.5 * torch.log1p(x**2) + self.s).sum(-1)
+        return x, self.base.log_prob(z) - ldj
+
+    def to_base(self, x: Tensor) -> Pair:
+        z = torch.asinh(x) * torch.exp(-self.s)
+        return z, -(0.5 * torch.log1p(x**2) + self.s).sum(-1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.to_base(x)
+        return self.base.log_prob(z) + ldj
+
+
+class DrawnAndAskedAboutX(Drawn):
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.to_base(x)  # noqa: RUF059  # as such a slip is written
+        return self.base.log_prob(x) + ldj
+
+
+def test_beside_a_sampler_that_is_right_the_density_of_any_x_is_asked() -> None:
+    right = ldjcheck.check(Drawn())
+    assert right.status == "pass"
+    assert "not checked" not in title_of(right)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_base_that_is_asked_about_x_is_not_asked_about_z(seed: int) -> None:
+    torch.manual_seed(seed)
+    report = ldjcheck.check(DrawnAndAskedAboutX(), seed=seed)
+    first = report.findings[0]
+    assert (report.status, first.message) == (
+        "fail",
+        "The base density is asked about the input itself, not about what "
+        "`self.to_base(x)` makes of it.",
+    )
+    assert first.fix is not None
+    assert [edit.after.strip() for edit in first.fix.edits] == [
+        "return self.base.log_prob(z) + ldj"
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -106,3 +108,41 @@ def test_where_more_than_a_count_is_wrong_an_axis_more_is_meant() -> None:
     assert report.status == "pass", report
     assert report.result.inferred["shape"].startswith("(6, 2)")
     assert ldjcheck.check(OfASet(fewer=0)).status == "fail"
+
+
+class OfImages(nn.Module):
+    """Its bits count the dims of the images that it is made for, and their 256 levels."""
+
+    def __init__(self, image_shape: tuple[int, ...] = (3, 32, 32)) -> None:
+        super().__init__()
+        self.image_shape = image_shape
+        self.log_s = nn.Parameter(0.1 * torch.randn(3, 1, 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        places = x.shape[2] * x.shape[3]
+        return x * self.log_s.exp(), (places * self.log_s.sum()).expand(len(x))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        return -0.5 * (z**2 + math.log(2 * math.pi)).flatten(1).sum(1) + ldj
+
+    def bits_per_dim(self, x: Tensor) -> Tensor:
+        dims = math.prod(self.image_shape)
+        return (math.log(256) - self.log_prob(x) / dims) / math.log(2)
+
+
+class OfImagesTurned(OfImages):
+    def bits_per_dim(self, x: Tensor) -> Tensor:
+        dims = math.prod(self.image_shape)
+        return (math.log(256) + self.log_prob(x) / dims) / math.log(2)
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_bits_of_the_sizes_that_it_is_made_for_have_levels_as_well(seed: int) -> None:
+    torch.manual_seed(seed)
+    assert ldjcheck.check(OfImages(), seed=seed).status == "pass"
+
+
+def test_and_are_not_right_where_those_sizes_do_not_say_why() -> None:
+    report = ldjcheck.check(OfImagesTurned())
+    assert "bits_per_dim not checked" in str(report).splitlines()[0]

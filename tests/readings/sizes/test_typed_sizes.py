@@ -29,6 +29,17 @@ class Squared(Haar):
     def __init__(self, shape):
         super().__init__((shape[0], shape[2], shape[2]))
 
+class OfImages(Haar):
+    def __init__(self, image_shape=(3, 8, 8), per_block=4):
+        super().__init__(image_shape, per_block)
+
+class OfOthers(OfImages):
+    '''Its count is that of the largest images, whatever it is built for.'''
+
+    def __init__(self, image_shape=(3, 8, 8)):
+        super().__init__(image_shape)
+        self.total = 4 * (3 * 8 * 8 // 4) * 0.5
+
 class Blocks(nn.Module):
     '''One matrix in four blocks: it is run on images too, whose rows nobody counts.'''
 
@@ -90,3 +101,10 @@ def test_one_size_alone_shows_nothing(status: object) -> None:
 def test_what_takes_no_other_size_is_fed_with_these(status: object) -> None:
     assert callable(status)
     assert status("OfArguments(3, 5, 7)") == "pass"
+
+
+def test_so_it_is_where_its_class_has_these_by_default(status: object) -> None:
+    assert callable(status)
+    assert status("OfImages") == "pass"
+    assert status("OfImages(per_block=1)") == "fail"
+    assert status("OfOthers") == "fail"

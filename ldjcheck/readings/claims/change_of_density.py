@@ -1,0 +1,119 @@
+"""A number that its source's caller adds to the log-density of what goes in.
+
+`log_prob(u) + correction` is the density of what comes out, so that the correction is the ldj
+with its sign turned. The layer alone does not tell; who calls it does.
+"""
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from types import FunctionType
+from typing import Any
+
+from ldjcheck.calling.parameter_names import DENSITIES
+from ldjcheck.calling.results import source_of
+from ldjcheck.mistakes.proof import direction_ambiguous
+from ldjcheck.readings.reading import Outcome, Reading, largest_off
+from ldjcheck.records import Result
+
+
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield a wrong layer with its sign turned, where its caller turns it as well."""
+    subject, result = outcome.subject, outcome.result
+    calls, layer = subject.bench.calls, subject.layer.obj
+    is_open = calls.sign == 1 and not calls.accumulates and calls.convention == "pair"
+    if result.status != "fail" or subject.asked.convention != "auto" or not is_open:
+        return
+    where = next(_added_in(type(layer)), None)
+    if where is not None:
+        why = f"{where} adds it to the log-density of what goes in"
+        bench = replace(subject.bench, calls=replace(calls, sign=-1))
+        turned = Reading(subject=subject, adopt=_adopted)
+        yield turned.assuming("sign", -1, "declared", why, bench=bench)
+
+
+def _adopted(before: Result, again: Result | None) -> Result:
+    """Return what it is so read where it is right, or nearer to it than as it stands."""
+    if again is None or again.status not in ("pass", "fail"):
+        return before
+    if again.status == "fail":
+        return again if largest_off(again) < largest_off(before) else before
+    note = direction_ambiguous.RULE.finding(
+        "What is reported is the change of the log-density: the negative of the ldj.",
+        direction="forward",
+        evidence=(again.inferred["sign"],),
+    )
+    return replace(again, findings=(*again.findings, note))
+
+
+def _added_in(kind: type) -> Iterator[str]:
+    """Yield which functions beside a class add what it returns to such a density."""
+    for name, value in list(vars(sys.modules.get(kind.__module__, ast)).items()):
+        methods = vars(value) if inspect.isclass(value) else {name: value}
+        functions = [f for f in methods.values() if isinstance(f, FunctionType)]
+        trees = [tree for f in functions if (tree := source_of(f)) is not None]
+        held = {kind.__name__, *_held(trees, kind.__name__)}
+        for function, tree in zip(functions, trees, strict=False):
+            if _adds(tree, held):
+                yield function.__qualname__
+
+
+def _held(trees: list[ast.Module], kind: str) -> Iterator[str]:
+    """Yield under which attributes a class holds objects of a kind."""
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.Assign) and _called(node.value) == kind:
+            yield from (t.attr for t in node.targets if isinstance(t, ast.Attribute))
+
+
+def _called(node: ast.AST) -> str | None:
+    """Return the last name of what is called: `squash` of `self.squash(u)`."""
+    if not isinstance(node, ast.Call):
+        return None
+    function: Any = node.func
+    return getattr(function, "attr", getattr(function, "id", None))
+
+
+def _adds(tree: ast.Module, held: set[str]) -> bool:
+    """Return whether `y, c = held(u)` is followed by a sum of `log_prob(u)` and `c`."""
+    statements = [n for n in ast.walk(tree) if isinstance(n, ast.Assign)]
+    for node in statements:
+        (target,) = node.targets[:1]
+        given = node.value.args[:1] if isinstance(node.value, ast.Call) else []
+        if not (
+            isinstance(target, ast.Tuple) and given and _called(node.value) in held
+        ):
+            continue
+        u, number = ast.unparse(given[0]), ast.unparse(target.elts[-1])
+        made = [s for s in statements if _is_density(s.value, u)]
+        densities = {ast.unparse(s.targets[0]) for s in made}
+        sums = (_added(n) for n in ast.walk(tree))
+        for terms in sums:
+            others = [t for t in terms if ast.unparse(t) != number]
+            if len(others) < len(terms) and any(
+                ast.unparse(t) in densities or _is_density(t, u) for t in others
+            ):
+                return True
+    return False
+
+
+def _is_density(node: ast.AST, of: str) -> bool:
+    """Return whether a log-density of a value is somewhere in an expression."""
+    return any(
+        isinstance(call, ast.Call)
+        and _called(call) in DENSITIES["nats"]
+        and [ast.unparse(each) for each in call.args[:1]] == [of]
+        for call in ast.walk(node)
+    )
+
+
+def _added(node: ast.AST) -> list[ast.expr]:
+    """Return what a sum, or `total += term`, adds up; nothing of any other."""
+    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
+        return [node.target, *(_added(node.value) or [node.value])]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return [
+            part for side in (node.left, node.right) for part in _added(side) or [side]
+        ]
+    return []

@@ -1,0 +1,134 @@
+"""Who adds a number to the density of what goes in means the ldj with its sign turned."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+
+
+class _Squash(nn.Module):
+    """Pre-activations to actions in (-2, 2), twice as wide in places."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.log_gain = nn.Parameter(0.3 * torch.randn(3))
+
+    def squashed(self, u: Tensor) -> Pair:
+        action = 2 * torch.tanh(u * self.log_gain.exp())
+        return action, torch.log(2 - action**2 / 2).sum(-1) + self.log_gain.sum()
+
+
+class Corrected(_Squash):
+    """`PolicyThatAdds` adds what it returns."""
+
+    def forward(self, u: Tensor) -> Pair:
+        action, ldj = self.squashed(u)
+        return action, -ldj
+
+
+class CorrectedTwice(_Squash):
+    def forward(self, u: Tensor) -> Pair:
+        action, ldj = self.squashed(u)
+        return action, -2 * ldj
+
+
+class Subtracted(_Squash):
+    """`PolicyThatSubtracts` needs the ldj, and is given its negative."""
+
+    def forward(self, u: Tensor) -> Pair:
+        action, ldj = self.squashed(u)
+        return action, -ldj
+
+
+class AddedToWhatComesOut(Subtracted):
+    pass
+
+
+class _Policy(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.net = nn.Linear(size, 6)
+
+    def about(self, state: Tensor) -> torch.distributions.Normal:
+        mean, log_std = self.net(state).chunk(2, -1)
+        return torch.distributions.Normal(mean, log_std.exp())
+
+
+class PolicyThatAdds(_Policy):
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.squash = Corrected()
+        self.twice = CorrectedTwice()
+
+    def forward(self, state: Tensor) -> Pair:
+        pi = self.about(state)
+        u = pi.rsample()
+        action, correction = self.squash(u)
+        return action, pi.log_prob(u).sum(-1) + correction
+
+    def twice_as_much(self, state: Tensor) -> Pair:
+        pi = self.about(state)
+        u = pi.rsample()
+        log_pi = pi.log_prob(u).sum(-1)
+        action, correction = self.twice(u)
+        log_pi += correction
+        return action, log_pi
+
+
+class PolicyThatSubtracts(_Policy):
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.squash = Subtracted()
+        self.other = AddedToWhatComesOut()
+
+    def forward(self, state: Tensor) -> Pair:
+        pi = self.about(state)
+        u = pi.rsample()
+        action, ldj = self.squash(u)
+        return action, pi.log_prob(u).sum(-1) - ldj
+
+    def density(self, state: Tensor, x: Tensor) -> Tensor:
+        z, ldj = self.other(x)
+        return self.about(state).log_prob(z).sum(-1) + ldj
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_its_negative_is_right_and_a_note_says_so(seed: int) -> None:
+    report = ldjcheck.check(Corrected(seed))
+    assert report.status == "pass"
+    (note,) = (f for f in report.findings if f.code == "LDJ403")
+    assert note.message == (
+        "What is reported is the change of the log-density: the negative of the ldj."
+    )
+    assert note.evidence == (
+        "PolicyThatAdds.forward adds it to the log-density of what goes in",
+    )
+
+
+def test_the_basis_of_that_reading_is_what_the_code_declares() -> None:
+    (reading, *_) = ldjcheck.check(Corrected()).to_dict()["results"][0]["readings"]
+    assert ("sign", "declared") in [
+        (a["what"], a["basis"]) for a in reading["assumptions"]
+    ]
+
+
+def test_one_that_is_wrong_so_is_told_in_that_sign() -> None:
+    report = ldjcheck.check(CorrectedTwice())
+    first = report.findings[0]
+    assert (report.status, first.code) == ("fail", "LDJ114")
+    assert first.fix is not None
+    assert [edit.after.strip() for edit in first.fix.edits] == [
+        "return action, -1 * ldj"
+    ]
+
+
+@pytest.mark.parametrize("layer", [Subtracted, AddedToWhatComesOut])
+def test_elsewhere_the_sign_is_wrong(layer: type[_Squash]) -> None:
+    report = ldjcheck.check(layer())
+    assert (report.status, report.findings[0].code) == ("fail", "LDJ104")
