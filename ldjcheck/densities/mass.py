@@ -166,6 +166,9 @@ def log_mass(
     dims = at.shape[1]
     # A few points tell this, and each end of each dim is asked about only where it helps.
     is_sum = adds_up(f, at, generator)
+    parabolas = _of_parabolas(f, at, here, generator) if is_sum else None
+    if parabolas is not None:
+        return parabolas
     if not is_sum and dims > _MOST_MIXED:
         return None
     if _reaches_far(f, at):
@@ -175,15 +178,6 @@ def log_mass(
         return _one_by_one(f, at, here, generator, turns)
     if not is_sum:
         return _of_quadratic(f, at, here, generator)
-    eye = torch.eye(dims, dtype=at.dtype)[:, None, :]
-    one, less = f(at + eye), f(at - eye)
-    two, less_two = f(at + 2 * eye), f(at - 2 * eye)
-    curve, slope = one + less - 2 * here, (one - less) / 2
-    odd, even = two - less_two - 4 * slope, two + less_two - 2 * here - 4 * curve
-    is_quadratic = _is_small(odd, two, here) and _is_small(even, two, here)
-    if is_quadratic and bool((curve < -_SAME).all()):
-        each = slope**2 / (-2 * curve) + _NORMAL - (-curve).log() / 2
-        return here + each.sum(0), 1e-9 * dims
     return _one_by_one(f, at, here, generator, torch.zeros(dims))
 
 
@@ -268,6 +262,38 @@ def _is_small(off: Tensor, *beside: Tensor) -> bool:
     size = max(float(value.abs().max()) for value in beside)
     same = max(_SAME, 8 * torch.finfo(off.dtype).eps)
     return bool((off.abs() <= same * (1.0 + size)).all())
+
+
+def _of_parabolas(
+    f: Function, at: Tensor, here: Tensor, generator: torch.Generator
+) -> tuple[Tensor, float] | None:
+    """Return what a sum of parabolas, one in each variable, has as its mass.
+
+    Two gradients tell them all; values elsewhere, that it is they and no others.
+    """
+    try:
+        slope, further = _slopes(f, at), _slopes(f, at + 1)
+    except RuntimeError:  # no gradient goes through it
+        return None
+    curve = further - slope
+    if not bool((curve < -_SAME).all()):
+        return None
+    away = torch.randn(4, *at.shape, generator=generator, dtype=at.dtype)
+    away *= torch.tensor([1.0, 2.0, 8.0, 64.0], dtype=at.dtype)[:, None, None]
+    expected = here + (away * slope + away**2 * curve / 2).sum(-1)
+    values = f(at + away)
+    if not all(map(_is_small, values - expected, values, expected)):
+        return None
+    each = slope**2 / (-2 * curve) + _NORMAL - (-curve).log() / 2
+    return here + each.sum(1), 1e-9 * at.shape[1]
+
+
+def _slopes(f: Function, at: Tensor) -> Tensor:
+    """Return the gradient of f at one point of each sample, `(batch, dims)`."""
+    with torch.enable_grad():
+        points = at.detach()[None].requires_grad_()
+        (slope,) = torch.autograd.grad(f(points).sum(), points)
+    return slope[0].detach()
 
 
 def _of_quadratic(

@@ -30,6 +30,7 @@ from ldjcheck.torch_ops import CASTS, RANDOM
 
 _LOOKS = 40  # values that z may be, the last ones first
 _FIRST = 5  # values that x is taken apart into
+_REMEMBERED = 12  # batches of points at which a component is asked, one after the other
 _MIXED = 64  # components of a mixture
 _CENTRED = 1e-9  # relative: by rounding alone a centre is off the origin
 _CHUNK = 1 << 20  # entries that are worked out at once
@@ -236,8 +237,10 @@ class DensityTerms:
         if inner.value.shape[0] != self.batch or count > _MIXED:
             return []
 
+        all_of_them = _remembering(lambda points: _in_chunks(alone, points))
+
         def component(index: int) -> Callable[[Tensor], Tensor]:
-            return lambda points: _in_chunks(alone, points)[..., index]
+            return lambda points: all_of_them(points)[..., index]
 
         return [component(index) for index in range(count)]
 
@@ -399,6 +402,24 @@ def _is_centred(z: Tensor) -> bool:
         return False
     centre = z.mean(dim=1).abs().amax()
     return bool(centre <= _CENTRED * z.abs().amax())
+
+
+def _remembering(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return a function that is asked at the same points again, of each component of many."""
+    known: list[tuple[Tensor, Tensor]] = []
+
+    def at(points: Tensor) -> Tensor:
+        if points.requires_grad:
+            return function(points)
+        for before, answer in known:
+            if torch.equal(before, points):
+                return answer
+        answer = function(points)
+        known.append((points, answer))
+        del known[:-_REMEMBERED]
+        return answer
+
+    return at
 
 
 def _is_linear_in(user: Node, node: Node) -> bool:

@@ -189,6 +189,9 @@ def _share(bases: Iterable[Base], shape: torch.Size) -> float:
     return min(1.0, sum(base.dims for base in bases) / max(1, math.prod(shape[1:])))
 
 
+_FORMS = 6  # in which one is remembered: a check has as many configurations, or fewer
+
+
 class Memory:
     """What was found in the calls before: it holds where the same is computed again.
 
@@ -201,7 +204,8 @@ class Memory:
         self.leaving = leaving  # what leaves without a density is asked for
         self.of_any_mass = of_any_mass  # what is returned may have one that is none
         self.is_unbounded = False  # some of it was seen outside of 0 to 1
-        self._forms: dict[tuple[str, ...], _Form] = {}
+        # Of each form the last ones, with other values beside z: a check comes back to them.
+        self._forms: dict[tuple[str, ...], list[_Form]] = {}
         self.masses = Masses()  # of bases that are asked
 
     def recalled(self, sum_: DensityTerms) -> list[Base] | None:
@@ -210,32 +214,34 @@ class Memory:
         What is computed as before up to them, as in code that is edited after them, is
         asked for the same parts.
         """
-        form = self._forms.get(_operations(sum_))
-        nodes = sum_.order
-        if form is None:
+        forms, nodes = self._forms.get(_operations(sum_), []), sum_.order
+        if not forms:
             like = self._begun_alike(_operations(sum_))
             if like is None:
                 return None
             again = [replace(base, z=nodes[z]) for z, _, base in like.bases]
             found = self._found_again(sum_, again)
             return [] if found is None and not _is_lenient(like) else found
-        bases = [
-            replace(base, z=nodes[z], terms=tuple(nodes[i] for i in terms))
-            for z, terms, base in form.bases
-        ]
-        beside = _values_beside(sum_, bases)
-        same = sum_.source.value.shape == form.shape
-        same &= len(beside) == len(form.beside)
-        if same and all(map(torch.equal, beside, form.beside)):
-            return bases
-        return self._found_again(sum_, bases)
+        placed: list[list[Base]] = []
+        for form in forms:
+            bases = [
+                replace(base, z=nodes[z], terms=tuple(nodes[i] for i in terms))
+                for z, terms, base in form.bases
+            ]
+            beside = _values_beside(sum_, bases)
+            same = sum_.source.value.shape == form.shape
+            same &= len(beside) == len(form.beside)
+            if same and all(map(torch.equal, beside, form.beside)):
+                return bases
+            placed.append(bases)
+        return self._found_again(sum_, placed[0])
 
     def _begun_alike(self, operations: tuple[str, ...]) -> _Form | None:
         """Return a form that is computed alike up to the last of its parts.
 
         What ends alike as well has more in between, as of a loop with more steps.
         """
-        for known, form in self._forms.items():
+        for known, (form, *_) in self._forms.items():
             upto = 1 + max(z for z, _, _ in form.bases)
             ends_alike = known[upto:] == operations[upto - len(known) :]
             if known[:upto] == operations[:upto] and not ends_alike:
@@ -262,12 +268,12 @@ class Memory:
         Rounding may hide that once, far out, and a later reading then stands in for it, or
         one part of z is not found there.
         """
-        known = self._forms.get(_operations(sum_))
+        known = self._forms.get(_operations(sum_), [])
         shape = sum_.source.value.shape
-        if not bases or (known is not None and known.is_better(bases, shape)):
+        if not bases or (known and known[0].is_better(bases, shape)):
             return
         places = {node: i for i, node in enumerate(sum_.order)}
-        self._forms[_operations(sum_)] = _Form(
+        form = _Form(
             shape=shape,
             rank=_rank(bases),
             bases=tuple(
@@ -276,6 +282,7 @@ class Memory:
             ),
             beside=tuple(value.clone() for value in _values_beside(sum_, bases)),
         )
+        self._forms[_operations(sum_)] = [form, *known[: _FORMS - 1]]
 
 
 def _is_lenient(form: _Form) -> bool:

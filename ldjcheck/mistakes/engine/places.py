@@ -483,11 +483,15 @@ def ldj_statement(trace: Trace) -> Place | None:
 
 
 def base_statement(trace: Trace) -> Place | None:
-    """Return where a model reduces last, for each sample: that is the log-density of z."""
+    """Return where a model reduces last, for each sample: that is the log-density of z.
+
+    Of a mixture it is what adds up its components.
+    """
     reduced = (
         node.place
         for node in reversed(trace.own)
-        if node.name in ops.REDUCE and node.value.shape[:1] == (trace.batch,)
+        if node.name in (*ops.REDUCE, "logsumexp")
+        and node.value.shape[:1] == (trace.batch,)
     )
     return next((place for place in reduced if place is not None), None)
 

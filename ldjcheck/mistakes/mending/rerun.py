@@ -53,6 +53,19 @@ class _Scene:
     made_up: bool  # these were first made to integrate to 1, and are whatever is edited
 
     @property
+    def is_free(self) -> bool:
+        """Whether an edit may make the log-density of z another one.
+
+        One that lacks a constant alone, the same for all samples, is what was meant.
+        """
+        off = (
+            self.exact
+            if self.side.said.ldj is None
+            else self.side.said.ldj - self.exact
+        )
+        return self.made_up and not same(off, off[:1].expand_as(off))
+
+    @property
     def patience(self) -> int:
         """After how many operations an edited call is given up."""
         return _PATIENCE * (100 + self.operations)
@@ -164,7 +177,7 @@ class Rehearsal:
             return None
         if outcome.y.shape != scene.y.shape or not same(outcome.y, scene.y):
             return None
-        if not (scene.made_up or _is_taken_alike(outcome.taken, scene.taken)):
+        if not (scene.is_free or _is_taken_alike(outcome.taken, scene.taken)):
             return None  # it is not known whether another log-density is the right one
         return outcome.reported.detach().double().cpu()
 

@@ -25,6 +25,17 @@ def normalised(site: Site) -> Iterator[Change]:
                 yield site.put(value, both, 0.5 + index / 50)
 
 
+def weighted(site: Site) -> Iterator[Change]:
+    """Yield mixtures whose components are weighted alike, by one over how many there are."""
+    logs = [n for m, n in site.modules.items() if m in ("math", "numpy")]
+    for call, inner in site.calls("logsumexp"):
+        axes = [*call.args[1:], *(k.value for k in call.keywords if k.arg == "dim")]
+        if isinstance(inner, ast.Name | ast.Attribute) and axes:
+            count = f"{site.text(inner)}.shape[{site.text(axes[0])}]"
+            log = f"{logs[0]}.log({count})" if logs else f"torch.tensor({count}).log()"
+            yield site.put(call, site.in_place(call, f"{site.text(call)} - {log}"), 0.1)
+
+
 def _entries(site: Site) -> Iterator[ast.expr]:
     """Yield what may be a log-density of each entry: what is assigned, what is summed."""
     statement = site.statement

@@ -181,6 +181,11 @@ def test_a_mixture_whose_weights_are_forgotten_is_no_density() -> None:
     (finding,) = ldjcheck.check(Mixture(1.0)).findings
     assert finding.code == "LDJ110"
     assert "its density integrates to 3, not to 1" in finding.message
+    assert finding.fix is not None
+    assert [edit.after.strip() for edit in finding.fix.edits] == [
+        "return torch.logsumexp(each, dim=1) - math.log(each.shape[1]) + "
+        "math.log(self.weight) + ldj"
+    ]
 
 
 class Pixels(nn.Module):

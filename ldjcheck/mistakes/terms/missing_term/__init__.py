@@ -51,7 +51,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine import kinds
-from ldjcheck.mistakes.rewriting import calls, points, terms
+from ldjcheck.mistakes.rewriting import calls, densities, points, terms
 from ldjcheck.records import Explanation, Finding, Location
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ RULE = Rule(
     summary="a step of the map is not counted",
     page=Page.read(__doc__, shape=(4,), bits=0.074),
     explanations=_explanations,
+    mend=(densities.weighted,),
     claims=(
         Claim(
             kinds.STEP_UNACCOUNTED,
