@@ -147,7 +147,7 @@ def is_differentiable(node: Node) -> bool:
     """Return whether derivatives pass through the node: no rounding, no integers."""
     return (
         isinstance(node.value, torch.Tensor)
-        and node.value.is_floating_point()
+        and (node.value.is_floating_point() or node.value.is_complex())
         and node.name.rstrip("_") not in FLAT
     )
 

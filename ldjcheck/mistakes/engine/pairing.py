@@ -13,7 +13,12 @@ from torch import Tensor
 
 from ldjcheck.mistakes.engine.case import Case, contribution, user_node
 from ldjcheck.mistakes.engine.closeness import adds_something, same
-from ldjcheck.mistakes.engine.places import argument_text, place_of, source_text
+from ldjcheck.mistakes.engine.places import (
+    argument_text,
+    beyond_map,
+    place_of,
+    source_text,
+)
 from ldjcheck.records import Location
 from ldjcheck.tape import Node, Place, Trace, location_of
 from ldjcheck.torch_ops import ABSOLUTE, DIVIDE, LINEAR, LOG, MULTIPLY
@@ -182,7 +187,7 @@ def _terms(case: Case) -> list[Part] | None:
         made = _made(case.traces[0], user_node(first[i]))
         return Part(
             amounts=[contribution(trace, terms.all[i]) for trace, terms in pairs],
-            place=place_of(case.traces[0], made),
+            place=beyond_map(case.traces[0], made),
         )
 
     return _telling({len(terms.all) for terms in case.terms}, term)
