@@ -41,12 +41,15 @@ Easily confused with:
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
-from ldjcheck.mistakes.engine.kinds import NUMBER, TWICE
+from ldjcheck.mistakes.engine.kinds import NUMBER, TURN_EACH_TIME, TWICE
 from ldjcheck.mistakes.rewriting import factors, terms
 from ldjcheck.records import Explanation
 
 
 def _tell(e: Explanation) -> str:
+    if TURN_EACH_TIME.holds(e):
+        by = f"{e.detail} at turn k of its loop"
+        return f"{named(e, start=True)} must be multiplied by {by}."
     if TWICE.holds(e) or e.multiplier is None:
         return f"{named(e, start=True)} is counted twice."
     return f"{named(e, start=True)} must be multiplied by {e.multiplier.label}."
@@ -64,6 +67,7 @@ RULE = Rule(
             difference="{term}",
         ),
         Claim(NUMBER, mend=(factors.by_number,)),
+        Claim(TURN_EACH_TIME, mend=(factors.by_turn,)),
     ),
     tell=_tell,
 )

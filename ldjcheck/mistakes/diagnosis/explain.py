@@ -7,7 +7,7 @@ is not called. What names a mistake is the cheapest edit that works.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
@@ -54,6 +54,16 @@ _OF_STEPS = tuple(
 _CLAIMED = tuple(claim.kind for rule in RULES for claim in rule.claims)
 # What explains a NaN beside numbers that are right: a sign, or a region of the inputs.
 _REGIONAL = frozenset(kind.name for kind in _CLAIMED if kind.regional)
+
+_FEW_TURNS = 3  # fewer of a loop are no series
+_OF_TURN: dict[str, Callable[[int], float]] = {
+    "(k + 1) / k": lambda k: (k + 1) / k,
+    "k / (k + 1)": lambda k: k / (k + 1),
+    "1 / k": lambda k: 1 / k,
+    "k": float,
+}
+_Factor = Callable[["Trace", "Item"], float]
+_OfTurns = tuple[kinds.Kind, "Multiplier | None", "str | None", _Factor]
 
 
 def explain(case: Case) -> tuple[Explanation, ...]:
@@ -219,7 +229,24 @@ def _each_time(case: Case, target: Target) -> Iterator[Explanation]:
 
 
 def _at_each_turn(case: Case, target: Target) -> Iterator[Explanation]:
-    """Yield what a number counts once for, of what the map has made at its turn.
+    """Yield a factor that a term of a loop lacks, another one at each turn."""
+    ways = *_what_is_left(case, target), *_number_of_turn(target)
+    for kind, multiplier, detail, factor in ways:
+
+        def each(trace: Trace, item: Item, factor: _Factor = factor) -> Tensor:
+            return value_node(item).value * factor(trace, item)
+
+        if _is_right(case, target, each):
+            way = ValueEdit(
+                kind, lambda _: None, outermost=not multiplier, detail=detail
+            )
+            told = _explained(case, target, way)
+            yield replace(told, multiplier=multiplier, constant=multiplier is not None)
+            return
+
+
+def _what_is_left(case: Case, target: Target) -> Iterator[_OfTurns]:
+    """Yield counts of what the map has made by a turn, for a number that is counted once.
 
     Each squeeze of a loop leaves fewer places, and each split fewer dims: no count of the
     input is that of all turns.
@@ -239,19 +266,28 @@ def _at_each_turn(case: Case, target: Target) -> Iterator[Explanation]:
         if all(prod(shape[first:]) == of_input for shape in made):
             continue  # then it is a multiple of the term, and told as such
 
-        def each(
+        def count(
             trace: Trace, item: Item, first: int = first, over: Any = over
-        ) -> Tensor:
+        ) -> float:
             now = prod(shape_before(trace, user_node(item))[first:])
-            written = prod(trace.shape[first:]) if over else 1
-            return value_node(item).value * now / written
+            return now / (prod(trace.shape[first:]) if over else 1)
 
-        if _is_right(case, target, each):
-            told = _explained(case, target, ValueEdit(kind, lambda _: None))
-            above = names if first else ("dims",)
-            counts = Multiplier(family=kind.family or "shape", above=above, below=over)
-            yield replace(told, multiplier=counts, constant=True)
-            return
+        above = names if first else ("dims",)
+        counts = Multiplier(family=kind.family or "shape", above=above, below=over)
+        yield kind, counts, None, count
+
+
+def _number_of_turn(target: Target) -> Iterator[_OfTurns]:
+    """Yield factors made of the number of the turn, as the terms of a series have them."""
+    if len(target.items[0]) < _FEW_TURNS:
+        return
+    turns = {id(item): k for items in target.items for k, item in enumerate(items, 1)}
+    for text, form in _OF_TURN.items():
+
+        def factor(_: Trace, item: Item, form: Callable[[int], float] = form) -> float:
+            return form(turns[id(item)])
+
+        yield kinds.TURN_EACH_TIME, None, text, factor
 
 
 def _repairs(case: Case, target: Target, way: ValueEdit) -> bool:

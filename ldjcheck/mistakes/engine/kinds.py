@@ -105,6 +105,7 @@ NUMBER = Kind(TIMES, 1.7, "number")
 LOG_BASE = Kind(TIMES, 1.7, "log-base")
 OFF_BY_ONE_A_DIM = Kind(TIMES, 1.7, "shape")
 NUMBER_EACH_TIME = Kind(TIMES, 1.75, "number")
+TURN_EACH_TIME = Kind("times-turn", 1.76)  # a coefficient of a series
 ADD_LOG = Kind("add-log", 1.8)
 NUMBER_IN_LOG = Kind("number-in-log", 1.8)  # a number inside a logarithm must go
 ONE_OFF_BY_ONE = Kind(TIMES, 1.8, "shape")

@@ -95,6 +95,16 @@ def by_rounds(site: Site) -> Iterator[Change]:
                 yield site.put(node, site.in_place(node, text), 0.09)
 
 
+def by_turn(site: Site) -> Iterator[Change]:
+    """Yield terms of a loop by the number of the round, or by that less one, or more."""
+    yield from _not_off_by_one(site)
+    yield from by_rounds(site)
+    for node in site.expressions:
+        if isinstance(node, ast.Name) and is_product(site.parent(node)):
+            yield site.put(node, f"({node.id} + 1)", 0.3)
+            yield site.put(node, f"({node.id} - 1)", 0.31)
+
+
 def by_number(site: Site) -> Iterator[Change]:
     """Yield edits that multiply a term by a number such as `2`, `-1/2` or `3/2`."""
     number = None if site.multiplier is None else site.multiplier.plain

@@ -130,3 +130,66 @@ def test_what_counts_what_is_left_is_right(
     layer: type[_Levels | _Scales], shape: tuple[int, ...], seed: int
 ) -> None:
     assert ldjcheck.check(layer(seed), shape=shape).status == "pass"
+
+
+class Series(nn.Module):
+    """A residual map, whose log-determinant is a power series of its Jacobian."""
+
+    def __init__(self, seed: int = 0, terms: int = 30) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.weight, self.terms = nn.Parameter(0.2 * torch.randn(3, 3)), terms
+
+    def branch(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(x @ self.weight.T)
+        return 0.5 * h, 0.5 * (1 - h**2).unsqueeze(-1) * self.weight
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, jacobian = self.branch(x)
+        power, ldj = jacobian, x.new_zeros(len(x))
+        for k in range(1, self.terms + 1):
+            trace = power.diagonal(dim1=1, dim2=2).sum(1)
+            ldj = ldj + (-1) ** (k + 1) * trace / k
+            power = power @ jacobian
+        return x + y, ldj
+
+
+class SeriesLate(Series):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, jacobian = self.branch(x)
+        power, ldj = jacobian, x.new_zeros(len(x))
+        for k in range(1, self.terms + 1):
+            trace = power.diagonal(dim1=1, dim2=2).sum(1)
+            ldj = ldj + (-1) ** (k + 1) * trace / (k + 1)
+            power = power @ jacobian
+        return x + y, ldj
+
+
+class SeriesOfOne(Series):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, jacobian = self.branch(x)
+        power, ldj = jacobian, x.new_zeros(len(x))
+        for k in range(1, self.terms + 1):
+            trace = power.diagonal(dim1=1, dim2=2).sum(1)
+            ldj = ldj + (-1) ** (k + 1) * trace
+            power = power @ jacobian
+        return x + y, ldj
+
+
+@pytest.mark.parametrize(
+    ("layer", "told", "edit"),
+    [
+        (SeriesLate, "(k + 1) / k", "ldj = ldj + (-1) ** (k + 1) * trace / k"),
+        (SeriesOfOne, "1 / k", "ldj = ldj + (-1) ** (k + 1) * trace / k"),
+    ],
+)
+def test_a_coefficient_of_a_series_is_told_by_the_number_of_its_turn(
+    layer: type[Series], told: str, edit: str
+) -> None:
+    code, message, written, applicability = _fix(layer(), (3,))
+    assert (code, written, applicability) == ("LDJ114", [edit], "verified")
+    assert message.endswith(f"must be multiplied by {told} at turn k of its loop.")
+
+
+def test_a_series_that_is_right_passes() -> None:
+    assert ldjcheck.check(Series(), shape=(3,)).status == "pass"
