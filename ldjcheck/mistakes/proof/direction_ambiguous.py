@@ -10,7 +10,8 @@ The rule:
 
 How it shows:
     A note beside two findings of LDJ104. The status is fail: unless the layer says
-    otherwise, an ldj belongs to the direction that was run.
+    otherwise, an ldj belongs to the direction that was run. Where a function beside it
+    adds the number to the log-density of what goes in, it is what was meant: a pass.
 
 For example:
     import torch
@@ -85,6 +86,15 @@ def _is_turned(verdict: Verdict) -> bool:
         if bool((off | ~side.said.ldj.isfinite())[good].any()):
             return False
     return True
+
+
+def of_a_change(why: str) -> Finding:
+    """Return what is told of a number that is right with its sign turned, and so meant."""
+    return RULE.finding(
+        "What is reported is the change of the log-density: the negative of the ldj.",
+        direction="forward",
+        evidence=(why,),
+    )
 
 
 RULE = Rule(

@@ -40,11 +40,7 @@ def _adopted(before: Result, again: Result | None) -> Result:
         return before
     if again.status == "fail":
         return again if largest_off(again) < largest_off(before) else before
-    note = direction_ambiguous.RULE.finding(
-        "What is reported is the change of the log-density: the negative of the ldj.",
-        direction="forward",
-        evidence=(again.inferred["sign"],),
-    )
+    note = direction_ambiguous.of_a_change(again.inferred["sign"])
     return replace(again, findings=(*again.findings, note))
 
 
