@@ -166,7 +166,7 @@ def log_mass(
     dims = at.shape[1]
     # A few points tell this, and each end of each dim is asked about only where it helps.
     is_sum = adds_up(f, at, generator)
-    parabolas = _of_parabolas(f, at, here, generator) if is_sum else None
+    parabolas = _of_parabolas(f, at, generator) if is_sum else None
     if parabolas is not None:
         return parabolas
     if not is_sum and dims > _MOST_MIXED:
@@ -265,19 +265,23 @@ def _is_small(off: Tensor, *beside: Tensor) -> bool:
 
 
 def _of_parabolas(
-    f: Function, at: Tensor, here: Tensor, generator: torch.Generator
+    f: Function, at: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, float] | None:
     """Return what a sum of parabolas, one in each variable, has as its mass.
 
-    Two gradients tell them all; values elsewhere, that it is they and no others.
+    Two gradients tell them all; values elsewhere, that it is they and no others. They are
+    taken at the top, which the first two lead to: far from it digits are lost.
     """
     try:
-        slope, further = _slopes(f, at), _slopes(f, at + 1)
+        for _ in range(2):
+            slope = _slopes(f, at)
+            curve = _slopes(f, at + 1) - slope
+            if not bool((curve < -_SAME).all()):
+                return None
+            at = at - slope / curve
     except RuntimeError:  # no gradient goes through it
         return None
-    curve = further - slope
-    if not bool((curve < -_SAME).all()):
-        return None
+    here, slope = f(at[None])[0], _slopes(f, at)
     away = torch.randn(4, *at.shape, generator=generator, dtype=at.dtype)
     away *= torch.tensor([1.0, 2.0, 8.0, 64.0], dtype=at.dtype)[:, None, None]
     expected = here + (away * slope + away**2 * curve / 2).sum(-1)

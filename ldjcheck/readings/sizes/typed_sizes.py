@@ -27,9 +27,10 @@ def propose(seen: Measured) -> Iterator[Reading]:
     It is right at others where it is built for them: that of one size alone shows nothing.
     """
     subject = seen.subject
-    if not seen.is_wrong or not is_open(subject):
+    leads_back = seen.comparison.round_trip.status != "fail"
+    if (not seen.is_wrong and leads_back) or not is_open(subject):
         return
-    built = (*subject.layer.typed, *_by_default(subject.layer.obj))
+    built = (*subject.layer.typed, *_by_default(subject.layer.obj, subject.bench.shape))
     for shape, build in built[:_TRIED]:
         there = _right_at(subject.layer, shape, subject.asked)
         if there is None or not _is_right_elsewhere(there.subject, build, shape):
@@ -40,17 +41,32 @@ def propose(seen: Measured) -> Iterator[Reading]:
         return
 
 
-def _by_default(layer: Any) -> Iterator[tuple[Shape, Callable[[Shape], Any]]]:
-    """Yield shapes that a layer's class is built with, and how to build it with others."""
+def _by_default(
+    layer: Any, shape: Shape
+) -> Iterator[tuple[Shape, Callable[[Shape], Any]]]:
+    """Yield shapes that a layer's class is built with, and how to build it with others.
+
+    They are an argument of its own, or one number for each size, as `channels` and `size`.
+    """
     kind = type(layer)
     signature = signature_of(kind)
-    for name, value in {} if signature is None else signature.defaults.items():
+    defaults = {} if signature is None else signature.defaults
+    for name, value in defaults.items():
         if isinstance(value, tuple | list) and all(type(size) is int for size in value):
-            yield tuple(value), partial(_built, kind, name)
+            yield tuple(value), lambda other, name=name: kind(**{name: other})  # type: ignore[misc]  # mypy cannot type the default
+    names = {n: v for n, v in defaults.items() if type(v) is int and v in shape}
+    if names:
+        yield shape, lambda other: kind(**_resized(names, shape, other))
 
 
-def _built(kind: Callable[..., Any], name: str, shape: Shape) -> Any:
-    return kind(**{name: shape})
+def _resized(names: dict[str, int], shape: Shape, other: Shape) -> dict[str, int]:
+    """Return the sizes of another shape by the names that have those of one."""
+    sizes = {
+        n: {o for s, o in zip(shape, other, strict=True) if s == v}
+        for n, v in names.items()
+    }
+    (*found,) = ((name, size) for name, (size,) in sizes.items())
+    return dict(found)
 
 
 def _right_at(layer: Layer, shape: Shape, asked: Options) -> Reading | None:
