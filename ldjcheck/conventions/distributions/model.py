@@ -27,6 +27,7 @@ from torch.distributions import Distribution
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import (
     DENSITIES,
+    METHODS_OF_WAYS,
     Unit,
     is_bound,
     is_step,
@@ -94,11 +95,12 @@ def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
 
 
 def says_one_thing(model: Any) -> bool:
-    """Return whether a model has a density, and a call that returns one thing besides."""
+    """Return whether a model has a density, or a map, and a call that returns one thing."""
     call = looked_up(model, "forward")
     if not inspect.ismethod(call) or not returns_one_thing(call):
         return False
-    return any(callable(looked_up(model, name)) for name in DENSITIES["nats"])
+    others = *DENSITIES["nats"], *METHODS_OF_WAYS
+    return any(callable(looked_up(model, name)) for name in others)
 
 
 def _unit_of_call(layer: Any) -> Unit | None:

@@ -138,11 +138,12 @@ def own_densities(
 
 
 def _unnamed(subject: Subject, result: Result) -> Iterator[str]:
-    """Yield the call of a model whose density was asked, if that returns one thing too."""
+    """Yield the call of a model whose density, or map, was asked, if it returns one thing."""
     from ldjcheck.conventions.distributions.model import says_one_thing
 
     asked = subject.bench.calls.signature.startswith("m.forward(")
-    if result.convention == "model" and not asked and says_one_thing(subject.whole.obj):
+    is_other = result.convention in ("model", "two-methods") and not asked
+    if is_other and says_one_thing(subject.whole.obj):
         yield "forward"
 
 
@@ -177,7 +178,7 @@ def with_contexts(subject: Subject, density: Layer) -> Options:
 
 def adopted(name: str, density: Layer, result: Result, again: Result | None) -> Result:
     """Return a density that is wrong; else the layer, with the density that was checked."""
-    tried = f"{_TRIED}: name {result.layer}.{name} to see why"
+    tried, before = f"{_TRIED}: name {result.layer}.{name} to see why", result.unasked
     unasked = (*_without(name, result), name)
     unable = replace(result, unasked=unasked, inferred={**result.inferred, name: tried})
     if again is None:
@@ -190,8 +191,12 @@ def adopted(name: str, density: Layer, result: Result, again: Result | None) -> 
             return result
         return replace(again, inferred={"ldj": _INSTEAD, **again.inferred})
     may_be_more = is_loss(name) or name not in result.unasked
-    if again.status == "fail" and may_be_more and not follows_a_law(again):
-        return unable  # it may be a density, and more
+    need_be_none = result.convention != "model" and name not in before
+    is_sure = follows_a_law(again) and not (need_be_none and _is_off_alike(again))
+    if again.status == "fail" and may_be_more and not is_sure:
+        return (
+            unable  # it may be a density, and more, or none: a score lacks a constant
+        )
     if fails_by_value(again):
         left = _without(name, result)
         others = {other: result.inferred[other] for other in left}
@@ -204,6 +209,13 @@ def adopted(name: str, density: Layer, result: Result, again: Result | None) -> 
             beside_right=result.status == "pass",
         )  # fmt: skip
     return with_right(name, result) if again.status == "pass" else unable
+
+
+def _is_off_alike(result: Result) -> bool:
+    """Return whether a number is off by the same on all samples."""
+    samples = (s for c in result.checks if c.name == "ldj" for s in c.samples)
+    off = [s.difference for s in samples if s.difference is not None]
+    return bool(off) and max(off) - min(off) <= 1e-6 * (1 + max(map(abs, off)))
 
 
 def with_right(name: str, result: Result) -> Result:

@@ -503,3 +503,45 @@ def test_a_base_that_is_asked_about_x_is_not_asked_about_z(seed: int) -> None:
     assert [edit.after.strip() for edit in first.fix.edits] == [
         "return self.base.log_prob(z) + ldj"
     ]
+
+
+class Encoded(nn.Module):
+    """Its call has no name of a density, and is one; another method is the map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 4)
+
+    def transform(self, x: Tensor) -> Pair:
+        a, b = x.chunk(2, dim=1)
+        log_s, t = self.net(a).chunk(2, dim=1)
+        log_s = torch.tanh(log_s)
+        return torch.cat([b * log_s.exp() + t, a], dim=1), log_s.sum(dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z, ldj = self.transform(x)
+        return 0.5 * (z**2 + math.log(2 * math.pi)).sum(dim=1) - ldj
+
+
+class EncodedTwice(Encoded):
+    def forward(self, x: Tensor) -> Tensor:
+        z, ldj = self.transform(x)
+        return 0.5 * (z**2 + math.log(2 * math.pi)).sum(dim=1) - 2 * ldj
+
+
+class Scored(Encoded):
+    """How far out z is, and no density."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.transform(x)[0].square().sum(dim=1)
+
+
+def test_a_call_beside_a_map_that_is_a_density_is_asked() -> None:
+    right, wrong = ldjcheck.check(Encoded()), ldjcheck.check(EncodedTwice())
+    assert (right.status, title_of(right).count("not checked")) == ("pass", 0)
+    assert (wrong.status, wrong.findings[0].code) == ("fail", "LDJ114")
+
+
+def test_a_call_beside_a_map_that_lacks_a_constant_alone_need_be_no_density() -> None:
+    report = ldjcheck.check(Scored())
+    assert (report.status, "forward not checked" in title_of(report)) == ("pass", True)
