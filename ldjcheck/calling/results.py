@@ -141,7 +141,8 @@ def _in_order(result: Any, x: Any, function: Callable[..., Any]) -> tuple[Any, A
         return first, second
     names = returned_names(function)
     told = len(names) == 2 and is_total(names[0]) and not is_total(names[1])
-    small = isinstance(first, Tensor) and first.dim() < 2 and _size(x) > _batch(x)
+    small = isinstance(first, Tensor) and _is_one_per_sample(first, x)
+    small = small and _size(x) > _batch(x)
     return (second, first) if told or small else (first, second)
 
 

@@ -304,3 +304,21 @@ def with_another(x: Tensor, *, calc_ldj: bool = False, factor: float = 1.0) -> A
 def test_an_ldj_may_have_to_be_asked_for(call: Any, factor: float, status: str) -> None:
     layer = partial(call, factor=factor)
     assert ldjcheck.check(layer, shape=(4,)).status == status
+
+
+class ColumnFirst(nn.Module):
+    """The ldj comes first, as a column, and no name of a result says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.zeros(4))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        each = self.log_scale.expand_as(x)
+        return each.sum(1, keepdim=True), x * self.log_scale.exp()
+
+
+def test_one_number_a_sample_is_no_output_wherever_it_stands() -> None:
+    report = ldjcheck.check(ColumnFirst())
+    assert [finding.code for finding in report.findings] == ["LDJ201"]
+    assert "once reshaped its values are right" in report.findings[0].evidence[0]

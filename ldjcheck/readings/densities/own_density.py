@@ -194,9 +194,7 @@ def adopted(name: str, density: Layer, result: Result, again: Result | None) -> 
     need_be_none = result.convention != "model" and name not in before
     is_sure = follows_a_law(again) and not (need_be_none and _is_off_alike(again))
     if again.status == "fail" and may_be_more and not is_sure:
-        return (
-            unable  # it may be a density, and more, or none: a score lacks a constant
-        )
+        return unable  # it may be a density and more, or, as a score, none
     if fails_by_value(again):
         left = _without(name, result)
         others = {other: result.inferred[other] for other in left}
