@@ -75,7 +75,8 @@ def _right_at(layer: Layer, shape: Shape, asked: Options) -> Reading | None:
         return None
     given = replace(asked, shape=((None, shape),))
     for there in read_anew(layer, given):
-        if look_at(there).is_right:
+        seen = look_at(there)
+        if seen.is_right and seen.comparison.round_trip.status != "fail":
             return there
     return None
 
