@@ -111,13 +111,14 @@ def _groups(
             groups.setdefault(("node", *_step_of(node), node.part), []).append(node)
     for node in trace.own:
         # Of `total + a`, where the total is a plain zero at first, torch has `a + 0`.
-        is_turned = (_step_of(node), _made_as(node.args[:1])) in seconds
+        with_number = len(node.args) == 2 and _made_as(node.args[1:]) is None
+        is_turned = with_number and (_step_of(node), _made_as(node.args[:1])) in seconds
         for position, used in node.inputs():
             if node.place is None:
                 continue
             edge = (node, position)
             if used not in trace.own_set or edge in linear_edges:
-                side = 1 - int(position == 1) if is_turned else position
+                side = int(position == 0) if is_turned else position
                 key = ("edge", *_step_of(node), side)
                 groups.setdefault(key, []).append(edge)
             if used.name != "number":

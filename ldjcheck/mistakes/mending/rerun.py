@@ -58,11 +58,8 @@ class _Scene:
 
         One that lacks a constant alone, the same for all samples, is what was meant.
         """
-        off = (
-            self.exact
-            if self.side.said.ldj is None
-            else self.side.said.ldj - self.exact
-        )
+        said = self.side.said.ldj
+        off = self.exact if said is None else said - self.exact
         return self.made_up and not same(off, off[:1].expand_as(off))
 
     @property
