@@ -83,10 +83,10 @@ BATCH_TOTAL = Kind("batch-total", 1.22)  # r is the sum or mean of e over the ba
 NATURAL_LOG = Kind("natural-log", 1.3)  # another base must become e
 DIMS = Kind(TIMES, 1.3, "dims")
 SPATIAL = Kind(TIMES, 1.35, "spatial")
-ABSOLUTE = Kind("absolute", 1.4)  # r = |e|
 DIMS_EACH_TIME = Kind(EACH_TIME, 1.36, "dims", counting=True)  # of what is made by then
 SPATIAL_EACH_TIME = Kind(EACH_TIME, 1.36, "spatial", counting=True)
 COUNT_EACH_TIME = Kind(EACH_TIME, 1.37, "shape", counting=True)  # not of the input
+ABSOLUTE = Kind("absolute", 1.4)  # r = |e|
 MONOMIAL = Kind(TIMES, 1.4, "shape")  # of sizes: more with each of them
 TWICE = Kind("twice", 1.45)  # a value is counted twice
 UNNEEDED = Kind("unneeded", 1.5)  # a term must go
