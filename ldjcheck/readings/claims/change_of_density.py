@@ -7,7 +7,7 @@ with its sign turned. The layer alone does not tell; who calls it does.
 import ast
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from types import FunctionType
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from ldjcheck.calling.parameter_names import DENSITIES
 from ldjcheck.calling.results import source_of
 from ldjcheck.mistakes.proof import direction_ambiguous
+from ldjcheck.object_graph import module_of
 from ldjcheck.readings.reading import Outcome, Reading, largest_off
 from ldjcheck.records import Result
 
@@ -46,17 +47,21 @@ def _adopted(before: Result, again: Result | None) -> Result:
 
 def _added_in(kind: type) -> Iterator[str]:
     """Yield which functions beside a class add what it returns to such a density."""
-    for name, value in list(vars(sys.modules.get(kind.__module__, ast)).items()):
+    home = kind.__module__
+    if home.startswith(("torch.", "builtins")):
+        return
+    beside = vars(sys.modules.get(home, ast)).items()
+    for name, value in [each for each in beside if module_of(each[1]) == home]:
         methods = vars(value) if inspect.isclass(value) else {name: value}
         functions = [f for f in methods.values() if isinstance(f, FunctionType)]
-        trees = [tree for f in functions if (tree := source_of(f)) is not None]
-        held = {kind.__name__, *_held(trees, kind.__name__)}
-        for function, tree in zip(functions, trees, strict=False):
+        written = {f: tree for f in functions if (tree := source_of(f)) is not None}
+        held = {kind.__name__, *_held(written.values(), kind.__name__)}
+        for function, tree in written.items():
             if _adds(tree, held):
                 yield function.__qualname__
 
 
-def _held(trees: list[ast.Module], kind: str) -> Iterator[str]:
+def _held(trees: Iterable[ast.Module], kind: str) -> Iterator[str]:
     """Yield under which attributes a class holds objects of a kind."""
     for node in (node for tree in trees for node in ast.walk(tree)):
         if isinstance(node, ast.Assign) and _called(node.value) == kind:

@@ -65,8 +65,7 @@ def _resized(names: dict[str, int], shape: Shape, other: Shape) -> dict[str, int
         n: {o for s, o in zip(shape, other, strict=True) if s == v}
         for n, v in names.items()
     }
-    (*found,) = ((name, size) for name, (size,) in sizes.items())
-    return dict(found)
+    return {name: size for name, (size,) in sizes.items()}  # one each, or it raises
 
 
 def _right_at(layer: Layer, shape: Shape, asked: Options) -> Reading | None:
