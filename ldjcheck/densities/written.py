@@ -711,12 +711,11 @@ def _scaled(sum_: DensityTerms, z: Node) -> Base | None:
     def mass(times: float) -> tuple[Tensor, float] | None:
         return log_mass(lambda points: f(points) / times, at)
 
-    if mass(1.0) is None:
-        return None  # what does not fall off does so at no scale
-
     def is_density(times: float, constant: Tensor) -> bool:
-        log, error = mass(times) or (torch.full_like(constant, math.inf), 0.0)
-        return bool(((log + constant).abs() <= max(error, 1e-6)).all())
+        known = mass(1.0) and mass(times)  # what does not fall off does so at no scale
+        if known is None:
+            return False
+        return bool(((known[0] + constant).abs() <= max(known[1], 1e-6)).all())
 
     for number, times in itertools.product(numbers, _scales(dims)):
         for counted in (times, 1.0):

@@ -62,8 +62,8 @@ _OF_TURN: dict[str, Callable[[int], float]] = {
     "1 / k": lambda k: 1 / k,
     "k": float,
 }
-_Factor = Callable[["Trace", "Item"], float]
-_OfTurns = tuple[kinds.Kind, "Multiplier | None", "str | None", _Factor]
+_Factor = Callable[[Trace, Item], float]
+_OfTurns = tuple[kinds.Kind, Multiplier | None, str | None, _Factor]
 
 
 def explain(case: Case) -> tuple[Explanation, ...]:
