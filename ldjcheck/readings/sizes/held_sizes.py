@@ -167,8 +167,7 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     """Yield which numbers may count all dims, or all places: products of sizes it holds.
 
     Sublayers that hold the same number are moved together. Of a layer that holds one number
-    alone it may be a product that is not kept apart, of axes that are all open; or a multiple
-    of those that are not.
+    alone it may be a product that is not kept apart, of axes that are all open.
     """
     layer, rank = subject.bench.layer.obj, len(subject.bench.shape)
     products = products_held(layer)
@@ -182,9 +181,8 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     }
     fewer = Axes(0, rank, fewer=1)  # the centre of mass of particles stays
     for number, start in itertools.product(counts, range(min(2, rank))):
-        held = [n for n, free in zip(shapes[0], open_axes, strict=True) if not free]
-        whole = all(open_axes[start:]) or not (start or number.value % prod(held))
-        alone = number.value not in fixed and whole and is_named_size(number.name)
+        alone = number.value not in fixed and all(open_axes[start:])
+        alone = alone and is_named_size(number.name)
         told = number.name, number.value
         alike = [n for n in counts if (n.name, n.value) == told]
         if number.value in products or (
