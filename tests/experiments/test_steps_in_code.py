@@ -294,6 +294,31 @@ def test_a_determinant_of_the_wrong_point_is_no_approximation() -> None:
     assert fix.applicability == "verified"
 
 
+class BendsInPlace(Bends):
+    """The same by a helper, at the point that has no other name once it is updated."""
+
+    def log_slope(self, x: Tensor, h: float) -> Tensor:
+        step = torch.eye(2, dtype=x.dtype) + h * vmap(jacrev(self.field))(x)
+        return torch.linalg.slogdet(step)[1]
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj, h = x.new_zeros(len(x)), 1.0 / self.num_steps
+        for _ in range(self.num_steps):
+            x = x + h * self.field(x)
+            ldj = ldj + self.log_slope(x, h)
+        return x, ldj
+
+
+@pytest.mark.slow
+def test_what_reads_a_point_after_its_update_is_put_before_it() -> None:
+    (finding,) = ldjcheck.check(BendsInPlace(behind=True)).findings
+    assert finding.code == "LDJ112"
+    assert finding.location is not None
+    assert finding.location.text == "ldj = ldj + self.log_slope(x, h)"
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+
+
 class OfFourthOrder(Field):
     """Twenty steps of a Runge-Kutta method leave 1e-11 of the difference: no mistake."""
 

@@ -61,6 +61,7 @@ MEANT: dict[Way, str] = {
     calls.with_abs: kinds.ADD_ABS.name,
     calls.without_abs: kinds.REMOVE_ABS.name,
     calls.summed: kinds.SUM_FOR_MEAN.name,
+    points.before_updates: kinds.OTHER_POINT.name,
 }
 """What an edit says to be wrong where nothing else does: those that mean one mistake."""
 
@@ -203,6 +204,7 @@ def _rounds(live: Live, question: Question) -> Iterator[tuple[list[Change], int]
         near = is_lacking(explanation)
         sites = sites_for(live, place, explanation, touched, lacking=near)[:_SITES]
         yield _drafted(sites, ways_for(explanation)), MOST_OF_ONE
+    yield _drafted(anywhere, (points.before_updates,), nearness=0.0), MOST_OF_ONE
     yield _drafted(anywhere, ANYTHING), MOST
     # A line that is blamed may be innocent: then what is plainest at any other goes first.
     yield _drafted(anywhere, ANYTHING, nearness=0.0), FURTHER

@@ -2,7 +2,7 @@
 
 import ast
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site, plain_text
@@ -177,20 +177,38 @@ def other_order(site: Site) -> Iterator[Change]:
     block = site.source.block(site.statement)
     here = block.index(site.statement)
     for index, other in enumerate((here - 1, here + 1, here - 2, here + 2)):
-        if not 0 <= other < len(block):
-            continue
-        first, last = min(here, other), max(here, other)
-        run = block[first : last + 1]
-        if any(hasattr(s, "body") or isinstance(s, ast.Return) for s in run):
-            continue
-        order = [*run[1:], run[0]] if other > here else [run[-1], *run[:-1]]
-        yield Change(
-            0.05 + 0.1 * index,
-            tuple(
-                site.source.put(old, site.text(new))
-                for old, new in zip(run, order, strict=True)
-            ),
-        )
+        if 0 <= other < len(block):
+            yield from _moved(site, block, other, 0.05 + 0.1 * index)
+
+
+def before_updates(site: Site) -> Iterator[Change]:
+    """Yield the statement before the one above that updates a name it reads: `z = z + ...`.
+
+    There are few of these, and what a step starts from has no other name.
+    """
+    block = site.source.block(site.statement)
+    read = _names(site.statement, ast.Load)
+    for place, above in enumerate(block[: block.index(site.statement)]):
+        updated = _names(above, ast.Store) & read
+        if updated & (_names(above, ast.Load) - _names(site.statement, ast.Store)):
+            yield from _moved(site, block, place, 0.0)
+
+
+def _names(statement: ast.stmt, use: type[ast.expr_context]) -> set[str]:
+    nodes = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
+    return {node.id for node in nodes if isinstance(node.ctx, use)}
+
+
+def _moved(
+    site: Site, block: Sequence[ast.stmt], place: int, cost: float
+) -> Iterator[Change]:
+    """Yield the statement at another place of its block, if it is plain all the way."""
+    here = block.index(site.statement)
+    run = block[min(here, place) : max(here, place) + 1]
+    if not any(hasattr(s, "body") or isinstance(s, ast.Return) for s in run):
+        order = [*run[1:], run[0]] if place > here else [run[-1], *run[:-1]]
+        texts = zip(run, map(site.text, order), strict=True)
+        yield Change(cost, tuple(site.source.put(old, new) for old, new in texts))
 
 
 def masked(site: Site) -> Iterator[Change]:
