@@ -185,10 +185,10 @@ class Failures:
         """Return the error that tells the user what was tried, and what to type."""
         return (
             self._declares_none()
+            or self._takes_one_batch(candidates, explicit)
             or self._returned_no_pair(candidates)
             or self._saw_no_base(candidates)
             or self._out_of_memory()
-            or self._takes_one_batch(candidates, explicit)
             or self._raises_the_same(candidates, explicit)
             or self._fits_no_shape(candidates, explicit)
         )

@@ -15,7 +15,7 @@ import inspect
 import itertools
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -64,7 +64,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     if found is None:
         return
     place, said, is_named = found
-    for unit, memory in itertools.product(_units(said), (None, Memory())):
+    for unit, memory in _asked_in(_units(said)):
         yield _beside(
             signature, partial(_call, place, unit, memory, is_named, True), unit
         )
@@ -81,9 +81,16 @@ def as_loss_per_dim(layer: Any) -> Iterator[tuple[Unit, Calls]]:
     if signature is None or found is None or found[1] != "-nats":
         return
     place, _, is_named = found
-    for unit, memory in itertools.product(OF_A_DIM, (None, Memory())):
+    for unit, memory in _asked_in(OF_A_DIM):
         call = partial(_call, place, unit, memory, is_named, True)
         yield unit, _beside(signature, call, unit)
+
+
+def _asked_in(units: Iterable[Unit]) -> Iterator[tuple[Unit, Memory | None]]:
+    """Yield each unit for a base that is asked, and for one that is written in it."""
+    for unit in units:
+        yield unit, None
+        yield unit, Memory()
 
 
 def as_density(layer: Any, place: int) -> Iterator[Calls]:
