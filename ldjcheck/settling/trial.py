@@ -207,11 +207,14 @@ def _tells_of_samples(ldj: object) -> bool:
 
 
 def _is_number(y: Tensor, x: Tensor) -> bool:
-    """Return whether what comes back first has lost axes, as a sum does: it is no output."""
+    """Return whether what comes back first has lost axes, as a sum does: it is no output.
+
+    One sample of those that were given is none, but of a batch that was taken apart.
+    """
     is_sum = (
         y.dim() < x.dim() and y.shape == x.shape[: y.dim()] and y.numel() < x.numel()
     )
-    return is_sum or y.dim() < 2 <= x.dim()
+    return is_sum or (y.dim() < 2 <= x.dim() and y.shape != x.shape[1:])
 
 
 def _quality(calls: Calls, outcome: Outcome, x: Tensor) -> Quality:
