@@ -176,14 +176,19 @@ def runs(bench: Bench, shape: Shape) -> bool:
 
 
 def _opened(bench: Bench) -> Shape | None:
-    """Return what an event has become that came back with more axes; None elsewhere.
+    """Return what an event has become that came back larger; None elsewhere.
 
-    So it does where it was spread over what the layer holds: a mask of rows.
+    With more axes, or more entries along one of size one: so it does where it was spread
+    over what the layer holds, as a mask of rows, or scales.
     """
     known = returned_shapes(bench)
-    if known is None or len(known[1]) <= 1 + len(bench.shape):
+    if known is None or len(known[1]) <= len(bench.shape):
         return None
-    return known[1][1:]
+    opened, before = known[1][1:], bench.shape
+    kept = len(opened) > len(before) or all(
+        n in (1, after) for n, after in zip(before, opened, strict=True)
+    )
+    return opened if kept and opened != before else None
 
 
 def _at(bench: Bench, shape: Shape) -> Bench:

@@ -92,8 +92,9 @@ def _has_nothing_to_do(bench: Bench) -> bool:
     except FailedCallError:
         return False  # beside what watches; it ran without
     x = bench.inputs()
-    if noted.empty or 1 not in bench.shape or not _is_same(y, x):
-        return noted.empty
+    empty = noted.empty if 1 in bench.shape else noted.always_empty
+    if empty or 1 not in bench.shape or not _is_same(y, x):
+        return empty
     # What starts as the identity does so at every size.
     moved = bench.runner(warm_up=x, draw=1, scale=bench.options.params_scale)
     direction: Direction = "forward" if bench.calls.forward else "inverse"

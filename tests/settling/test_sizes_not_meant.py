@@ -377,3 +377,49 @@ def test_a_size_at_which_a_part_is_spread_and_dims_are_added_is_no_size() -> Non
     text = "\n".join(found.evidence)
     assert "(3,): runs, since one part is spread over another in line" in text
     assert "mat1 and mat2 shapes cannot be multiplied (3x6 and 3x6), in line" in text
+
+
+class OneByOne(nn.Module):
+    """The first of its prefixes has no entries, at any size; on one entry it is spread."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.register_buffer("std", torch.rand(3) + 0.5)
+        self.nets = nn.ModuleList(nn.Linear(4 + i, 2) for i in range(3))
+        self.register_buffer("observed", torch.randn(1, 4))
+        self.sign = sign
+
+    def forward(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        seen, t = self.observed.expand(len(theta), -1), theta / self.std
+        parts, ldj = [], -self.sign * self.std.log().sum()
+        for i, net in enumerate(self.nets):
+            shift, log_scale = net(torch.cat([seen, t[:, :i]], 1)).unbind(1)
+            parts.append(t[:, i] * log_scale.exp() + shift)
+            ldj = ldj + log_scale
+        return torch.stack(parts, 1), ldj
+
+
+class OfFewTargets(nn.Module):
+    """A shift of two numbers for each of five targets, of which it holds the places."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.net, self.sign = nn.Linear(1, 4), sign
+        self.register_buffer("places", torch.linspace(-1, 1, 5)[None, :, None])
+
+    def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        shift, log_scale = self.net(self.places.expand(len(y), -1, -1)).chunk(2, -1)
+        return (y - shift) * log_scale.exp(), self.sign * log_scale.sum((1, 2))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"), [(OneByOne, "(3,)"), (OfFewTargets, "(5, 2)")]
+)
+def test_one_entry_that_is_spread_is_not_taken_for_the_size(
+    kind: type[nn.Module], shape: str
+) -> None:
+    torch.manual_seed(0)
+    report = ldjcheck.check(kind())
+    assert report.status == "pass", report
+    assert report.result.inferred["shape"].startswith(shape)
+    assert ldjcheck.check(kind(sign=-1.0)).status == "fail"

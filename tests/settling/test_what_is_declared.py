@@ -135,3 +135,34 @@ def test_a_count_of_features_that_nothing_holds_is_that_of_the_constructor() -> 
     report = ldjcheck.check(OfManyFeatures())
     assert report.status == "pass", report
     assert "21" in report.result.inferred["shape"]
+
+
+class OfPlaces(nn.Module):
+    """Holds its channels and the product of its sides, which only its constructor tells."""
+
+    def __init__(
+        self, c: int = 4, h: int = 6, w: int = 5, turned: bool = False
+    ) -> None:
+        super().__init__()
+        self.c, self.n, self.turned = c, h * w, turned
+        torch.manual_seed(0)
+        self.over_places = nn.Parameter(torch.randn(h * w, h * w))
+        self.over_channels = nn.Parameter(torch.randn(c, c))
+
+    def forward(self, x: Tensor) -> Pair:
+        of_places, of_channels = (
+            torch.linalg.slogdet(each)[1]
+            for each in (self.over_places, self.over_channels)
+        )
+        _, _, _, _ = x.shape
+        y = self.over_channels @ x.flatten(2) @ self.over_places
+        first, second = (self.n, self.c) if self.turned else (self.c, self.n)
+        ldj = first * of_places + second * of_channels
+        return y.view_as(x), ldj.expand(len(x))
+
+
+def test_sides_that_a_constructor_states_are_those_of_its_images() -> None:
+    report = ldjcheck.check(OfPlaces())
+    assert report.status == "pass", report
+    assert report.result.inferred["shape"].startswith("(4, 6, 5)")
+    assert ldjcheck.check(OfPlaces(turned=True)).status == "fail"

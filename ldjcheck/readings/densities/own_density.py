@@ -8,6 +8,7 @@ from math import prod
 from types import CodeType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ldjcheck.calling.parameter_names import is_bound, is_loss
@@ -63,6 +64,10 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         if there is None:
             if name in before.unasked:  # else it was none
                 yield outcome.known(adopt(before, None))
+        elif _adds_what_is_given(
+            there.subject, {each.name for each in subject.bench.fed}
+        ):
+            continue
         elif before.status == "pass" and _is_right_at_once(there, subject):
             yield outcome.known(with_right(name, before))
         else:
@@ -82,6 +87,33 @@ def open_parameters(subject: Subject, density: Layer) -> list[str]:
     signature = signature_of(density.obj)
     fed = {each.name for each in subject.bench.options.context}
     return [n for n in signature.required if n not in fed] if signature else []
+
+
+@on_failure(False)
+def _adds_what_is_given(density: Subject, known: set[str]) -> bool:
+    """Return whether it merely adds what it wants beside x: the ldj of what was called.
+
+    So does `nll(z, ldj)`, which is a density of no x. What a condition changes, it changes
+    with x.
+    """
+    runner, x, _ = density.bench.ready(density.probes()[0])
+    for name, value in runner.kwargs.items():
+        slopes: list[Tensor | None] = []
+        is_float = isinstance(value, Tensor) and value.is_floating_point()
+        for moved in (0.0, 1.0) if is_float and name not in known else ():
+            given = (value.detach() + moved).requires_grad_()
+            at = replace(runner, kwargs={**runner.kwargs, name: given})
+            said = at.run("forward", x, Frozen()).reported
+            if said is not None and said.requires_grad:
+                slopes += torch.autograd.grad(said.sum(), given, allow_unused=True)
+        told = [slope.flatten() for slope in slopes if slope is not None]
+        if len(told) > 1 and told[0].any() and _is_even(torch.cat(told)):
+            return True
+    return False
+
+
+def _is_even(values: Tensor) -> bool:
+    return bool(values.max() - values.min() <= 1e-9 * values.abs().max())
 
 
 def _is_right_at_once(there: Reading, call: Subject) -> bool:

@@ -36,10 +36,19 @@ class Spreads(Operations):
         # Axes of size one of what is spread along others: made for one entry, or of one.
         self.single: set[tuple[Where, int]] = set()
         self.empty: bool = False  # a part had no entries at all
+        self._filled: dict[Where, bool] = {}  # whether a place ever had an entry
         self.opened: bool = False  # axes behind the event's one were looked for
         self.uneven: bool = False  # what is halved had an entry too many
         self.unread: bool = False  # what is looked up in had rows that nobody asks for
         self._kept: list[Any] = []  # axes of size one, on purpose
+
+    @property
+    def always_empty(self) -> bool:
+        """Whether parts at one place never had entries.
+
+        The first of a loop's prefixes has none, and those that follow have.
+        """
+        return not all(self._filled.values())
 
     def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Run the operation, and look at the sizes that go in and come out."""
@@ -52,13 +61,14 @@ class Spreads(Operations):
         shapes = {tuple(part.shape) for part in parts}
         if isinstance(result, Tensor) and self._is_of_samples(result):
             self.empty = self.empty or result.numel() == 0
+            at = _where()
+            self._filled[at] = self._filled.get(at, False) or result.numel() > 0
             self.opened = self.opened or _opens(name, args, result)
         self.uneven = self.uneven or _leaves_a_rest(name, args, result)
         self.unread = self.unread or _asks_for_fewer(name, args, result)
         size = tuple(result.shape) if isinstance(result, Tensor) else None
         if size is not None and (axes := _spread_axes(shapes, size)):
-            place = innermost_place()
-            where = None if place is None else (place.file, place.line, place.column)
+            where = _where()
             self.seen.update((where, axis) for axis in axes)
             ones = (axis - len(size) for axis, n in enumerate(size) if n == 1)
             self.single.update((where, axis) for axis in ones)
@@ -68,6 +78,11 @@ class Spreads(Operations):
         if tensor.is_nested or tensor.dim() < 2:
             return False
         return tensor.shape[0] == self._batch
+
+
+def _where() -> Where:
+    place = innermost_place()
+    return None if place is None else (place.file, place.line, place.column)
 
 
 def _opens(name: str, args: Args, result: Tensor) -> bool:

@@ -9,7 +9,7 @@ hardly ever runs on vectors.
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -247,7 +247,7 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
             if "mask" in name.lower():
                 why = f"the mask {name!r} has this size"
                 yield from _like_mask(tensor, channels, why)
-    yield from _named_sides(items, channels)
+    yield from _named_sides(map(_integers, items), channels)
     yield from _grouped(items)
     for item in items[:1]:
         for name, tensor in _named_tensors(item):
@@ -282,6 +282,7 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
                 yield (size, 1, 1), f"a Linear takes {item.in_features} features"
     usual = {name: v for name, v in _defaults_of(layer).items() if _is_size(v)}
     yield from _named_sizes(usual)
+    yield from _named_sides([usual], ())
 
 
 def _multiplied(items: list[Any]) -> Iterator[tuple[Shape, str]]:
@@ -416,11 +417,11 @@ def _with_smaller(shape: Shape, why: str) -> Iterator[tuple[Shape, str]]:
 
 
 def _named_sides(
-    items: list[Any], channels: tuple[int, ...]
+    held: Iterable[Mapping[str, int]], channels: tuple[int, ...]
 ) -> Iterator[tuple[Shape, str]]:
-    """Yield images whose height and width one object holds under these names."""
-    for item in items:
-        sizes = {name.lstrip("_"): size for name, size in _integers(item).items()}
+    """Yield images whose height and width one object has under these names."""
+    for each in held:
+        sizes = {name.lstrip("_"): size for name, size in each.items()}
         sides = [[name for name in names if name in sizes] for names in _SIDES]
         channels_held = next(
             (n for n in sizes if "channels" in n and not is_of_others(n)), None
@@ -430,9 +431,9 @@ def _named_sides(
         if not all(sides):
             continue
         (height, *_), (width, *_) = sides
-        held = channels_held or next((n for n in _FEATURE_NAMES if n in sizes), None)
-        named = ", ".join(dict.fromkeys(filter(None, (held, height, width))))
-        for count in (sizes[held],) if held else (*channels, 1, 2, 3):
+        depth = channels_held or next((n for n in _FEATURE_NAMES if n in sizes), None)
+        named = ", ".join(dict.fromkeys(filter(None, (depth, height, width))))
+        for count in (sizes[depth],) if depth else (*channels, 1, 2, 3):
             shape = count, sizes[height], sizes[width]
             yield from _with_smaller(shape, f"it holds {named}")
 
@@ -516,6 +517,7 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
         if min(shape) > 1:
             yield shape, why
         yield (shape[1], shape[2] if shape[2] > 1 else LENGTH), why
+        yield shape[1:], why
         yield shape, why
     elif len(shape) == 4:
         _, channels, height, width = shape

@@ -545,3 +545,31 @@ def test_a_call_beside_a_map_that_is_a_density_is_asked() -> None:
 def test_a_call_beside_a_map_that_lacks_a_constant_alone_need_be_no_density() -> None:
     report = ldjcheck.check(Scored())
     assert (report.status, "forward not checked" in title_of(report)) == ("pass", True)
+
+
+class OfResults(Scale):
+    """Its loss is given what the call returns, and merely adds the ldj."""
+
+    def nll(self, z: Tensor, ldj: Tensor) -> Tensor:
+        return 0.5 * z.pow(2).mean() - (ldj / z[0].numel()).mean()
+
+
+class GivenACondition(Scale):
+    """Its base depends on a condition, which the map does not know."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__()
+        self.centre, self.times = nn.Linear(2, 3), times
+
+    def log_prob(self, x: Tensor, condition: Tensor) -> Tensor:
+        z, ldj = self(x)
+        off = z - self.centre(condition)
+        return NORMAL.log_prob(off).sum(dim=1) + self.times * ldj
+
+
+def test_a_loss_that_adds_a_given_ldj_is_no_density_of_x() -> None:
+    report = ldjcheck.check(OfResults())
+    assert report.status == "pass", report
+    assert "nll" in report.result.unasked
+    assert ldjcheck.check(GivenACondition()).status == "pass"
+    assert ldjcheck.check(GivenACondition(-1.0)).findings[0].code == "LDJ104"
