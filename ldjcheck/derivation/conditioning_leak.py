@@ -245,6 +245,10 @@ def _between(
     scaled = bool(((held - held[:1]).abs() > _NOTHING * direct.max()).any())
     if ring is None or (bool(sees.all()) and not scaled):
         return None  # a residual step lets all see all, and means to
+    masked = any(_is_masked(node, trace) for node in inside)
+    of_others = sees.double().fill_diagonal_(0.0)
+    if not (masked or torch.linalg.matrix_power(of_others, len(sees)).any()):
+        return None  # J is triangular: a network of the very entry may be an integrand
     first, then = ring[0], ring[1 % len(ring)]
     moved = (whole - held)[:, first, own[then]]
     return _Leak(
@@ -253,7 +257,7 @@ def _between(
         end=end,
         ring=tuple((i, own[i]) for i in ring),
         slope=float(moved[moved.abs().argmax()]),
-        masked=any(_is_masked(node, trace) for node in inside),
+        masked=masked,
         shape=trace.shape,
     )
 

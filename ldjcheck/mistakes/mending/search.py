@@ -151,7 +151,7 @@ def candidates(live: Live, question: Question) -> Iterator[Change]:
     unwritten = ("number", "count") if question.is_of_a_number else ("number",)
     for changes, most in _rounds(live, question):
         tried = 0
-        for change in sorted(changes, key=_plainness):
+        for change in changes:
             # A number may only fit the one size that was tried; nor is a count written
             # where a number is the better name.
             if (guessed and change.kind in unwritten) or not question.may_edit(change):
@@ -205,21 +205,32 @@ def _rounds(live: Live, question: Question) -> Iterator[tuple[list[Change], int]
         sites = sites_for(live, place, explanation, touched, lacking=near)[:_SITES]
         yield _drafted(sites, ways_for(explanation)), MOST_OF_ONE
     yield _drafted(anywhere, (points.before_updates,), nearness=0.0), MOST_OF_ONE
-    yield _drafted(anywhere, ANYTHING), MOST
-    # A line that is blamed may be innocent: then what is plainest at any other goes first.
-    yield _drafted(anywhere, ANYTHING, nearness=0.0), FURTHER
+    # A line that is blamed may be innocent: then what is plainest at any other is one.
+    far = _drafted(anywhere, ANYTHING, nearness=0.0)
+    yield _taking_turns(_drafted(anywhere, ANYTHING), far), MOST + FURTHER
+
+
+def _taking_turns(near: Sequence[Change], far: Sequence[Change]) -> list[Change]:
+    """Return the changes of both, in their orders, two near ones for each other."""
+    width = MOST // FURTHER
+    rows = itertools.zip_longest(*(near[i::width] for i in range(width)), far)
+    return [each for row in rows for each in row if each is not None]
 
 
 def _drafted(
     sites: Sequence[Site], ways: Sequence[Way], nearness: float = 1.0
 ) -> list[Change]:
-    """Return what every way makes of each statement; those further off cost more."""
-    return [
+    """Return what every way makes of each statement, the plainest first.
+
+    Those further off cost more.
+    """
+    drafted = (
         replace(change, cost=change.cost + nearness * site.rank, meant=MEANT.get(way))
         for site in sites
         for way in ways
         for change in way(site)
-    ]
+    )
+    return sorted(drafted, key=_plainness)
 
 
 def _telling(explanations: Sequence[Explanation]) -> Iterator[Explanation]:

@@ -62,8 +62,12 @@ def reduced(site: Site) -> Iterator[Change]:
 
 
 def one_per_sample(site: Site) -> Iterator[Change]:
-    """Yield edits that hand back `(batch,)` where there is an axis too many."""
-    yield from _dropped_keepdim(site)
+    """Yield edits that hand back `(batch,)` where there is an axis too many.
+
+    An axis that was kept is where the mistake was made, however far that is from its use.
+    """
+    for change in _dropped_keepdim(site):
+        yield replace(change, cost=-0.99 * site.rank)
     yield from reduced(site)
     for node, inner in site.calls("unsqueeze"):
         yield site.put(node, site.text(inner), 0.05)

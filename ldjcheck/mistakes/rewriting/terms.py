@@ -165,16 +165,22 @@ def held_numbers(site: Site) -> Iterator[Change]:
 
 
 def with_names(site: Site) -> Iterator[Change]:
-    """Yield sums and logarithms with one more term: a name that the function holds."""
-    names = [name for name in site.names if name not in ("self", "cls")][:_MOST]
+    """Yield sums and logarithms with one more term: a name that the function holds.
+
+    What it works out and never uses is the likeliest to be forgotten.
+    """
+    unused, held = site.unused, (n for n in site.names if n not in ("self", "cls"))
+    names = list(dict.fromkeys((*unused, *held)))[:_MOST]
     for node in site.expressions:
         whole = is_sum(node) or call_name(node) in ("log", "log1p")
+        whole |= isinstance(site.parent(node), ast.AugAssign)
         if not whole or is_sum(site.parent(node)):
             continue
         for index, name in enumerate(names):
             for sign in "-+":
                 text = site.in_place(node, f"{site.text(node)} {sign} {name}", SUM)
-                yield replace(site.put(node, text, 0.3 + index / 50), lacked=name)
+                cost = 0.05 if name in unused else 0.3 + index / 50
+                yield replace(site.put(node, text, cost), lacked=name)
 
 
 def of_other_way(site: Site) -> Iterator[Change]:

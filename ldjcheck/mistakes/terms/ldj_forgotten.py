@@ -54,7 +54,11 @@ RULE = Rule(
     name="ldj-forgotten",
     summary="0 is reported where the ldj is not 0",
     page=Page.read(__doc__),
-    claims=(Claim(NOTHING_REPORTED, when=_is_forward, mend=(terms.instead,)),),
+    claims=(
+        Claim(
+            NOTHING_REPORTED, when=_is_forward, mend=(terms.overwritten, terms.instead)
+        ),
+    ),
     tell="The log-determinant is forgotten: the layer reports 0.",
     derived=True,
 )
