@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision import Replacement, SourceText, call_name, is_disjoint
