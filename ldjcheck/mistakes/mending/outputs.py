@@ -100,10 +100,13 @@ def _meant(
 def _explaining(trace: Trace) -> Iterator[Node]:
     """Yield the values of which the reported ldj is the exact one, the last first.
 
-    None of them is made into what comes out. A base of the model's own may scale what it is
-    asked about, and the ldj holds that as well.
+    None of them is made into what comes out, nor of it, where that is another value. A base
+    of the model's own may scale what it is asked about, and the ldj holds that as well.
     """
     made, reported = ancestors(trace.output), trace.reported - trace.exact
+    comes_out = next(node for node in trace.order if _is_of_output(node, trace))
+    if comes_out is not trace.source:
+        made |= dependents(trace.nodes, comes_out)
     whole = [
         node
         for node in reversed(trace.nodes)
@@ -124,6 +127,15 @@ def _explaining(trace: Trace) -> Iterator[Node]:
             jacobian = jacobian_between(between, depending, *ends, doubled=True)
             if fits(trace, reported, log_abs_det(jacobian)[1]):
                 yield value
+
+
+def _is_of_output(node: Node, trace: Trace) -> bool:
+    """Return whether a value is what comes out, in whatever shape."""
+    if node is trace.output or trace.output is None:
+        return True
+    out = trace.output.value
+    same = node.value.numel() == out.numel() and node.value.dtype == out.dtype
+    return same and torch.equal(node.value.reshape(out.shape), out)
 
 
 def _place_in(value: Node, where: Location | None) -> Place | None:

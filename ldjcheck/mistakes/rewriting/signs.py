@@ -30,7 +30,8 @@ def turned(site: Site) -> Iterator[Change]:
         text = f"-{site.as_factor(node)}"
         if isinstance(parent, ast.BinOp) and parent.right is node:
             text = f"({text})"
-        whole = isinstance(parent, ast.stmt | ast.Tuple) and not text.startswith("-(")
+        is_plain = site.as_factor(node) == site.text(node)  # without brackets
+        whole = isinstance(parent, ast.stmt | ast.Tuple) and is_plain
         yield site.put(node, text, 0.2 if whole else 0.5)
 
 
