@@ -306,8 +306,15 @@ def _operations(sum_: DensityTerms) -> tuple[str, ...]:
 
 
 def _values_beside(sum_: DensityTerms, bases: Sequence[Base]) -> list[Tensor]:
-    """Return all that the densities of these parts are made of beside z itself."""
+    """Return all that the densities of these parts are made of beside z itself.
+
+    And what masks entries of it for samples: what it holds there has no density of its own.
+    """
     found: list[Tensor] = []
+    for node in in_order(ancestors(*(base.z for base in bases))):
+        is_given = not node.parents and node is not sum_.source and node.value.dim() > 1
+        if is_given and len(node.value) == sum_.batch and not node.value.all():
+            found.append(node.value)
     for base in bases:
         within = {*sum_.between(base.terms, base.z), *sum_.adding(base.terms)}
         parents = {p for node in within for p in node.parents}
