@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -265,6 +267,125 @@ class OfOneSample(nn.Module):
         return torch.func.vmap(self.one)(x)
 
 
+class KeepsTheLastOnly(nn.Module):
+    """Each step leaves its ldj behind; the last one, a permutation, has none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = nn.ModuleList([Leaves(), Leaves(), Turns()])
+        self.ldj: Tensor | float = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.ldj = 0.0
+        for step in self.steps:
+            x = step(x)
+            self.ldj = step.ldj
+        return x
+
+
+class Leaves(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs = nn.Parameter(torch.randn(3))
+        self.ldj: Tensor | float = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.ldj = self.logs.sum().expand(len(x))
+        return x * self.logs.exp()
+
+
+class Turns(nn.Module):
+    ldj = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flip(1)
+
+
+class OfTwoFactors(nn.Module):
+    """z + a tanh(b z + c) for each dim: the slope of the helper lacks the caller's b."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.raw_a, self.raw_b, self.c = (nn.Parameter(torch.randn(3)) for _ in "abc")
+
+    def slope(self, u: Tensor) -> Tensor:
+        return 1 - torch.tanh(u) ** 2
+
+    def forward(self, z: Tensor) -> Pair:
+        a, b = torch.tanh(self.raw_a), torch.tanh(self.raw_b)
+        inner = z * b + self.c
+        each = 1 + self.slope(inner) * a
+        return z + a * torch.tanh(inner), each.log().sum(1)
+
+
+class ForgetsOneKick(nn.Module):
+    """Half a kick, a drift, half a kick: no part is a step of all of the state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_v, self.of_x = nn.Linear(2, 4), nn.Linear(2, 4)
+
+    def kick(self, x: Tensor, v: Tensor) -> Pair:
+        s, t = self.of_v(x).chunk(2, 1)
+        return v * s.exp() + t, s.sum(1)
+
+    def drift(self, x: Tensor, v: Tensor) -> Pair:
+        s, t = self.of_x(v).chunk(2, 1)
+        return x * s.exp() + t, s.sum(1)
+
+    def forward(self, state: Tensor) -> Pair:
+        x, v = state.chunk(2, 1)
+        total = torch.zeros(len(x), dtype=x.dtype)
+        for _ in range(2):
+            v, first = self.kick(x, v)
+            x, second = self.drift(x, v)
+            v, third = self.kick(x, v)  # noqa: RUF059  # forgotten
+            total = total + first + second
+        return torch.cat([x, v], 1), total
+
+
+class KeepsAnAxis(nn.Module):
+    """The axis that one step keeps spreads the sum of both, where they meet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = Stretches(False), Stretches(True)
+
+    def forward(self, x: Tensor) -> Pair:
+        x, one = self.first(x)
+        x, other = self.second(x)
+        return x, one + other
+
+
+class Stretches(nn.Module):
+    def __init__(self, keeps: bool) -> None:
+        super().__init__()
+        self.w = nn.Parameter(0.3 * torch.randn(3))
+        self.keeps = keeps
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = (x.cosh().log() + self.w).sum(1)
+        if self.keeps:
+            ldj = (x.cosh().log() + self.w).sum(1, keepdim=True)
+        return x.sinh() * self.w.exp(), ldj
+
+
+class OfAPrior(nn.Module):
+    """erfinv behind a sigmoid: its slope is one over a normal density."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.randn(3))
+
+    def forward(self, x: Tensor) -> Pair:
+        u = torch.sigmoid(0.4 * x + self.shift)
+        z = math.sqrt(2) * torch.erfinv(2 * u - 1)
+        of_u = (0.4 * u * (1 - u)).log()
+        log_n = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
+        each = of_u + log_n
+        return z, each.sum(1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "after"),
@@ -296,6 +417,11 @@ class OfOneSample(nn.Module):
         (ForgetsItsFirst, "self.told = self.told + x.cosh().log().sum(1)"),
         (OfTwoSides, "ldj = self.rows * of_b + self.columns * of_a"),
         (OfAMixture, "log_slope = (w * slope).sum(-1).log()"),
+        (KeepsTheLastOnly, "self.ldj = self.ldj + step.ldj"),
+        (OfTwoFactors, "each = 1 + self.slope(inner) * b * a"),
+        (ForgetsOneKick, "total = total + first + second + third"),
+        (KeepsAnAxis, "ldj = (x.cosh().log() + self.w).sum(1)"),
+        (OfAPrior, "each = of_u - log_n"),
     ],
 )
 def test_a_verified_edit_puts_it_where_it_belongs(
