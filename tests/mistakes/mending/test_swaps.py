@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -370,22 +368,6 @@ class Stretches(nn.Module):
         return x.sinh() * self.w.exp(), ldj
 
 
-class OfAPrior(nn.Module):
-    """erfinv behind a sigmoid: its slope is one over a normal density."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shift = nn.Parameter(torch.randn(3))
-
-    def forward(self, x: Tensor) -> Pair:
-        u = torch.sigmoid(0.4 * x + self.shift)
-        z = math.sqrt(2) * torch.erfinv(2 * u - 1)
-        of_u = (0.4 * u * (1 - u)).log()
-        log_n = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
-        each = of_u + log_n
-        return z, each.sum(1)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "after"),
@@ -421,7 +403,6 @@ class OfAPrior(nn.Module):
         (OfTwoFactors, "each = 1 + self.slope(inner) * b * a"),
         (ForgetsOneKick, "total = total + first + second + third"),
         (KeepsAnAxis, "ldj = (x.cosh().log() + self.w).sum(1)"),
-        (OfAPrior, "each = of_u - log_n"),
     ],
 )
 def test_a_verified_edit_puts_it_where_it_belongs(
