@@ -124,7 +124,10 @@ def _named(live: Live, question: Question, found: Found) -> Finding:
     )
     claims = ((r, c.kind) for r in RULES for c in r.claims)
     rule, kind = next(each for each in claims if each[1].name == change.meant)
-    return _renamed(finding, rule, kind.explanation(operand=text))
+    before = (
+        f"the value before line {first.line}" if kind is kinds.OTHER_POINT else None
+    )
+    return _renamed(finding, rule, kind.explanation(operand=text, detail=before))
 
 
 def _renamed(finding: Finding, rule: Rule, told: Explanation) -> Finding:
