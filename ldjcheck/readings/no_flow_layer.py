@@ -19,6 +19,7 @@ from ldjcheck.mistakes.terms import (
 from ldjcheck.object_graph import looked_up
 from ldjcheck.readings.densities.density_with_draws import DRAWS
 from ldjcheck.readings.reading import Outcome, Reading, look_at, read_anew
+from ldjcheck.readings.what_runs import is_added, run_at
 from ldjcheck.records import Layer, Options, Result
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError, on_failure
@@ -128,7 +129,9 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
     asks = looked_up(layer.obj, next(iter(named), "forward"))
     written = {getattr(node, "id", "") for node in written_in(asks)}
     speaks = any(map(is_total, written - OBJECTIVES))
-    if holds_flow(layer) or speaks or _holds_layer(layer, asked):
+    if holds_flow(layer) or speaks or _adds_what_came_with_z(subject):
+        return None
+    if _holds_layer(layer, asked):
         return None
     name = next(iter(named), "call")
     return CannotCheckError(
@@ -138,6 +141,22 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
             "What it maps x to, and what its density says of that, do not agree.",
             f"To check its {name}, say that it is a model: --kind model",
         ),
+    )
+
+
+@on_failure(False)
+def _adds_what_came_with_z(subject: Subject) -> bool:
+    """Return whether a density adds the number that a function hands back beside z.
+
+    Whatever it is called, and right or not, that is an ldj: a norm, say, is not added.
+    """
+    outcome, ended = run_at(subject.bench, subject.probes()[0], "forward")
+    tuples = (result for _, result in ended if isinstance(result, tuple) and result)
+    return outcome is not None and any(
+        isinstance(z, Tensor)
+        and z.numel() == outcome.y.numel()
+        and any(is_added(number, outcome.reported) for number in beside)
+        for z, *beside in tuples
     )
 
 

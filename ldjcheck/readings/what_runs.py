@@ -3,6 +3,9 @@
 from types import CodeType, FrameType
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from ldjcheck.records import Direction, Probe
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
@@ -12,6 +15,8 @@ from ldjcheck.tape.frames import is_users
 from ldjcheck.tracing import trace_calls
 
 Returns = list[tuple[CodeType, Any]]
+
+_EVEN = 1e-9  # relative: by rounding alone slopes differ
 
 
 def run_at(
@@ -35,3 +40,20 @@ def run_at(
     except FailedCallError:
         return None, ended
     return outcome, ended
+
+
+def is_added(number: Any, said: Tensor | None) -> bool:
+    """Return whether what is said adds a number of each sample, or takes it off.
+
+    So it does with an ldj, whatever that is called; with a condition or a norm it does more.
+    """
+    if said is None or not said.requires_grad:
+        return False
+    if not isinstance(number, Tensor) or not number.requires_grad:
+        return False
+    (slope,) = torch.autograd.grad(
+        said.sum(), number, allow_unused=True, retain_graph=True
+    )
+    if slope is None or not slope.any():
+        return False
+    return bool(slope.max() - slope.min() <= _EVEN * slope.abs().max())

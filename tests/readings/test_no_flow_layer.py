@@ -90,3 +90,43 @@ def test_a_density_of_no_layer_and_no_ldj_need_be_none() -> None:
     report = ldjcheck.check(Encoder())
     assert report.status == "error"
     assert "cannot tell whether Encoder() is a flow" in str(report)
+
+
+class OfOneStep(nn.Module):
+    """Maps x in a method of its own, whose other number has no name that tells what it is."""
+
+    def __init__(self, power: float = 1.0) -> None:
+        super().__init__()
+        self.net, self.power = nn.Linear(2, 4), power
+
+    def to_noise(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, 1)
+        s, t = self.net(a).chunk(2, 1)
+        return torch.cat([b * s.exp() + t, a], 1), self.number_of(s)
+
+    def number_of(self, s: Tensor) -> Tensor:
+        return s.sum(1) + (self.power - 1) * torch.tanh(s * s.flip(1)).sum(1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, k = self.to_noise(x)
+        return k - 0.5 * z.square().sum(1) - 2 * math.log(2 * math.pi)
+
+
+class OfANorm(OfOneStep):
+    """What its method hands back beside x is a norm, which is not merely added."""
+
+    def to_noise(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        norm = self.net.weight[:, 0].norm() * x.norm(dim=1)
+        return self.net(x[:, :2]) + x.flip(1), norm
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, k = self.to_noise(x)
+        return torch.tanh(k) - 0.5 * z.square().sum(1) - 2 * math.log(2 * math.pi)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_number_that_comes_with_z_and_is_added_is_an_ldj(seed: int) -> None:
+    torch.manual_seed(seed)
+    assert ldjcheck.check(OfOneStep(), seed=seed).status == "pass"
+    assert ldjcheck.check(OfOneStep(power=2.0), seed=seed).status == "fail"
+    assert ldjcheck.check(OfANorm(), seed=seed).status == "error"

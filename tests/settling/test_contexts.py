@@ -168,3 +168,22 @@ def test_several_contexts_are_of_the_sizes_that_words_give_them() -> None:
     assert told["adj"].startswith(f"({nodes}, {nodes}): as it is written in words")
     assert (told["mask"][:4], told["t"][:4]) == (f"({nodes},)", "(1,)")
     assert ldjcheck.check(OfPaddedNodes(counted=2.0)).findings[0].code == "LDJ114"
+
+
+class HandsThemOn(nn.Module):
+    """Says nothing of what it hands on to its layers, which do."""
+
+    def __init__(self, counted: float = 1.0) -> None:
+        super().__init__()
+        self.step = OfPaddedNodes(counted)
+
+    def forward(self, x: Tensor, adj: Tensor, t: Tensor, mask: Tensor) -> Pair:
+        y, ldj = self.step(x, adj, t, mask)
+        return y.flip(-1), ldj
+
+
+def test_contexts_that_are_handed_on_are_described_by_who_takes_them() -> None:
+    report = ldjcheck.check(HandsThemOn())
+    assert report.status == "pass", report
+    assert "as it is written in words" in report.result.inferred["adj"]
+    assert ldjcheck.check(HandsThemOn(counted=2.0)).findings[0].code == "LDJ114"

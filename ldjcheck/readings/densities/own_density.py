@@ -8,7 +8,6 @@ from math import prod
 from types import CodeType
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ldjcheck.calling.parameter_names import is_bound, is_loss
@@ -24,6 +23,7 @@ from ldjcheck.readings.reading import (
     look_at,
     read_anew,
 )
+from ldjcheck.readings.what_runs import is_added
 from ldjcheck.records import Finding, Layer, Location, Options, Result
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
@@ -98,22 +98,13 @@ def _adds_what_is_given(density: Subject, known: set[str]) -> bool:
     """
     runner, x, _ = density.bench.ready(density.probes()[0])
     for name, value in runner.kwargs.items():
-        slopes: list[Tensor | None] = []
         is_float = isinstance(value, Tensor) and value.is_floating_point()
-        for moved in (0.0, 1.0) if is_float and name not in known else ():
-            given = (value.detach() + moved).requires_grad_()
+        if is_float and name not in known:
+            given = value.detach().requires_grad_()
             at = replace(runner, kwargs={**runner.kwargs, name: given})
-            said = at.run("forward", x, Frozen()).reported
-            if said is not None and said.requires_grad:
-                slopes += torch.autograd.grad(said.sum(), given, allow_unused=True)
-        told = [slope.flatten() for slope in slopes if slope is not None]
-        if len(told) > 1 and told[0].any() and _is_even(torch.cat(told)):
-            return True
+            if is_added(given, at.run("forward", x, Frozen()).reported):
+                return True
     return False
-
-
-def _is_even(values: Tensor) -> bool:
-    return bool(values.max() - values.min() <= 1e-9 * values.abs().max())
 
 
 def _is_right_at_once(there: Reading, call: Subject) -> bool:

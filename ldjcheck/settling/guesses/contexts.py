@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from ldjcheck.calling.parameter_names import is_time, speaks_of_context
-from ldjcheck.object_graph import attributes, looked_up, reachable
+from ldjcheck.object_graph import attributes, is_of_the_user, looked_up, reachable
 from ldjcheck.records import Calls, Context, Shape
 from ldjcheck.settling.guesses.shapes import LENGTH, Event, Shapes
 from ldjcheck.settling.guesses.stated_shapes import written_by_name
@@ -225,9 +225,13 @@ def _looked_at(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[Context
 def _written(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
     """Yield contexts as words give them: an axis that is called as one of x is as long.
 
-    Of any other name it is as wide as a net of the layer's takes it, or has one entry.
+    Of any other name it is as wide as a net of the layer's takes it, or has one entry. What
+    is handed on to a sublayer may be described there.
     """
-    said = written_by_name(layer)
+    users = (item for item in reachable(layer) if is_of_the_user(type(item)))
+    said: dict[str, tuple[str, ...]] = {}
+    for item in users:
+        said = {**written_by_name(item), **said}
     for names in (names for names in choices if names and said.keys() >= {*names}):
         of_x = next((axes for name, axes in said.items() if name not in names), ())
         for event, width in product(shapes, [*_widths(layer), 1]):
