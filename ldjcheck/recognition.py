@@ -162,7 +162,8 @@ def _source(obj: Any) -> str:
     are not.
     """
     start = getattr(type(obj), "forward", obj)
-    if start is obj and not inspect.isroutine(obj):
+    is_torchs = getattr(start, "__module__", "").partition(".")[0] == "torch"
+    if is_torchs or (start is obj and not inspect.isroutine(obj)):
         start = getattr(type(obj), "__call__", None)  # noqa: B004 - not whether, but what
     waiting, read, texts = [start], set[int](), list[str]()
     while waiting:

@@ -20,6 +20,7 @@ from ldjcheck.settling.guesses.shapes import (
     is_named_side,
     is_named_size,
     is_of_others,
+    usual_images,
 )
 from ldjcheck.settling.settle import runs
 from ldjcheck.settling.sizes import (
@@ -167,7 +168,8 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     """Yield which numbers may count all dims, or all places: products of sizes it holds.
 
     Sublayers that hold the same number are moved together. Of a layer that holds one number
-    alone it may be a product that is not kept apart, of axes that are all open.
+    alone it may be a product that is not kept apart, of axes that are all open. So is what
+    the sizes come to that its class is built with where nobody says otherwise.
     """
     layer, rank = subject.bench.layer.obj, len(subject.bench.shape)
     products = products_held(layer)
@@ -185,11 +187,12 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
         alone = alone and is_named_size(number.name)
         told = number.name, number.value
         alike = [n for n in counts if (n.name, n.value) == told]
-        if number.value in products or (
+        usual = {prod(shape[start:]) for shape in usual_images(layer)}
+        if number.value in products | usual or (
             alone and is_its_only_number(layer, number, fixed)
         ):
             taken = tuple((each, Axes(start, rank)) for each in alike)
-            yield _Role(taken, shapes, is_product=number.value in products)
+            yield _Role(taken, shapes, is_product=number.value in products | usual)
         is_fewer = rank == 2 and number.value == fewer.count(subject.bench.shape)
         if is_fewer and prod(subject.bench.shape) in products:
             taken = tuple((each, fewer) for each in alike)

@@ -55,6 +55,7 @@ _FEATURE_NAMES = (
     "input_size", "num_inputs", "n_inputs", "nz", "latent_size", "latent_dim", "z_dim",
     "in_channels", "num_channels", "n_channels", "channels", "c_in", "c", "in_channel",
 )  # fmt: skip
+_CHANNELS = "c", "C", "c_in"
 _SQUARE = "image_size", "img_size", "im_size", "resolution"
 _SIDES = (
     ("height", "h", "H", "img_height", "image_height", "in_height", *_SQUARE),
@@ -280,9 +281,8 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
             # of vectors that are held as images of one pixel
             for size in (2 * item.in_features, item.in_features):
                 yield (size, 1, 1), f"a Linear takes {item.in_features} features"
-    usual = {name: v for name, v in _defaults_of(layer).items() if _is_size(v)}
-    yield from _named_sizes(usual)
-    yield from _named_sides([usual], ())
+    yield from _named_sizes(_usual_sizes(layer))
+    yield from _named_sides([_usual_sizes(layer)], ())
 
 
 def _multiplied(items: list[Any]) -> Iterator[tuple[Shape, str]]:
@@ -402,6 +402,16 @@ def _defaults_of(item: Any) -> dict[str, Any]:
     return {} if signature is None else signature.defaults
 
 
+def _usual_sizes(layer: Any) -> dict[str, int]:
+    return {name: v for name, v in _defaults_of(layer).items() if _is_size(v)}
+
+
+def usual_images(layer: Any) -> tuple[Shape, ...]:
+    """Return the shapes of images that a class is built for where nobody says otherwise."""
+    named = (shape for shape, _ in _named_sides([_usual_sizes(layer)], ()))
+    return tuple(s for s in named if not any(isinstance(n, _Free) for n in s))
+
+
 def _named_sizes(sizes: Mapping[str, int]) -> Iterator[tuple[Shape, str]]:
     for wanted in _FEATURE_NAMES:
         for name, size in sizes.items():
@@ -424,7 +434,12 @@ def _named_sides(
         sizes = {name.lstrip("_"): size for name, size in each.items()}
         sides = [[name for name in names if name in sizes] for names in _SIDES]
         channels_held = next(
-            (n for n in sizes if "channels" in n and not is_of_others(n)), None
+            (
+                n
+                for n in sizes
+                if n in _CHANNELS or ("channels" in n and not is_of_others(n))
+            ),
+            None,
         )
         if not any(sides) and channels_held and "size" in sizes:
             sides = [["size"], ["size"]]
