@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -189,6 +190,7 @@ def _share(bases: Iterable[Base], shape: torch.Size) -> float:
     return min(1.0, sum(base.dims for base in bases) / max(1, math.prod(shape[1:])))
 
 
+_TRIES = 3  # before nothing is looked for any more: rounding may hide it once
 _FORMS = 6  # in which one is remembered: a check has as many configurations, or fewer
 
 
@@ -206,6 +208,7 @@ class Memory:
         self.is_unbounded = False  # some of it was seen outside of 0 to 1
         # Of each form the last ones, with other values beside z: a check comes back to them.
         self._forms: dict[tuple[str, ...], list[_Form]] = {}
+        self._in_vain: Counter[tuple[str, ...]] = Counter()
         self.masses = Masses()  # of bases that are asked
 
     def recalled(self, sum_: DensityTerms) -> list[Base] | None:
@@ -214,9 +217,12 @@ class Memory:
         What is computed as before up to them, as in code that is edited after them, is
         asked for the same parts.
         """
-        forms, nodes = self._forms.get(_operations(sum_), []), sum_.order
+        operations, nodes = _operations(sum_), sum_.order
+        forms = self._forms.get(operations, [])
+        if self._in_vain[operations] >= _TRIES and not forms:
+            return []
         if not forms:
-            like = self._begun_alike(_operations(sum_))
+            like = self._begun_alike(operations)
             if like is None:
                 return None
             again = [replace(base, z=nodes[z]) for z, _, base in like.bases]
@@ -270,6 +276,7 @@ class Memory:
         """
         known = self._forms.get(_operations(sum_), [])
         shape = sum_.source.value.shape
+        self._in_vain[_operations(sum_)] += not bases
         if not bases or (known and known[0].is_better(bases, shape)):
             return
         places = {node: i for i, node in enumerate(sum_.order)}

@@ -259,10 +259,7 @@ def test_a_way_back_that_draws_what_was_dropped_and_says_nothing_passes() -> Non
     # At the size that `dropped` suggests, nothing is left of an event.
     report = ldjcheck.check(Slice())
     assert report.status == "pass", report
-    assert {(f.code, f.severity) for f in report.findings} == {
-        ("LDJ305", "note"),
-        ("LDJ303", "note"),
-    }
+    assert "the density of what it drops" in report.result.inferred["convention"]
 
 
 def test_an_output_without_entries_is_none() -> None:
