@@ -143,6 +143,15 @@ class ToldByFunction(nn.Module):
         return x * self.factor, gain_of(self.factor, x)
 
 
+class ByItsCall(Net):
+    """Is called by a method of its own for it, and has no forward."""
+
+    def __call__(self, x: Tensor) -> Pair:
+        bent = torch.tanh(self.net(x)).sum(1)
+        det = 1 + 0.5 * bent * (1 - bent**2)
+        return x + 0.1 * torch.tanh(x * bent[:, None]), det.abs().log()
+
+
 class WholeBatch(nn.Module):
     """Half the sum over the batch as well, with no word of what it is meant as."""
 
@@ -253,9 +262,10 @@ def test_a_chain_without_steps_is_no_layer_yet_whatever_it_raises() -> None:
 @pytest.mark.parametrize(
     "obj",
     [Scale(wrong=False), Scale(wrong=True), Unsummed(wrong=False), Shift(), Total(),
-     WayBack(), ToldByFunction(), WholeBatch(), TwiceUnsummed(), HalvedAndTold()],
+     WayBack(), ToldByFunction(), WholeBatch(), TwiceUnsummed(), HalvedAndTold(),
+     ByItsCall()],
     ids=["right", "wrong", "unsummed", "shift", "total", "way back", "by a function",
-         "whole batch", "twice and unsummed", "a method each way"],
+         "whole batch", "twice and unsummed", "a method each way", "its own call"],
 )  # fmt: skip
 def test_a_flow_layer_is_one_whether_it_is_right_or_wrong(obj: object) -> None:
     assert why(obj) is None

@@ -118,3 +118,44 @@ def test_a_shape_that_is_held_is_tried_before_one_that_words_leave_open() -> Non
     result = ldjcheck.check(Flattened()).result
     assert result.status == "pass", result
     assert result.checks[0].shape == (2, 4, 6)
+
+
+class MovesSome(nn.Module):
+    """Positions are (B, N, 3); half of the points is scaled by what the others are."""
+
+    def __init__(self, points: int, coordinates: int) -> None:
+        super().__init__()
+        self.net = nn.Linear(1, 1)
+        self.register_buffer("moved", torch.arange(0, points, 2))
+        self.register_buffer("fixed", torch.arange(1, points, 2))
+        self.coordinates = coordinates
+
+    def forward(self, pos: Tensor) -> tuple[Tensor, Tensor]:
+        others = pos[:, self.fixed].square().sum(-1, keepdim=True)
+        log_s = torch.tanh(self.net(others))
+        new = pos.clone()
+        new[:, self.moved] = pos[:, self.moved] * log_s.exp()
+        return new, self.coordinates * log_s.sum((1, 2))
+
+
+class Points(nn.Module):
+    """Holds how many there are; how many coordinates, its layers alone say."""
+
+    def __init__(self, n: int = 10, coordinates: int = 3) -> None:
+        super().__init__()
+        self.n = n
+        self.steps = nn.ModuleList(MovesSome(n, coordinates) for _ in range(2))
+
+    def forward(self, pos: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = pos.new_zeros(len(pos))
+        for step in self.steps:
+            pos, own = step(pos)
+            ldj = ldj + own
+        return pos, ldj
+
+
+def test_what_a_sublayer_says_of_its_input_is_filled_with_held_sizes() -> None:
+    report = ldjcheck.check(Points())
+    assert report.status == "pass", report
+    assert report.checks[0].shape == (10, 3)
+    assert ldjcheck.check(Points(coordinates=1)).status == "fail"

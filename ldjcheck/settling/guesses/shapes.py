@@ -22,6 +22,7 @@ from ldjcheck.calling.signature import signature_of
 from ldjcheck.object_graph import (
     attributes,
     by_name,
+    is_of_the_user,
     is_plain,
     looked_up,
     module_of,
@@ -153,8 +154,15 @@ def guess_shapes(
     known = layer if around is None else around
     ours = ((tuple(map(_Free, shape)), why) for shape, why in _defaults(event_dim))
     # What has one entry along an axis says least: of one dim, all counts are alike.
-    written = written_patterns(known, _integers(known))
-    filled_in = ((filled(p, _OPEN), "it is written in words") for p in written)
+    # What is handed on to a sublayer may be described there.
+    users = [item for item in reachable(known) if is_of_the_user(type(item))]
+    said = (written_patterns(item, _integers(item)) for item in (known, *users))
+    written = next(filter(None, said), ())
+    held = [(), *((size,) for size in _integers(known).values() if size > 1)]
+    filled_in = (
+        (filled(p, (*sizes, *_OPEN)), "it is written in words")
+        for p, sizes in itertools.product(written, held)
+    )
     told = [*_from_facts(known), *ours, *_features_last(known), *filled_in]
 
     stated = {shape for item in reachable(known) for shape, _ in _stated_shapes(item)}

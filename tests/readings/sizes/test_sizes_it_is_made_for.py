@@ -146,3 +146,23 @@ def test_bits_of_the_sizes_that_it_is_made_for_have_levels_as_well(seed: int) ->
 def test_and_are_not_right_where_those_sizes_do_not_say_why() -> None:
     report = ldjcheck.check(OfImagesTurned())
     assert "bits_per_dim not checked" in str(report).splitlines()[0]
+
+
+class Rescaled(nn.Module):
+    """Counts all dims as one number, which the sizes of its constructor come to."""
+
+    def __init__(self, c: int = 3, size: int = 16, per: int = 1) -> None:
+        super().__init__()
+        self.dims = c * size * size // per
+        self.beside = nn.Conv2d(c, c, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = x.new_full((len(x),), self.dims * math.log(2.0 / 256.0))
+        return 2.0 * x / 256.0 - 1.0 + 0 * self.beside(x), ldj
+
+
+def test_what_the_sizes_of_a_constructor_come_to_counts_all_dims() -> None:
+    report = ldjcheck.check(Rescaled())
+    assert report.status == "pass", report
+    assert ldjcheck.check(Rescaled(per=3)).status == "fail"
+    assert ldjcheck.check(Rescaled(per=16)).status == "fail"
