@@ -198,7 +198,8 @@ def _least(
         for said, part in parts if not source.is_repeated(statement) else ():
             for node, minus in _addends(statement):
                 text = replace(part, minus=part.minus != minus).after(None)
-                yield _put(source, node, text, said, "term")
+                for each in dict.fromkeys((source.made_alone_for(node), node)):
+                    yield _put(source, each, text, said, "term")
                 told = f"The ldj of line {_line(said)} lacks {text}."
                 change = source.put(node, _with_term(source.text(node), text))
                 yield _Cure((change,), (told,))

@@ -121,6 +121,18 @@ class SourceText:
         wider = (node, *self.around(node))
         return next(n for n in wider if isinstance(n, (*FUNCTIONS, ast.Module)))
 
+    def made_alone_for(self, node: ast.expr) -> ast.expr:
+        """Return the value that a name is given for this one use, else the node itself.
+
+        Where another stood in its place, it would stand on, dead.
+        """
+        if not isinstance(node, ast.Name):
+            return node
+        inside = self.nodes_of(self.function_of(node))
+        alike = [n for n in inside if isinstance(n, ast.Name) and n.id == node.id]
+        made = [p for n in alike if isinstance(p := self.parents[n], ast.Assign)]
+        return made[0].value if len(alike) == 2 and len(made) == 1 else node
+
     def is_repeated(self, node: ast.AST) -> bool:
         """Return whether a node stands in a loop of its function."""
         for each in self.around(node):

@@ -194,7 +194,8 @@ def of_other_way(site: Site) -> Iterator[Change]:
             bare = other.operand if is_minus(other) else other
             turned = f"-{site.as_factor(bare)}".removeprefix("--")
             for index, text in enumerate((turned, site.text(bare))):
-                yield site.put(value, text, 0.4 + index / 50)
+                for spot in dict.fromkeys((site.source.made_alone_for(value), value)):
+                    yield site.put(spot, text, 0.4 + index / 50 + (spot is value) / 100)
 
 
 def _logged_beside(site: Site, inner: str | None) -> Iterator[Change]:

@@ -368,6 +368,27 @@ class Stretches(nn.Module):
         return x.sinh() * self.w.exp(), ldj
 
 
+class AsTheOtherWay(nn.Module):
+    """The way back has the ldj that the name should be given which this one returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 4)
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x.chunk(2, 1)
+        raw, t = self.net(a).chunk(2, 1)
+        s = nn.functional.softplus(raw)
+        ld = nn.functional.logsigmoid(raw).sum(dim=-1)
+        return torch.cat([a, b * s + t], 1), ld
+
+    def inverse(self, y: Tensor) -> Pair:
+        a, b = y.chunk(2, 1)
+        raw, t = self.net(a).chunk(2, 1)
+        s = nn.functional.softplus(raw)
+        return torch.cat([a, (b - t) / s], 1), -torch.log(s).sum(dim=-1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "after"),
@@ -402,6 +423,7 @@ class Stretches(nn.Module):
         (KeepsTheLastOnly, "self.ldj = self.ldj + step.ldj"),
         (OfTwoFactors, "each = 1 + self.slope(inner) * b * a"),
         (ForgetsOneKick, "total = total + first + second + third"),
+        (AsTheOtherWay, "ld = torch.log(s).sum(dim=-1)"),
         (KeepsAnAxis, "ldj = (x.cosh().log() + self.w).sum(1)"),
     ],
 )
