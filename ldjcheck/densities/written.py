@@ -190,7 +190,7 @@ def _share(bases: Iterable[Base], shape: torch.Size) -> float:
     return min(1.0, sum(base.dims for base in bases) / max(1, math.prod(shape[1:])))
 
 
-_TRIES = 3  # before nothing is looked for any more: rounding may hide it once
+_TRIES = 4  # before nothing is looked for any more: rounding may hide it once
 _FORMS = 6  # in which one is remembered: a check has as many configurations, or fewer
 
 
@@ -276,7 +276,10 @@ class Memory:
         """
         known = self._forms.get(_operations(sum_), [])
         shape = sum_.source.value.shape
-        self._in_vain[_operations(sum_)] += not bases
+        if not bases and bool(
+            sum_.node.value.isfinite().all()
+        ):  # not out of its domain
+            self._in_vain[_operations(sum_)] += 1
         if not bases or (known and known[0].is_better(bases, shape)):
             return
         places = {node: i for i, node in enumerate(sum_.order)}
