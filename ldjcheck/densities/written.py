@@ -276,9 +276,8 @@ class Memory:
         """
         known = self._forms.get(_operations(sum_), [])
         shape = sum_.source.value.shape
-        if not bases and bool(
-            sum_.node.value.isfinite().all()
-        ):  # not out of its domain
+        # Out of its domain, where it is no number, nothing can be found.
+        if not bases and bool(sum_.node.value.isfinite().all()):
             self._in_vain[_operations(sum_)] += 1
         if not bases or (known and known[0].is_better(bases, shape)):
             return
