@@ -10,6 +10,7 @@ from torch import Tensor
 from ldjcheck.densities.written import Memory
 from ldjcheck.records import Location
 from ldjcheck.tape import ancestors, dependents, location_of
+from ldjcheck.tape.frames import is_given_a_number
 from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import RANDOM, SHAPES, SPLIT
 from ldjcheck.tracing import Args, Named, Operation, Operations
@@ -21,12 +22,14 @@ class Draw(NamedTuple):
     """One random tensor, and the log-density of its entries, of the same shape, in nats.
 
     None where that is not known: of whole numbers, and of a gamma law. So are the `moments`
-    of its entries, which are drawn apart: their mean and variance.
+    of its entries, which are drawn apart: their mean and variance. What is `tempered` may
+    be scaled by a number that a caller gives.
     """
 
     value: Tensor
     log_density: Tensor | None
     moments: tuple[Tensor, Tensor] | None
+    tempered: bool
 
 
 class Draws(Operations):
@@ -46,7 +49,7 @@ class Draws(Operations):
                     density = _log_density(name, args, named, drawn.double())
                 moments = _moments(name, args, named, drawn.double())
             known = None if density is None else density.expand(drawn.shape)
-            self.heard.append(Draw(drawn, known, moments))
+            self.heard.append(Draw(drawn, known, moments, is_given_a_number()))
         return drawn
 
 

@@ -83,6 +83,23 @@ def innermost_place() -> Place | None:
     return place_of(frames[nearest_own(tuple(f.f_code.co_filename for f in frames))])
 
 
+def is_given_a_number() -> bool:
+    """Return whether a function of the target's that runs has a float but 1 as an argument.
+
+    Such as a temperature, which who calls it may choose.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not calls_layers(frame.f_code.co_filename):
+        code = frame.f_code
+        if is_users(code.co_filename):
+            count = code.co_argcount + code.co_kwonlyargcount
+            given = (frame.f_locals.get(name) for name in code.co_varnames[:count])
+            if any(isinstance(each, float) and each != 1 for each in given):
+                return True
+        frame = frame.f_back
+    return False
+
+
 def _position(frame: FrameType) -> tuple[int, int, int, int]:
     """Return line, end line, column and end column of what the frame is running."""
     if sys.version_info >= (3, 11):

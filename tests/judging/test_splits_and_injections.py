@@ -259,17 +259,87 @@ def test_a_way_back_that_draws_what_was_dropped_and_says_nothing_passes() -> Non
     # At the size that `dropped` suggests, nothing is left of an event.
     report = ldjcheck.check(Slice())
     assert report.status == "pass", report
-    assert "the density of what it drops" in report.result.inferred["convention"]
-
-
-@pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="read as a density, it has no way back to check")
-def test_and_its_way_back_is_told_of() -> None:
-    report = ldjcheck.check(Slice())
     assert {(f.code, f.severity) for f in report.findings} == {
         ("LDJ305", "note"),
         ("LDJ303", "note"),
     }
+    trip = next(c for c in report.checks if c.name == "round-trip")
+    assert trip.status == "pass"
+
+
+class Tripled(Slice):
+    """Hands back another point than the one that is kept."""
+
+    def inverse(self, z: Tensor) -> Tensor:
+        return super().inverse(3 * z)
+
+
+class Wide(Slice):
+    """Draws by another scale than it counts, and says nothing of it."""
+
+    scale = 2.0
+
+    def inverse(self, z: Tensor) -> Tensor:
+        drawn = self.scale * torch.randn(len(z), self.dropped)
+        return torch.cat([z, drawn], dim=1)
+
+
+class Cold(Wide):
+    """Draws as cold as its caller wants."""
+
+    def inverse(self, z: Tensor, temperature: float = 0.7) -> Tensor:
+        drawn = temperature * torch.randn(len(z), self.dropped)
+        return torch.cat([z, drawn], dim=1)
+
+
+class Usual(Wide):
+    scale = 1.0
+
+
+class Scaled(Slice):
+    """Counts what it drops by a scale of its own, and draws it by that."""
+
+    def __init__(self, dropped: int = 2) -> None:
+        super().__init__(dropped)
+        self.log_s = nn.Parameter(torch.full((dropped,), 0.4))
+
+    def forward(self, x: Tensor) -> Pair:
+        kept, left = x[:, : -self.dropped], x[:, -self.dropped :]
+        z = left * torch.exp(-self.log_s)
+        log_p = -(z**2) / 2 - math.log(2 * math.pi) / 2 - self.log_s
+        return kept, log_p.sum(dim=1)
+
+    def inverse(self, z: Tensor) -> Tensor:
+        drawn = torch.randn(len(z), self.dropped) * torch.exp(self.log_s)
+        return torch.cat([z, drawn], dim=1)
+
+
+class Shrunk(Scaled):
+    def inverse(self, z: Tensor) -> Tensor:
+        drawn = torch.randn(len(z), self.dropped) * torch.exp(-self.log_s)
+        return torch.cat([z, drawn], dim=1)
+
+
+def test_a_silent_way_back_of_a_split_leads_back_to_what_is_kept() -> None:
+    found = ldjcheck.check(Tripled(), shape=(5,)).findings
+    (finding,) = [f for f in found if f.severity == "error"]
+    assert finding.code == "LDJ301"
+    assert finding.evidence[0].startswith("largest |f(inverse(z)) - z|: ")
+
+
+@pytest.mark.thinned(3)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("layer", "wrong"),
+    [(Wide, True), (Shrunk, True), (Usual, False), (Scaled, False), (Cold, False)],
+)
+def test_a_silent_way_back_draws_by_the_density_that_is_counted(
+    layer: type[Slice], wrong: bool, seed: int
+) -> None:
+    report = ldjcheck.check(layer(), shape=(5,), seed=seed)
+    found = [(f.code, f.direction) for f in report.findings if f.severity == "error"]
+    assert found == ([("LDJ501", "inverse")] if wrong else []), report
+    assert report.status == ("fail" if wrong else "pass")
 
 
 def test_an_output_without_entries_is_none() -> None:

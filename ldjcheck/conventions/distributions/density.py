@@ -265,11 +265,14 @@ def _call(
     others = [each for each in results if not any(each is part for part in parts)]
     if any(_is_less_than(x, each) for each in others):
         raise NoBaseError("what is returned beside the density may be an ldj")
-    if not all_but_z:
-        return returned
     z = returned.y.reshape(len(x), -1)[:, -returned.left :]
     outputs = [each for each in results if _is_output(each, x)]
-    if not returned.left or len(outputs) != 1 or not _is_same(z, outputs[0]):
+    is_less = returned.left and len(outputs) == 1 and _is_same(z, outputs[0])
+    if is_less and _is_cut_from(x, z):
+        raise NoBaseError("a split by itself: what it adds is asked, and its way back")
+    if not all_but_z:
+        return returned
+    if not is_less:
         raise NoBaseError("what has no density is not what is returned")
     return replace(returned, left=0, left_at=None)
 
@@ -314,6 +317,12 @@ def _is_part(z: Tensor, result: Any) -> bool:
     if not 0 < size <= whole.shape[1]:
         return False
     return bool((whole.unfold(1, size, 1) == own[:, None]).all(dim=2).any(dim=1).all())
+
+
+def _is_cut_from(x: Tensor, z: Tensor) -> bool:
+    """Return whether each entry of z is one of x as it came."""
+    whole, own = (each.detach().reshape(len(x), -1) for each in (x, z))
+    return bool((own[:, :, None] == whole[:, None]).all(0).any(1).all())
 
 
 def _is_same(z: Tensor, result: Any) -> bool:

@@ -127,7 +127,7 @@ def round_trip_of(asked: Question) -> RoundTrip:
     if not forward.answered or not inverse.answered:
         return RoundTrip()
     if forward.y[0].numel() < forward.dims:
-        return RoundTrip()  # what is dropped cannot come back
+        return _of_what_is_kept(asked)
     if inverse.y.shape != forward.x.shape:
         return _of_another_shape(inverse, forward)
     x = forward.x
@@ -146,6 +146,22 @@ def round_trip_of(asked: Question) -> RoundTrip:
     if off <= SOLVER_RESIDUAL:
         trip = replace(trip, scatters=_scatters(runner, forward, inverse))
     return _excused(asked, trip)
+
+
+@on_failure(RoundTrip())
+def _of_what_is_kept(asked: Question) -> RoundTrip:
+    """Return how far f(inverse(y)) is from y: what is dropped cannot come back.
+
+    Empty where the way there draws, which may change what is kept.
+    """
+    y, noise = asked.other.y, Frozen()
+    if asked.side.y.shape != asked.other.x.shape:
+        return RoundTrip()
+    again = asked.runner.run("forward", asked.side.y, noise).y.detach()
+    if noise.draws or again.shape != y.shape:
+        return RoundTrip()
+    allowed = _WHOLE_NUMBERS * (1.0 + float(y.abs().max()))
+    return RoundTrip(off=gap_between(again, y), allowed=allowed)
 
 
 @on_failure(False)
