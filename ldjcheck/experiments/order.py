@@ -15,6 +15,7 @@ from ldjcheck.experiments import (
 )
 from ldjcheck.experiments.behaviour import call_effects, uninitialised_memory
 from ldjcheck.experiments.perturbation import Borne, as_far_as_borne, is_wrong
+from ldjcheck.numerics.tolerance import tells_a_mistake
 from ldjcheck.oracle.direction import approximated, are_all_apart, left_open
 from ldjcheck.oracle.noise import read_alike
 from ldjcheck.oracle.oracles.other_dims import with_stand_ins
@@ -77,7 +78,7 @@ def examined(
     `first` is what was measured there, if it was.
     """
     borne = as_far_as_borne(bench, probes, first)
-    sides, wrong = read_alike(borne.sides), any(map(is_wrong, borne.sides))
+    sides, wrong = read_alike(borne.sides), any(map(_is_grossly_wrong, borne.sides))
     bench = replace(borne.bench, options=bench.options).during(OBSERVING, wrong=wrong)
     evidence = Evidence(probes=borne.probes[: len(sides)], sides=sides)
     evidence, undone = _observed(bench, evidence, OF_VALUES)
@@ -91,6 +92,16 @@ def examined(
         said={**borne.said, **_how_measured(evidence)},
         not_done=tuple(_undone(borne, (*undone, *undone_then))),
     )
+
+
+def _is_grossly_wrong(measured: Sides) -> bool:
+    """Return whether numbers part by what no fine steps explain: else that is asked first."""
+    worst = [
+        float(side.difference.abs().max()) / tells_a_mistake(side.dims)
+        for side in measured.answered
+        if side.difference is not None
+    ]
+    return is_wrong(measured) and not max(worst, default=0.0) < 1
 
 
 def _undone(borne: Borne, experiments: tuple[str, ...]) -> Iterator[str]:

@@ -88,7 +88,7 @@ REPORTS = (
     Report(
         "phlippe/uvadlc_notebooks#57",
         "three updates of the ldj on the way forth, two on the way back",
-        S.LooseEndOfTheUnitInterval, "LDJ110", "(1 - self.alpha)", mended=True,
+        S.LooseEndOfTheUnitInterval, "LDJ110", "logistic.flatten(1)", mended=True,
         flags={"domain": "unit"},
     ),
     Report(
@@ -243,7 +243,7 @@ REPORTS = (
     Report(
         "MokkeMeguru/glow-realnvp-tutorial#2",
         "the log-det of the preprocessing, -log(256) a dim, is forgotten",
-        F.PixelsToHalves, "LDJ110", "ldj.expand", mended=True,
+        F.PixelsToHalves, "LDJ110", "ldj = self.log_scale.sum()", mended=True,
     ),
     Report(
         "TuringLang/Bijectors.jl#375",

@@ -497,9 +497,16 @@ def base_statement(trace: Trace) -> Place | None:
 
 
 def last_statement(trace: Trace) -> Place | None:
-    """Return the last statement that touches the ldj."""
+    """Return the last statement that touches the ldj.
+
+    Where a way back asks `forward` for it, that is where it asks: `forward` says its own.
+    """
     node = _written(trace)
-    return node.place if node is not None else returned_name(trace)
+    if node is None or trace.direction == "forward" or not node.places:
+        return node.place if node is not None else returned_name(trace)
+    asks = node.places[-1].function != "forward"
+    apart = (p for p in node.places if not (asks and p.function == "forward"))
+    return next(apart, node.place)
 
 
 def _written(trace: Trace) -> Node | None:

@@ -200,7 +200,8 @@ def _rounds(live: Live, question: Question) -> Iterator[tuple[list[Change], int]
     if rule.mended_alone:
         return
     for explanation in _telling(question.explanations):
-        place = explanation.location or finding.location
+        told = None if rule.points_at == "last statement" else explanation.location
+        place = told or finding.location
         near = is_lacking(explanation)
         sites = sites_for(live, place, explanation, touched, lacking=near)[:_SITES]
         yield _drafted(sites, ways_for(explanation)), MOST_OF_ONE

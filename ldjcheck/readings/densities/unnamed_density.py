@@ -13,10 +13,12 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any
 
+from torch.nn.functional import softplus
+
 from ldjcheck.calling.parameter_names import is_density_of_x, is_total
 from ldjcheck.conventions.distributions.density import as_density, as_ldj_of_all
 from ldjcheck.conventions.distributions.sampler import as_sampler
-from ldjcheck.numerics.tolerance import is_once_more
+from ldjcheck.numerics.tolerance import is_once_more, tells_a_mistake
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.readings.reading import NEARER, Measured, Reading, look_at, worst_of
 from ldjcheck.records import Returned
@@ -52,8 +54,10 @@ def propose(seen: Measured) -> Iterator[Reading]:
             if there.is_right or there.is_wrong:
                 yield reading
                 return
-    if not forward.mismatched:
-        return
+    if not forward.mismatched or worst_of(seen) < tells_a_mistake(
+        forward.check.dims or 1
+    ):
+        return  # no log p is as small as what steps leave
     *bases, uniform = as_density(subject.layer.obj, place)
     drawn = as_sampler(subject.layer.obj, place)
     for calls in (*bases, *drawn, *([uniform] if is_named else [])):
@@ -62,8 +66,12 @@ def propose(seen: Measured) -> Iterator[Reading]:
         )
         with suppress(FailedCallError):
             there = look_at(reading)
+            is_density = not there.comparison.measurement.measured[0].forward.said.bases
+            is_slope = _is_a_slope(there, seen)
+            if not (is_density or is_named) and (is_slope or not there.is_right):
+                continue  # no density, and less it no ldj: that are two mistakes for one
             is_nearer = worst_of(there) < NEARER * worst_of(seen) < math.inf
-            is_nearer = is_nearer and not _is_a_slope(there, seen)
+            is_nearer = is_nearer and not is_slope
             said = there.is_wrong and (is_named or calls is bases[0])
             if there.is_right or is_nearer or said:
                 yield reading
@@ -73,13 +81,15 @@ def propose(seen: Measured) -> Iterator[Reading]:
 def _is_a_slope(there: Measured, seen: Measured) -> bool:
     """Return whether the density that is taken off is a log-derivative of the map.
 
-    So is that of a distribution, of a step by its distribution function.
+    So is that of a distribution, of a step by its distribution function. And what corrects
+    for a tanh is no density of what comes out where no tanh is: its mass is 2 a dim.
     """
     sides = seen.comparison.measurement.measured[0]
     less, side = there.comparison.measurement.measured[0].forward, sides.forward
     if less.said.ldj is None or side.said.ldj is None or side.exact.ldj is None:
         return False
-    slopes = [side.exact.ldj]
+    squashed = 2.0 * (math.log(2) - side.y - softplus(-2.0 * side.y)).double()
+    slopes = [side.exact.ldj, squashed.reshape(len(squashed), -1).sum(1)]
     runner, _, _ = seen.subject.bench.ready(sides.probe)
     with suppress(FailedCallError, UntraceableError):
         trace = record(runner, sides.probe, side)
