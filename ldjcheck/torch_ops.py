@@ -137,7 +137,10 @@ OPERATIONS: tuple[Op, ...] = (
     *_each("rand randn randint randint_like randperm normal poisson", "random"),
     *_each("bernoulli multinomial binomial", "random"),
     *_each("_standard_gamma _sample_dirichlet", "random"),
-    *_each("uniform_ normal_ random_ exponential_ bernoulli_", "random-in-place"),
+    *_each(
+        "uniform_ normal_ random_ exponential_ bernoulli_ kaiming_uniform_",
+        "random-in-place",
+    ),
     *_each("log_normal_ cauchy_ geometric_", "random-in-place"),
     # what hands back no tensor
     Op("item", "shape number unrecorded"),

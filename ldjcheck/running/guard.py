@@ -209,7 +209,10 @@ class Guard(Operations):
             target: Tensor = args[0] if args else kwargs["tensor"]  # `nn.init` names it
             if target.shape != kept.shape:
                 return func(*args, **kwargs)
-            return target.copy_(kept)
+            # of a parameter that is made meanwhile, as `nn.init` fills it
+            tracks = torch.is_grad_enabled() and not _is_parameter(target)
+            with torch.set_grad_enabled(tracks):
+                return target.copy_(kept)
         fresh: Tensor = func(*args, **kwargs)  # keeps shape and dtype honest
         if fresh.shape != kept.shape:
             return doubled(fresh) if self._promote else fresh
@@ -266,6 +269,10 @@ class Guard(Operations):
             bare = value.clone() if in_place else value
             kept = torch.where(idle, kept, func(bare, *args[1:], **kwargs))
         return value.copy_(kept) if in_place and kept is not value else kept
+
+
+def _is_parameter(tensor: Tensor) -> bool:
+    return tensor.is_leaf and tensor.requires_grad
 
 
 class _InferenceAsNoGrad:

@@ -193,3 +193,26 @@ def test_a_layer_that_differs_between_calls_is_found_out(
     assert report.status == "fail"
     assert [f.code for f in report.findings] == ["LDJ209"]
     assert "changes `calls`" in report.findings[0].message
+
+
+class BuiltInTheCall(nn.Module):
+    """Its scales are of a layer that each call makes anew, by one seed."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Tensor) -> Pair:
+        torch.manual_seed(5)
+        net = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2)).to(x.dtype)
+        kept, moved = x.chunk(2, dim=1)
+        s = net(kept)
+        return torch.cat([kept, moved * s.exp()], dim=1), self.times * s.sum(dim=1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_parameters_that_a_call_makes_are_those_of_its_seed(seed: int) -> None:
+    right = ldjcheck.check(BuiltInTheCall(), shape=(4,), seed=seed)
+    assert right.status == "pass", right
+    wrong = ldjcheck.check(BuiltInTheCall(times=-1.0), shape=(4,), seed=seed)
+    assert [f.code for f in wrong.findings if f.severity == "error"] == ["LDJ104"]

@@ -871,7 +871,8 @@ def _of_what_is_returned(
         for own in (_log_normal(z, x), *([z.new_zeros(len(x))] if inside else [])):
             rest = (density - own).detach()
             for said in (rest, rest - base):
-                if bool(((said - sums).abs() <= _FITS * (1 + said.abs())).all(1).any()):
+                fits = (said - sums).abs() <= _FITS * (1 + said.abs())
+                if bool((fits & said.isfinite()).all(1).any()):
                     return [z], own
     return None
 

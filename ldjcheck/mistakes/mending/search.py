@@ -200,8 +200,10 @@ def _rounds(live: Live, question: Question) -> Iterator[tuple[list[Change], int]
     if rule.mended_alone:
         return
     for explanation in _telling(question.explanations):
-        told = None if rule.points_at == "last statement" else explanation.location
-        place = told or finding.location
+        place, told = explanation.location or finding.location, finding.location
+        if rule.points_at == "last statement" and place and told:
+            # not what another function says of itself, where the way back asks that
+            place = place if place.function == told.function else told
         near = is_lacking(explanation)
         sites = sites_for(live, place, explanation, touched, lacking=near)[:_SITES]
         yield _drafted(sites, ways_for(explanation)), MOST_OF_ONE

@@ -5,6 +5,7 @@ densities that add these up to the right total, have agreed on a form of their o
 differs from its neighbours has not.
 """
 
+import ast
 import contextlib
 import inspect
 import itertools
@@ -16,6 +17,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from ldjcheck.calling.results import source_of
 from ldjcheck.judging.measurement import compared
 from ldjcheck.object_graph import module_of, reachable
 from ldjcheck.readings.reading import Measured, Reading, read_anew
@@ -115,6 +117,10 @@ def _neighbours(layer: Any, shape: Shape, options: Options) -> Iterator[_Neighbo
     from ldjcheck.conventions import densities
 
     asked, family = itertools.count(), _family(type(layer))
+    for name, method in _own_methods(layer):
+        alike = replace(options, shape=((None, tuple(shape)),))
+        if next(asked) < _MOST and (own := _came_to(name, method, alike, None)):
+            yield replace(own, calls=True)
     parts = _parts(layer)
     for name, candidates in {**dict(_built(layer, shape)), **parts}.items():
         for other in candidates:
@@ -195,6 +201,16 @@ def _around(frame: FrameType) -> Iterator[FrameType]:
     while outer is not None:
         yield outer
         outer = outer.f_back
+
+
+def _own_methods(layer: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the methods that make a density of x of what the layer's own others return."""
+    for name, function in vars(type(layer)).items():
+        tree = source_of(function) if inspect.isfunction(function) else None
+        calls = (n for n in ast.walk(tree or ast.Pass()) if isinstance(n, ast.Call))
+        asks = [n.func.attr for n in calls if isinstance(n.func, ast.Attribute)]
+        if not name.startswith("_") and len({*asks} & {*vars(type(layer))}) > 1:
+            yield name, getattr(layer, name)
 
 
 def _built(layer: Any, shape: Shape) -> Iterator[tuple[str, Iterable[Any]]]:

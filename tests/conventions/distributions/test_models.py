@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal, TransformedDistribution, transforms
 
 import ldjcheck
+from ldjcheck.conventions.distributions.model import _of_what_is_returned
 
 
 class Bend(nn.Module):
@@ -545,3 +547,15 @@ class Regression(Unnamed):
 def test_one_number_is_a_density_where_it_is_right_as_that() -> None:
     assert ldjcheck.check(Unnamed(), shape=(3,)).status == "pass"
     assert ldjcheck.check(Regression(), shape=(3,)).status == "error"
+
+
+def test_where_z_overflows_no_earlier_step_is_taken_for_it() -> None:
+    x, start = torch.ones(2, 3), torch.zeros(2)
+    early, late = torch.full((2, 3), 5.0), torch.full((2, 3), math.inf)
+    heard = SimpleNamespace(returned=[(early, start), (late, start)])
+    density = torch.full((2,), -math.inf)
+    assert _of_what_is_returned(heard, density, 0, x, []) is None
+    usual = Normal(0.0, 1.0).log_prob(early).sum(1)
+    found = _of_what_is_returned(heard, usual, 0, x, [])
+    assert found is not None
+    assert found[0][0] is early

@@ -284,3 +284,31 @@ def test_classes_of_one_base_agree_across_a_package(
     (folder / "scale.py").write_text(HEAD + SCALE, encoding="utf-8")
     done = ldjcheck_in(tmp_path, "flows_of_one_base/scale.py:Scale((4,), 0.3)")
     assert status.upper() in done.stdout.splitlines()[0], done.stdout
+
+
+OWN_DENSITY = """
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(3))
+    def forward(self, x):
+        return x * self.s.exp()
+    def log_det(self, x):
+        return FACTOR * self.s.expand_as(x)
+    def compute_ll(self, x):
+        z = self.forward(x)
+        normal = torch.distributions.Normal(0.0, 1.0)
+        return (normal.log_prob(z) + self.log_det(x)).SUM, z
+"""
+
+
+@pytest.mark.parametrize(
+    ("factor", "summed", "code"),
+    [("1", "sum(dim=1)", 0), ("2", "sum(dim=1)", 1), ("1", "mean(dim=1)", 1)],
+)
+def test_a_layer_s_own_density_may_sum_what_its_method_returns(
+    factor: str, summed: str, code: int, tmp_path: Path
+) -> None:
+    source = OWN_DENSITY.replace("FACTOR", factor).replace("SUM", summed)
+    (tmp_path / "layers.py").write_text(HEAD + source, encoding="utf-8")
+    assert ldjcheck_in(tmp_path, "layers.py:Scale").returncode == code
