@@ -86,7 +86,8 @@ def other_functions(site: Site) -> Iterator[Change]:
 def swapped(site: Site) -> Iterator[Change]:
     """Yield the statement with two names in each other's place, or a vector turned round.
 
-    Halves are joined in the other order. Weights such as n, ..., 2, 1 go the other way.
+    Or two terms with each other's count, as `c * a(w) + n * b(v)`. Halves are joined in the
+    other order. Weights such as n, ..., 2, 1 go the other way.
     """
     uses: dict[str, list[ast.expr]] = {}
     known = {*site.names, *site.held}
@@ -101,10 +102,22 @@ def swapped(site: Site) -> Iterator[Change]:
         if call_name(node) in _RANGES or weighs:
             cost = 0.3 if weighs else 0.25
             yield site.put(node, f"{site.as_atom(node)}.flip(0)", cost)
+    products = [n for n in site.expressions if is_product(n)]
+    sides = [(n.left, n.right) for n in products if isinstance(n, ast.BinOp)]
+    counts = [a for s in sides for a, b in (s, s[::-1]) if _is_counted(a, b)]
+    for a, b in itertools.islice(itertools.combinations(counts, 2), _SWAPS):
+        there, back = (a, site.as_factor(b)), (b, site.as_factor(a))
+        yield Change(0.15, (site.source.put(*there), site.source.put(*back)))
     pairs = itertools.combinations(uses.items(), 2)
     for (one, ones), (other, others) in itertools.islice(pairs, _SWAPS):
         text = (*((node, other) for node in ones), *((node, one) for node in others))
         yield Change(0.2, tuple(site.source.put(node, new) for node, new in text))
+
+
+def _is_counted(count: ast.expr, value: ast.expr) -> bool:
+    """Return whether a product is of a call and of what may say how often that counts."""
+    asks = any(isinstance(node, ast.Call) for node in ast.walk(count))
+    return isinstance(value, ast.Call) and not asks
 
 
 def other_parts(site: Site) -> Iterator[Change]:

@@ -27,6 +27,27 @@ class OfTwoSides(nn.Module):
         return self.a @ x @ self.b.T, ldj.expand(len(x))
 
 
+class OfChannelsAndPlaces(nn.Module):
+    """Mixes channels and places; each counts how many there are of the same."""
+
+    def __init__(self, channels: int = 3, height: int = 2, width: int = 4) -> None:
+        super().__init__()
+        self.shape = height, width
+        places = height * width
+        self.u = nn.Parameter(0.3 * torch.randn(channels, channels))
+        self.v = nn.Parameter(0.2 * torch.randn(places, places))
+
+    def log_det(self, w: Tensor) -> Tensor:
+        return torch.logdet(torch.matrix_exp(w))
+
+    def forward(self, x: Tensor) -> Pair:
+        b, c, h, w = x.shape
+        mixed = torch.matrix_exp(self.u) @ x.reshape(b, c, h * w)
+        y = mixed @ torch.matrix_exp(self.v)
+        ldj = c * self.log_det(self.u) + h * w * self.log_det(self.v)
+        return y.reshape(b, c, h, w), ldj.expand(b)
+
+
 class OfAMixture(nn.Module):
     """Adds up curves with weights; the logarithms of their slopes are not what adds up."""
 
@@ -419,6 +440,10 @@ class AsTheOtherWay(nn.Module):
         (AllTotals, "ldj = totals[-1]"),
         (ForgetsItsFirst, "self.told = self.told + x.cosh().log().sum(1)"),
         (OfTwoSides, "ldj = self.rows * of_b + self.columns * of_a"),
+        (
+            OfChannelsAndPlaces,
+            "ldj = h * w * self.log_det(self.u) + c * self.log_det(self.v)",
+        ),
         (OfAMixture, "log_slope = (w * slope).sum(-1).log()"),
         (KeepsTheLastOnly, "self.ldj = self.ldj + step.ldj"),
         (OfTwoFactors, "each = 1 + self.slope(inner) * b * a"),
