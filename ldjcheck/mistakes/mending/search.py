@@ -45,6 +45,7 @@ ANYTHING: tuple[Way, ...] = (
     points.other_functions,
     points.other_names,
     points.swapped,
+    points.called_alike,
     points.other_order,
     points.masked,
     terms.of_other_way,

@@ -114,6 +114,22 @@ def swapped(site: Site) -> Iterator[Change]:
         yield Change(0.2, tuple(site.source.put(node, new) for node, new in text))
 
 
+def called_alike(site: Site) -> Iterator[Change]:
+    """Yield a name as another is in the same statement: `f(b)` for `b`, beside `f(a)`."""
+    calls = [
+        n for n in site.expressions if isinstance(n, ast.Call) and len(n.args) == 1
+    ]
+    names = [n for n in site.expressions if isinstance(n, ast.Name)]
+    for call, node in itertools.islice(itertools.product(calls, names), _SWAPS):
+        given = call.args[0]
+        if (
+            isinstance(given, ast.Name)
+            and node.id in site.names
+            and node.id != given.id
+        ):
+            yield site.put(node, f"{site.text(call.func)}({node.id})", 0.25)
+
+
 def _is_counted(count: ast.expr, value: ast.expr) -> bool:
     """Return whether a product is of a call and of what may say how often that counts."""
     asks = any(isinstance(node, ast.Call) for node in ast.walk(count))

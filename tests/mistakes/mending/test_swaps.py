@@ -48,6 +48,26 @@ class OfChannelsAndPlaces(nn.Module):
         return y.reshape(b, c, h, w), ldj.expand(b)
 
 
+class ClampsOneOfTwo(nn.Module):
+    """Both halves are scaled by what is clamped; one is counted as it came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    def clamped(self, s: Tensor) -> Tensor:
+        return 1.5 * torch.atan(s)
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x.chunk(2, dim=1)
+        s = self.first(b)
+        a = a * self.clamped(s).exp()
+        t = self.second(a)
+        b = b * self.clamped(t).exp()
+        ldj = self.clamped(s).sum(1) + t.sum(1)
+        return torch.cat([a, b], dim=1), ldj
+
+
 class OfAMixture(nn.Module):
     """Adds up curves with weights; the logarithms of their slopes are not what adds up."""
 
@@ -444,6 +464,7 @@ class AsTheOtherWay(nn.Module):
             OfChannelsAndPlaces,
             "ldj = h * w * self.log_det(self.u) + c * self.log_det(self.v)",
         ),
+        (ClampsOneOfTwo, "ldj = self.clamped(s).sum(1) + self.clamped(t).sum(1)"),
         (OfAMixture, "log_slope = (w * slope).sum(-1).log()"),
         (KeepsTheLastOnly, "self.ldj = self.ldj + step.ldj"),
         (OfTwoFactors, "each = 1 + self.slope(inner) * b * a"),
