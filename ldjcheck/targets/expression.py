@@ -177,8 +177,8 @@ def _listed(names: list[str]) -> str:
 def typed_sizes(expr: str) -> Iterator[tuple[tuple[int, ...], Callable[..., str]]]:
     """Yield sizes that an expression has, and how it reads with others in their place.
 
-    They are what a tuple or a list begins with, or what a call is given first; the first of
-    these numbers may be all of it.
+    They are what a tuple or a list begins with, or what a call is given first, by name too;
+    the first of these numbers may be all of it.
     """
     for index, nodes in enumerate(_whole_numbers(ast.parse(expr, mode="eval"))):
         numbers = [int(node.value) for node in nodes]  # type: ignore[arg-type]  # whole
@@ -197,7 +197,9 @@ def _whole_numbers(tree: ast.AST) -> list[list[ast.Constant]]:
     """Return numbers that stand side by side."""
     found: list[list[ast.Constant]] = []
     for node in ast.walk(tree):
-        given = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
+        given = getattr(node, "elts", [])
+        if isinstance(node, ast.Call):
+            given = [*node.args, *(each.value for each in node.keywords)]
         numbers = list[ast.Constant]()
         for each in given:
             if not (isinstance(each, ast.Constant) and type(each.value) is int):

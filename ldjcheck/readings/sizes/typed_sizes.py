@@ -18,6 +18,8 @@ from ldjcheck.settling.guesses.shapes import SMALL
 from ldjcheck.settling.subject import Subject
 
 _TRIED = 4  # sizes that stand in what was typed
+_MOST = 64 * SMALL  # entries: as of small images
+_OF_IMAGES = 2  # numbers: how many channels, and the size of a side
 _WHY = "it was built with this size, and built with another it is right at that"
 
 
@@ -30,7 +32,9 @@ def propose(seen: Measured) -> Iterator[Reading]:
     leads_back = seen.comparison.round_trip.status != "fail"
     if (not seen.is_wrong and leads_back) or not is_open(subject):
         return
-    built = (*subject.layer.typed, *_by_default(subject.layer.obj, subject.bench.shape))
+    typed = subject.layer.typed
+    images = (_of_images(*each) for each in typed if len(each[0]) == _OF_IMAGES)
+    built = (*typed, *_by_default(subject.layer.obj, subject.bench.shape), *images)
     for shape, build in built[:_TRIED]:
         there = _right_at(subject.layer, shape, subject.asked)
         if there is None or not _is_right_elsewhere(there.subject, build, shape):
@@ -39,6 +43,21 @@ def propose(seen: Measured) -> Iterator[Reading]:
         told = f"{shape}: {_WHY}"
         yield there.of(subject).assuming("shape", shape, "declared", told)
         return
+
+
+def _of_images(
+    sizes: Shape, build: Callable[[Shape], Any]
+) -> tuple[Shape, Callable[[Shape], Any]]:
+    """Return the shape of images of so many channels, and of one size each way."""
+    channels, size = sizes
+
+    def build_square(other: Shape) -> Any:
+        channels, height, width = other
+        if height != width:
+            raise ValueError("its images are as wide as they are high")
+        return build((channels, height))
+
+    return (channels, size, size), build_square
 
 
 def _by_default(
@@ -70,7 +89,7 @@ def _resized(names: dict[str, int], shape: Shape, other: Shape) -> dict[str, int
 
 def _right_at(layer: Layer, shape: Shape, asked: Options) -> Reading | None:
     """Return how a layer is read at a shape, if it takes it; None where it is wrong."""
-    if prod(shape) > SMALL:
+    if prod(shape) > _MOST:
         return None
     given = replace(asked, shape=((None, shape),))
     for there in read_anew(layer, given):
@@ -84,7 +103,10 @@ def _is_right_elsewhere(
     subject: Subject, build: Callable[[Shape], Any], shape: Shape
 ) -> bool:
     *others, last = shape
-    for other in ((*others, 2 * last), (shape[0], *(2 * size for size in shape[1:]))):
+    halved, doubled = (
+        (shape[0], *(int(times * size) for size in shape[1:])) for times in (0.5, 2)
+    )
+    for other in ((*others, 2 * last), halved, doubled):
         layer = replace(subject.layer, rebuild=partial(build, other))
         built = replace(subject.bench, layer=layer).built_anew(subject.asked.seed)
         if built is not None:

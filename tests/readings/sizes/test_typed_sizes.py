@@ -57,6 +57,22 @@ class Blocks(nn.Module):
         ldj = self.a.slogdet()[1] + self.counted * self.d.slogdet()[1]
         return y, ldj.expand(len(x))
 
+class Square(nn.Module):
+    def __init__(self, channels=3, size=4, times=1):
+        super().__init__()
+        self.dims = times * channels * size * size
+        self.log_s = nn.Parameter(torch.zeros(1))
+        self.shift = nn.Parameter(torch.zeros(1, channels, 1, 1))
+
+    def forward(self, x):
+        y = (x + self.shift) * self.log_s.exp()
+        return y, (self.log_s * self.dims).expand(len(x))
+
+class OfPlaces(Square):
+    def __init__(self, channels=3, size=4):
+        super().__init__(channels, size)
+        self.dims = size * size
+
 class OfArguments(nn.Module):
     '''Takes no other size, and holds it as a word.'''
 
@@ -108,3 +124,13 @@ def test_so_it_is_where_its_class_has_these_by_default(status: object) -> None:
     assert status("OfImages") == "pass"
     assert status("OfImages(per_block=1)") == "fail"
     assert status("OfOthers") == "fail"
+
+
+@pytest.mark.parametrize("typed", ["2, 4", "3, 8", "3, 32", "channels=3, size=8"])
+def test_two_numbers_may_be_channels_and_the_side_of_an_image(
+    typed: str, status: object
+) -> None:
+    assert callable(status)
+    assert status(f"Square({typed})") == "pass"
+    assert status(f"Square({typed}, times=2)") == "fail"
+    assert status(f"OfPlaces({typed})") == "fail"
