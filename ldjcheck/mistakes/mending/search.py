@@ -49,6 +49,7 @@ ANYTHING: tuple[Way, ...] = (
     points.other_order,
     points.masked,
     terms.of_other_way,
+    terms.of_siblings,
     terms.held_numbers,
     terms.overwritten,
     terms.last_of_all,

@@ -183,6 +183,19 @@ def with_names(site: Site) -> Iterator[Change]:
                 yield replace(site.put(node, text, cost), lacked=name)
 
 
+def of_siblings(site: Site) -> Iterator[Change]:
+    """Yield what another part of the object says as well: `self.a.f() + self.b.f()`."""
+    held = site.held
+    for node in site.expressions:
+        asked = node.func if isinstance(node, ast.Call) else None
+        part = site.text(asked.value) if isinstance(asked, ast.Attribute) else ""
+        others = [name for name in held if name != part] if part in held else []
+        for index, name in enumerate(others[:_MOST]):
+            text = site.text(node)
+            text = f"{text} + {name}{text.removeprefix(part)}"
+            yield Change(0.2 + index / 50, (site.rewritten(node, text),))
+
+
 def of_other_way(site: Site) -> Iterator[Change]:
     """Yield the ldj that the class hands back elsewhere, or its negative, in its place."""
     value = _returned(site.statement)

@@ -68,6 +68,34 @@ class ClampsOneOfTwo(nn.Module):
         return torch.cat([a, b], dim=1), ldj
 
 
+class Mixes(nn.Module):
+    """A matrix, and what it says of its own determinant when asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.eye(4) + 0.3 * torch.randn(4, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.w.T
+
+    def log_det(self) -> Tensor:
+        return self.w.slogdet()[1]
+
+
+class AsksOneOfTwo(nn.Module):
+    """Two matrices mix; one is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = Mixes(), Mixes()
+
+    def forward(self, x: Tensor) -> Pair:
+        y = self.second(torch.sinh(self.first(x)))
+        ldj = torch.log(torch.cosh(self.first(x))).sum(1)
+        ldj = ldj + self.first.log_det()
+        return y, ldj
+
+
 class OfAMixture(nn.Module):
     """Adds up curves with weights; the logarithms of their slopes are not what adds up."""
 
@@ -465,6 +493,7 @@ class AsTheOtherWay(nn.Module):
             "ldj = h * w * self.log_det(self.u) + c * self.log_det(self.v)",
         ),
         (ClampsOneOfTwo, "ldj = self.clamped(s).sum(1) + self.clamped(t).sum(1)"),
+        (AsksOneOfTwo, "ldj = ldj + self.first.log_det() + self.second.log_det()"),
         (OfAMixture, "log_slope = (w * slope).sum(-1).log()"),
         (KeepsTheLastOnly, "self.ldj = self.ldj + step.ldj"),
         (OfTwoFactors, "each = 1 + self.slope(inner) * b * a"),
