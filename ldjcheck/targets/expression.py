@@ -197,17 +197,18 @@ def _whole_numbers(tree: ast.AST) -> list[list[ast.Constant]]:
     """Return numbers that stand side by side."""
     found: list[list[ast.Constant]] = []
     for node in ast.walk(tree):
-        given = getattr(node, "elts", [])
-        if isinstance(node, ast.Call):
-            given = [*node.args, *(each.value for each in node.keywords)]
-        numbers = list[ast.Constant]()
-        for each in given:
-            if not (isinstance(each, ast.Constant) and type(each.value) is int):
-                break
-            numbers.append(each)
-        if 0 < len(numbers) <= _AXES:
-            found.append(numbers)
+        given = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
+        named = [each.value for each in getattr(node, "keywords", [])]
+        for values in (given, [*given, *named]) if named else (given,):
+            whole = itertools.takewhile(_is_whole, values)
+            numbers = [each for each in whole if isinstance(each, ast.Constant)]
+            if 0 < len(numbers) <= _AXES and numbers not in found:
+                found.append(numbers)
     return found
+
+
+def _is_whole(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) is int
 
 
 # --- evaluating -----------------------------------------------------------------------

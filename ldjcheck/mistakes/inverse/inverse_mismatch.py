@@ -73,7 +73,8 @@ def _off(comparison: Comparison, check: Check) -> str:
         back, x = tuple(first.inverse.y.shape[1:]), tuple(first.forward.x.shape[1:])
         if back != x:
             return f"inverse(f(x)) has the shape {back} per sample, and x has {x}"
-    drops = comparison.forward.resized is not None
+    before, after = comparison.forward.resized or (0, 0)
+    drops = after < before
     off = "|f(inverse(z)) - z|" if drops else "|inverse(f(x)) - x|"
     return f"largest {off}: {check.worst:.6g}, allowed {check.tolerance:.1g}"
 

@@ -34,7 +34,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
         return
     typed = subject.layer.typed
     images = (_of_images(*each) for each in typed if len(each[0]) == _OF_IMAGES)
-    built = (*typed, *_by_default(subject.layer.obj, subject.bench.shape), *images)
+    built = (*typed, *images, *_by_default(subject.layer.obj, subject.bench.shape))
     for shape, build in built[:_TRIED]:
         there = _right_at(subject.layer, shape, subject.asked)
         if there is None or not _is_right_elsewhere(there.subject, build, shape):
@@ -103,10 +103,12 @@ def _is_right_elsewhere(
     subject: Subject, build: Callable[[Shape], Any], shape: Shape
 ) -> bool:
     *others, last = shape
-    halved, doubled = (
+    scaled = (
         (shape[0], *(int(times * size) for size in shape[1:])) for times in (0.5, 2)
     )
-    for other in ((*others, 2 * last), halved, doubled):
+    for other in ((*others, 2 * last), *scaled):
+        if other == shape or not all(other):
+            continue
         layer = replace(subject.layer, rebuild=partial(build, other))
         built = replace(subject.bench, layer=layer).built_anew(subject.asked.seed)
         if built is not None:

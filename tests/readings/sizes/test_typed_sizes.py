@@ -101,6 +101,7 @@ def test_it_is_judged_at_these_where_built_for_others_it_is_right_at_others(
     assert callable(status)
     assert status("Haar((3, 4, 6))") == "pass"
     assert status("Haar((3, 4, 6), per_block=1)") == "fail"
+    assert status("Haar(shape=(3, 4, 6), per_block=4)") == "pass"
 
 
 def test_one_number_may_be_the_size_of_a_vector(status: object) -> None:
@@ -117,6 +118,7 @@ def test_one_size_alone_shows_nothing(status: object) -> None:
 def test_what_takes_no_other_size_is_fed_with_these(status: object) -> None:
     assert callable(status)
     assert status("OfArguments(3, 5, 7)") == "pass"
+    assert status("Blocks(6, counted=1)") == "pass"
 
 
 def test_so_it_is_where_its_class_has_these_by_default(status: object) -> None:
