@@ -66,11 +66,12 @@ def propose(seen: Measured) -> Iterator[Reading]:
         )
         with suppress(FailedCallError):
             there = look_at(reading)
-            is_density = not there.comparison.measurement.measured[0].forward.said.bases
-            is_slope = _is_a_slope(there, seen)
-            if not (is_density or is_named) and (is_slope or not there.is_right):
-                continue  # no density, and less it no ldj: that are two mistakes for one
+            first = there.comparison.measurement.measured[0].forward
+            has_no_mass = bool(first.said.bases) and not is_named
             is_nearer = worst_of(there) < NEARER * worst_of(seen) < math.inf
+            is_slope = (has_no_mass or is_nearer) and _is_a_slope(there, seen)
+            if has_no_mass and (is_slope or not there.is_right):
+                continue  # no density, and less it no ldj: that are two mistakes for one
             is_nearer = is_nearer and not is_slope
             said = there.is_wrong and (is_named or calls is bases[0])
             if there.is_right or is_nearer or said:
