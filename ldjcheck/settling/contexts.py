@@ -9,6 +9,7 @@ import torch
 
 from ldjcheck.calling.domains import GUESSES, TAMEST, describe
 from ldjcheck.calling.parameter_names import is_about_context
+from ldjcheck.calling.signature import call_signature
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Calls, Context, Layer, Options
 from ldjcheck.running.bench import Bench
@@ -154,6 +155,22 @@ def with_optional_context(
                 if wanted is named or listens_to_context(found.bench):
                     return found
     return None
+
+
+def first_as_input(layer: Layer, candidates: tuple[Calls, ...]) -> tuple[Calls, ...]:
+    """Return the ways of calling whose first argument, taken for a context, is the input.
+
+    Names order what is tried: `f(h, u)` may map h beside u as well.
+    """
+    signature = call_signature(layer.obj)
+    if signature is None or signature.input is None:
+        return ()
+    first, named = next(iter(signature.required), None), signature.input
+    return tuple(
+        replace(calls, context_names=(named, *(n for n in names if n != first)))
+        for calls in candidates
+        if first in (names := calls.context_names) and named not in names
+    )
 
 
 def _taking(names: set[str], candidates: tuple[Calls, ...]) -> tuple[Calls, ...]:

@@ -33,7 +33,7 @@ from ldjcheck.running.bench import Bench
 from ldjcheck.running.placement import said_of_device
 from ldjcheck.running.snapshot.isolation import learnable
 from ldjcheck.settling.attempts import Lessons
-from ldjcheck.settling.contexts import settled_with_context
+from ldjcheck.settling.contexts import first_as_input, settled_with_context
 from ldjcheck.settling.design import MEASURED, plan_investigation, plan_probes
 from ldjcheck.settling.domains import drawn_into_output
 from ldjcheck.settling.flows.multiscale import with_departures
@@ -439,6 +439,13 @@ def _settle_first(
         if large:
             with contextlib.suppress(CannotCheckError):
                 return *settled_with_context(*every, large, Lessons()), large
+        for turned in filter(None, (first_as_input(layer, candidates),)):
+            with contextlib.suppress(CannotCheckError):
+                one, beside = settled_with_context(
+                    layer, options, turned, guesses, Lessons()
+                )
+                if not (one.odd or one.resized):
+                    return one, beside, guesses
         if not asked:
             others = candidates[1:] if candidates[0].inputs else candidates
             found = _of_parts(layer, options, others, guesses)

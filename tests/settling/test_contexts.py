@@ -187,3 +187,29 @@ def test_contexts_that_are_handed_on_are_described_by_who_takes_them() -> None:
     assert report.status == "pass", report
     assert "as it is written in words" in report.result.inferred["adj"]
     assert ldjcheck.check(HandsThemOn(counted=2.0)).findings[0].code == "LDJ114"
+
+
+class Sharpened(nn.Module):
+    """Scales hidden channels `h` by what a net makes of an image `u` of half the size."""
+
+    def __init__(self, places: str) -> None:
+        super().__init__()
+        self.net = nn.Conv2d(3, 5, 3, padding=1)
+        self.weight = nn.Parameter(torch.linalg.qr(torch.randn(5, 5))[0] * 1.5)
+        self.places = places
+
+    def forward(self, h: Tensor, u: Tensor) -> Pair:
+        scale = torch.sigmoid(nn.functional.interpolate(self.net(u), scale_factor=2) + 2)
+        counted = {"h": h, "u": u}[self.places]
+        ldj = torch.linalg.slogdet(self.weight)[1] * counted[0, 0].numel()
+        y = torch.einsum("ij,bjhw->bihw", self.weight, h * scale)
+        return y, ldj + scale.log().sum((1, 2, 3))
+
+
+@pytest.mark.parametrize(("places", "status"), [("h", "pass"), ("u", "fail")])
+def test_what_stands_first_may_be_the_input_whatever_is_called_like_one(
+    places: str, status: str
+) -> None:
+    report = ldjcheck.check(Sharpened(places))
+    assert report.status == status, report
+    assert report.result.inferred["u"].startswith("(3, "), report

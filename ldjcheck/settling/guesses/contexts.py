@@ -75,6 +75,7 @@ def guess_contexts(
         yield from chain(of_numbers, of_sizes)
     else:
         yield from chain(of_sizes, of_numbers)
+    yield from _half_as_large(layer, choices, shapes)
     yield from islice(_looked_at(layer, choices, shapes), _TRIES)
     yield from islice(_joining(choices, shapes), _TRIES)
 
@@ -202,12 +203,19 @@ def _of_images(layer: Any, shapes: Shapes) -> Iterator[tuple[Shape, str, Event]]
             for less in (channels // 2, channels, 0):
                 for event in events if width > less else ():
                     yield (width - less, *event[0][1:]), why, event
-    for channels in dict.fromkeys(net.in_channels for net in nets[:1]):
-        why = f"a Conv2d takes {channels} channels, of an image half as large perhaps"
-        for event in images[:_EVENTS]:
-            if all(size % 2 == 0 for size in event[0][1:]):
-                half = tuple(size // 2 for size in event[0][1:])
-                yield (channels, *half), why, event
+
+
+def _half_as_large(
+    layer: Any, choices: Choices, shapes: Shapes
+) -> Iterator[ContextGuess]:
+    """Yield images of half the size, as what is to be sharper is given."""
+    nets = [item for item in reachable(layer) if isinstance(item, nn.Conv2d)]
+    images = [e for e in shapes if len(e[0]) == 3 and not (e[0][1] % 2 or e[0][2] % 2)]
+    first = {shape[0]: (shape, why) for shape, why in reversed(images)}  # by channels
+    for names, net, event in product(choices, nets[:1], first.values()):
+        size = net.in_channels, *(side // 2 for side in event[0][1:])
+        why = f"a Conv2d takes {size[0]} channels, of an image half as large perhaps"
+        yield ContextGuess(event, tuple((name, size) for name in names), why)
 
 
 def _looked_at(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGuess]:
