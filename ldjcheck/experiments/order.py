@@ -80,7 +80,16 @@ def examined(
     borne = as_far_as_borne(bench, probes, first)
     sides, wrong = read_alike(borne.sides), any(map(_is_grossly_wrong, borne.sides))
     bench = replace(borne.bench, options=bench.options).during(OBSERVING, wrong=wrong)
-    evidence = Evidence(probes=borne.probes[: len(sides)], sides=sides)
+    usual = sides[
+        0
+    ].forward  # a split that drops nothing, as half of one entry, is none
+    alike = [
+        (probe, each)
+        for probe, each in zip(borne.probes, sides, strict=False)
+        if each.forward.drops == usual.drops or not each.forward.answered
+    ]
+    probes, sides = zip(*alike, strict=True)
+    evidence = Evidence(probes=probes, sides=sides)
     evidence, undone = _observed(bench, evidence, OF_VALUES)
     with suppress(TimeIsUpError):
         evidence = replace(evidence, sides=with_stand_ins(bench, evidence.sides))

@@ -223,6 +223,11 @@ class Side:
         return math.prod(self.event)
 
     @property
+    def drops(self) -> bool:
+        """Whether fewer entries come out than there are."""
+        return self.answered and self.y[0].numel() < self.dims
+
+    @property
     def shape(self) -> Shape:
         """The shape of one sample of the input."""
         return tuple(self.x.shape[1:])

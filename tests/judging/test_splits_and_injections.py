@@ -346,3 +346,16 @@ def test_an_output_without_entries_is_none() -> None:
     report = ldjcheck.check(Slice(), shape=(2,))
     assert report.status == "error"
     assert "an output of shape (3, 0)" in str(report)
+
+
+def test_half_of_one_entry_is_no_split_and_says_nothing_of_the_way_back() -> None:
+    class Halves(nn.Module):
+        def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+            return z.chunk(2, dim=1)[0], torch.zeros(len(z))
+
+        def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+            return torch.cat([z, torch.zeros_like(z)], dim=1), torch.zeros(len(z))
+
+    report = ldjcheck.check(Halves())
+    assert report.status == "pass", report
+    assert {finding.code for finding in report.findings} == {"LDJ305"}

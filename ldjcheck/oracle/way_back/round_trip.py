@@ -126,7 +126,7 @@ def round_trip_of(asked: Question) -> RoundTrip:
     inverse, forward, runner = asked.side, asked.other, asked.runner
     if not forward.answered or not inverse.answered:
         return RoundTrip()
-    if forward.y[0].numel() < forward.dims:
+    if forward.drops:
         return _of_what_is_kept(asked)
     if inverse.y.shape != forward.x.shape:
         return _of_another_shape(inverse, forward)
