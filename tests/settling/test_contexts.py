@@ -199,7 +199,9 @@ class Sharpened(nn.Module):
         self.places = places
 
     def forward(self, h: Tensor, u: Tensor) -> Pair:
-        scale = torch.sigmoid(nn.functional.interpolate(self.net(u), scale_factor=2) + 2)
+        scale = torch.sigmoid(
+            nn.functional.interpolate(self.net(u), scale_factor=2) + 2
+        )
         counted = {"h": h, "u": u}[self.places]
         ldj = torch.linalg.slogdet(self.weight)[1] * counted[0, 0].numel()
         y = torch.einsum("ij,bjhw->bihw", self.weight, h * scale)

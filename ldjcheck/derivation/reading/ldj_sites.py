@@ -159,7 +159,9 @@ def _position(returned: Any, value: ast.expr, batch: int) -> int | None:
     places = range(1, len(returned))
     likely = [i for i in places if _is_ldj(returned[i], batch)]
     named = [i for i in likely if _is_called_ldj(value.elts[i])]
-    return next(iter((*named, *likely)), None)
+    # what was not summed has one number for each entry
+    entries = [i for i in places if any(map(_is_called_ldj, ast.walk(value.elts[i])))]
+    return next(iter((*named, *likely, *entries)), None)
 
 
 def _holds_batch(value: Any, batch: int) -> bool:
@@ -180,6 +182,6 @@ def _is_ldj(value: Any, batch: int) -> bool:
     )
 
 
-def _is_called_ldj(node: ast.expr) -> bool:
+def _is_called_ldj(node: ast.AST) -> bool:
     name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
     return is_total(name) or is_density(name)

@@ -17,7 +17,7 @@ from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.rewriting import calls, factors, points, signs, terms
 from ldjcheck.mistakes.rewriting.sites import Change, Site, sites_for
-from ldjcheck.records import Diagnosis, Direction, Explanation, Finding
+from ldjcheck.records import Diagnosis, Direction, Explanation, Finding, Span
 from ldjcheck.revision import Live, Replacement, is_disjoint
 from ldjcheck.tape import has_line
 
@@ -208,11 +208,28 @@ def _rounds(live: Live, question: Question) -> Iterator[tuple[list[Change], int]
             place = place if place.function == told.function else told
         near = is_lacking(explanation)
         sites = sites_for(live, place, explanation, touched, lacking=near)[:_SITES]
-        yield _drafted(sites, ways_for(explanation)), MOST_OF_ONE
+        drafted = _drafted(sites, ways_for(explanation))
+        if near and place is not None and touched:
+            drafted = [c for c in drafted if not _is_of_map(c, place.line, touched)]
+        yield drafted, MOST_OF_ONE
     yield _drafted(anywhere, (points.before_updates,), nearness=0.0), MOST_OF_ONE
     # A line that is blamed may be innocent: then what is plainest at any other is one.
     far = _drafted(anywhere, ANYTHING, nearness=0.0)
     yield _taking_turns(_drafted(anywhere, ANYTHING), far), MOST + FURTHER
+
+
+def _is_of_map(change: Change, line: int, touched: Sequence[Span]) -> bool:
+    """Return whether all that an edit does is to rewrite the step whose term lacks.
+
+    No ldj runs through it then: what is added stands beside it, or elsewhere.
+    """
+    on_tape = {(span.file, span.line) for span in touched}
+    return all(
+        each.line == line
+        and (each.line, each.column) != (each.end_line, each.end_column)
+        and (each.file, line) not in on_tape
+        for each in change.replacements
+    )
 
 
 def _taking_turns(near: Sequence[Change], far: Sequence[Change]) -> list[Change]:

@@ -1,10 +1,12 @@
 """Edits of whole terms: taken away, put in the place of another, or added where one lacks."""
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from ldjcheck.calling.parameter_names import is_total
 from ldjcheck.mistakes.rewriting.factors import counts_for
 from ldjcheck.mistakes.rewriting.signs import added_to
 from ldjcheck.mistakes.rewriting.sites import SUM, Change, Site
@@ -13,6 +15,7 @@ from ldjcheck.revision.text import is_minus, is_sum, names_in
 
 _ZEROS = ("zeros", "new_zeros", "zeros_like")
 _MOST = 12  # terms that are tried at one place
+_NEAR = 4  # steps whose slopes are summed at another
 _HELD = 24  # names whose logarithm is
 _OF_NUMBERS, _OF_TENSORS = ("math", "numpy", "torch"), ("torch", "math", "numpy")
 
@@ -133,12 +136,15 @@ def added(site: Site) -> Iterator[Change]:
     """Yield edits that add a term after a step, before it, or where the ldj is returned."""
     yield from _kept_of_sublayer(site)
     yield from _logged_beside(site, _logged(site.operand or ""))
+    yield from _added_as_written(site)
     terms = list(dict.fromkeys(_terms(site)))[:_MOST]
     total = total_of(site)
     for index, term in enumerate(terms):
         for sign in ("+", "-"):
             cost = 0.1 + index / 20 + 0.01 * (sign == "-")
             if total is not None and not isinstance(site.statement, ast.Return):
+                if not _is_begun(site, total):
+                    continue
                 written = _added_to(site, total, sign, term)
                 for place in site.beside(written):
                     yield Change(cost, (place,))
@@ -147,6 +153,33 @@ def added(site: Site) -> Iterator[Change]:
                 if value is not None:
                     text = f"{site.text(value)} {sign} {_operand(term)}"
                     yield site.put(value, text, cost)
+
+
+def _added_as_written(site: Site) -> Iterator[Change]:
+    """Yield the log-derivatives of steps nearby as a statement has those that it adds.
+
+    For each entry where it sums nothing yet, else summed as it sums, or as a parameter is.
+    """
+    statement, sums = site.statement, [*site.calls("sum")]
+    if not isinstance(statement, ast.Assign):
+        return
+    value, written = statement.value, [*map(ast.unparse, statement.targets)]
+    if not (sums or total_of(site) in written):
+        return
+    steps = [s for s in site.source.block(site.statement) if isinstance(s, ast.Assign)]
+    near = sorted(steps, key=lambda step: abs(step.lineno - _blamed_line(site)))
+    slopes = (slope for step in near for slope in _slopes(site, step.value))
+    few = itertools.islice(dict.fromkeys(slopes), _NEAR if sums else _MOST)
+    for (index, slope), sign in itertools.product(enumerate(few), "+-"):
+        cost = 0.2 + index / 20 + 0.01 * (sign == "-")
+        if not sums:
+            text = f"{site.text(value)} {sign} {_operand(slope)}"
+            yield site.put(value, text, cost)
+        for call, inner in sums:
+            alike = site.text(call).replace(site.text(inner), slope, 1)
+            for term in dict.fromkeys((f"{slope}.sum()", alike)):
+                text = site.in_place(call, f"{site.text(call)} {sign} {term}", SUM)
+                yield site.put(call, text, cost - (term == alike) / 200)
 
 
 def held_numbers(site: Site) -> Iterator[Change]:
@@ -244,14 +277,33 @@ def instead(site: Site) -> Iterator[Change]:
 
 
 def total_of(site: Site) -> str | None:
-    """Return the name under which a function hands back its ldj, in whatever shape."""
+    """Return the name under which a function hands back its ldj, in whatever shape.
+
+    Or keeps it: `self.ldj`.
+    """
+    kept = None
     for node in site.inside:
         value = _returned(node)
         while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
             value = value.func.value
-        if isinstance(value, ast.Name):
+        if isinstance(value, ast.Name) and value.id not in site.modules.values():
             return value.id
-    return None
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            kept = ast.unparse(node) if is_total(node.attr) else kept
+    return kept
+
+
+def _is_begun(site: Site, total: str) -> bool:
+    """Return whether a total is there at a statement, or behind it."""
+    begun = (
+        node.lineno
+        for node in site.inside
+        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
+        and isinstance(node.ctx, ast.Store)
+        and ast.unparse(node) == total
+    )
+    first = 0 if total in site.parameters else min(begun, default=0)
+    return site.statement.lineno >= first
 
 
 def _returned(node: ast.AST) -> ast.expr | None:
@@ -333,6 +385,13 @@ def _logged(operand: str) -> str | None:
 
 def _of_step(site: Site, value: ast.expr) -> Iterator[str]:
     """Yield the log-derivative of a plain step, summed over the event."""
+    for slope in _slopes(site, value):
+        yield f"{slope}.sum()"
+        yield f"{slope}.flatten(1).sum(1)"
+
+
+def _slopes(site: Site, value: ast.expr) -> Iterator[str]:
+    """Yield the log-derivative of a plain step for each entry."""
     inner = site.argument_of(value)
     if isinstance(value, ast.Call) and inner is None:
         return
@@ -349,7 +408,7 @@ def _of_step(site: Site, value: ast.expr) -> Iterator[str]:
             "tanh": f"torch.log(1 - torch.tanh({text}) ** 2)",
         }
         if call_name(value) in derivatives:
-            yield f"{derivatives[call_name(value)]}.flatten(1).sum(1)"
+            yield derivatives[call_name(value)]
     products = [
         node
         for node in ast.walk(value)
@@ -360,10 +419,9 @@ def _of_step(site: Site, value: ast.expr) -> Iterator[str]:
             argument = site.argument_of(side)
             if call_name(side) == "exp":
                 if argument is not None:
-                    yield f"{site.as_atom(argument)}.sum()"
-                    yield f"{site.as_atom(argument)}.flatten(1).sum(1)"
+                    yield site.as_atom(argument)
             elif not isinstance(side, ast.Constant):
-                yield f"torch.log(torch.abs({site.text(side)})).sum()"
+                yield f"torch.log(torch.abs({site.text(side)}))"
 
 
 def _elsewhere(site: Site) -> Iterator[str]:

@@ -19,9 +19,10 @@ from torch import Tensor
 
 from ldjcheck.calling.results import source_of
 from ldjcheck.judging.measurement import compared
+from ldjcheck.numerics.closeness import same
 from ldjcheck.object_graph import module_of, reachable
 from ldjcheck.readings.reading import Measured, Reading, read_anew
-from ldjcheck.records import Comparison, Layer, Options, Shape, Side
+from ldjcheck.records import Comparison, Layer, Options, Shape, Side, Verdict
 from ldjcheck.settling.subject import Subject, called_as
 from ldjcheck.tape.frames import is_users
 from ldjcheck.targets.discovery import is_run_like_layer
@@ -38,22 +39,29 @@ _MOST = 12  # of a source's layers that are asked; each is a check of values
 def propose(seen: Measured) -> Iterator[Reading]:
     """Yield the reading with the form that its source has agreed on, if it has.
 
-    The values must be right already. A caller in the source that gets a wrong total of
-    them, and a neighbour that returns another form, speak against it.
+    A caller in the source that gets another total of them, and a neighbour that returns
+    another form, speak against it. Of values that are wrong only a caller says what they
+    are: one whose total is off by as much.
     """
-    subject = seen.subject
-    form, asked = _common_form(seen.comparison), subject.asked
+    subject, off = seen.subject, _off(seen.comparison.forward)
+    form, asked = _common_form(seen.comparison, off), subject.asked
     if form is None or asked.adapter is not None or asked.convention != "auto":
         return
     # as anybody would check them, within the time that this check has
     plain = Options(seed=asked.seed, timeout=subject.bench.options.timeout)
-    why = _agreed(subject.layer.obj, subject.bench.shape, form, plain)
+    why = _agreed(subject.layer.obj, subject.bench.shape, form, plain, off)
     if why is not None:
         yield seen.reading.of(_as_agreed(subject, form, why))
 
 
-def _common_form(comparison: Comparison) -> Form | None:
-    """Return the form that right values have; None where they are no such.
+def _off(verdict: Verdict) -> Tensor | None:
+    """Return by how much the values are off at the first probe; None where they are right."""
+    told = verdict.usable if verdict.mismatched else ()
+    return told[0][1].difference if told else None
+
+
+def _common_form(comparison: Comparison, off: Tensor | None) -> Form | None:
+    """Return the form that values have; None where they are no such.
 
     Values of the way back that are wrong, by a sign say, speak neither for it nor against.
     """
@@ -66,7 +74,8 @@ def _common_form(comparison: Comparison) -> Form | None:
         if verdict.direction == "inverse" and verdict.mismatched:
             continue
         way = comparison.measurement.calls.way(verdict.direction)
-        if verdict.mismatched or not verdict.usable or way is None or way.spread:
+        wrong = verdict.mismatched and off is None
+        if wrong or not verdict.usable or way is None or way.spread:
             return None
         forms.add(_form_of(verdict.usable[0][1]))
     return forms.pop() if len(forms) == 1 else None
@@ -94,14 +103,17 @@ class _Neighbour:
     plain: bool  # one number for all samples goes with every form
 
 
-def _agreed(layer: Any, shape: Shape, form: Form, options: Options) -> str | None:
+def _agreed(
+    layer: Any, shape: Shape, form: Form, options: Options, off: Tensor | None
+) -> str | None:
     """Return why the form is the custom of the layer's source; None if it is not."""
-    found = list(_neighbours(layer, shape, options))
+    found = list(_neighbours(layer, shape, options, off))
     callers = [each for each in found if each.calls and each.form != form]
     if any(not each.right for each in callers):
         return None
-    if callers:
-        return f"{callers[0].name} gets the right total from it"
+    if callers or off is not None:
+        total = "the right total" if off is None else "its total"
+        return f"{callers[0].name} gets {total} from it" if callers else None
     others = [each for each in found if not each.plain and not each.calls]
     alike = [each for each in others if each.right and each.form == form]
     if not alike or any(each.form != form for each in others):
@@ -112,14 +124,16 @@ def _agreed(layer: Any, shape: Shape, form: Form, options: Options) -> str | Non
     return f"so do the other layers of its source: {names}"
 
 
-def _neighbours(layer: Any, shape: Shape, options: Options) -> Iterator[_Neighbour]:
+def _neighbours(
+    layer: Any, shape: Shape, options: Options, off: Tensor | None
+) -> Iterator[_Neighbour]:
     """Yield what the other layers of a source, and the densities in it, come to."""
     from ldjcheck.conventions import densities
 
     asked, family = itertools.count(), _family(type(layer))
     for name, method in _own_methods(layer):
         alike = replace(options, shape=((None, tuple(shape)),))
-        if next(asked) < _MOST and (own := _came_to(name, method, alike, None)):
+        if next(asked) < _MOST and (own := _came_to(name, method, alike, None, off)):
             yield replace(own, calls=True)
     parts = _parts(layer)
     for name, candidates in {**dict(_built(layer, shape)), **parts}.items():
@@ -133,7 +147,7 @@ def _neighbours(layer: Any, shape: Shape, options: Options) -> Iterator[_Neighbo
                 ways.append((f"{name}'s density", replace(options, kind="model")))
             # a candidate is asked only where the one before did not run
             seen = [
-                _came_to(called, other, way, wanted)
+                _came_to(called, other, way, wanted, off)
                 for called, way in ways
                 if next(asked) < _MOST
             ]
@@ -143,9 +157,11 @@ def _neighbours(layer: Any, shape: Shape, options: Options) -> Iterator[_Neighbo
 
 
 def _came_to(
-    name: str, layer: Any, options: Options, held: type | None
+    name: str, layer: Any, options: Options, held: type | None, off: Tensor | None
 ) -> _Neighbour | None:
     """Return what a neighbour came to; None where it is no flow layer, or does not run.
+
+    It is right where it is `off` by as much as the layer in question.
 
     Of one that was `held` a layer of the class in question, none either where that layer
     was not run: its total is then none of that layer's.
@@ -168,6 +184,8 @@ def _came_to(
         return None
     shape = verdict.usable[0][1].said.ldj_shape
     right = not verdict.mismatched and verdict.check.status in ("pass", "fail")
+    if off is not None:
+        right = verdict.mismatched and same(_off(verdict), off)
     if not calls and not right and shape == tuple(verdict.usable[0][1].x.shape):
         return None  # a network's two heads are no output and ldj
     return _Neighbour(

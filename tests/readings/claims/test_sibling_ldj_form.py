@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -307,3 +308,53 @@ def test_a_layer_s_own_density_may_sum_what_its_method_returns(
     source = OWN_DENSITY.replace("FACTOR", factor).replace("SUM", summed)
     (tmp_path / "layers.py").write_text(HEAD + source, encoding="utf-8")
     assert ldjcheck_in(tmp_path, "layers.py:Scale").returncode == code
+
+
+OF_ENTRIES = """
+class Norm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.log_gamma = nn.Parameter(torch.zeros(3))
+        self.log_std = nn.Parameter(torch.zeros(3))
+    def forward(self, x):
+        x_hat = x * torch.exp(-self.log_std)
+        y = self.log_gamma.exp() * x_hat
+        slopes = WRITTEN
+        return y, slopes.expand_as(x)
+class Flow(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norms = nn.ModuleList([Norm(), Norm()])
+    def forward(self, x):
+        total = 0
+        for norm in self.norms:
+            x, slopes = norm(x)
+            total = total + slopes
+        return x, total
+    def log_prob(self, x):
+        z, slopes = self.forward(x)
+        return torch.sum(torch.distributions.Normal(0, 1).log_prob(z) + slopes, dim=1)
+"""
+FORGOTTEN = OF_ENTRIES.replace("WRITTEN", "-1.0 * self.log_std")
+
+
+def test_what_sums_wrong_entries_tells_that_they_are_entries_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """The one mistake is told, with an edit that reads as what stands there."""
+    (tmp_path / "layers.py").write_text(HEAD + FORGOTTEN, encoding="utf-8")
+    done = ldjcheck_in(tmp_path, "layers.py:Flow", "--format", "json")
+    (result,) = json.loads(done.stdout)["results"]
+    codes = {f["code"]: f["severity"] for f in result["findings"]}
+    assert codes == {"LDJ110": "error", "LDJ202": "note"}, done.stdout
+    (fix,) = (f["fix"] for f in result["findings"] if f["code"] == "LDJ110")
+    assert "slopes = -1.0 * self.log_std + self.log_gamma" in str(fix), fix
+
+
+def test_a_layer_whose_ldj_is_an_expression_of_entries_hands_back_the_sum_instead(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "layers.py").write_text(HEAD + FORGOTTEN, encoding="utf-8")
+    ldjcheck_in(tmp_path, "layers.py:Norm", "--fix")
+    assert ldjcheck_in(tmp_path, "layers.py:Norm").returncode == 0
+    assert "return y, (" not in (tmp_path / "layers.py").read_text(encoding="utf-8")
