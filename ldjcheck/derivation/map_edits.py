@@ -8,6 +8,7 @@ made where the layer is built, so with an edit of that the layer is built anew.
 
 import ast
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,7 +27,7 @@ from ldjcheck.records import Comparison, Finding, Fix, Sides
 from ldjcheck.revision import Live, Replacement, call_name
 from ldjcheck.revision.text import is_minus
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape import Node
 from ldjcheck.tape.frames import is_torchs
@@ -35,6 +36,7 @@ from ldjcheck.torch_ops import UNDOES
 _MOST, _LEAST = 160, 16  # edits of one map that are run, each at one input
 _WORK = 4000  # calls of the map in all, as its Jacobian takes one for each dim
 _NEAR = 1e-3  # relative: what is further off is no solver's rest
+_PATIENCE = 4  # times the operations of a call as it was
 _HELD = 8  # things that a layer holds, tried in the place of one
 _FURTHER = 0.02  # what each statement further off costs
 
@@ -293,13 +295,17 @@ def _first(
     returns = verification.before.round_trip.status != "not-available"
     calls = 1 if returns else first.forward.dims
     tries = dict.fromkeys(c.replacements for c in drafted)
+    patience = _PATIENCE * (1000 + _operations(verification.bench, first))
 
     def weighed(changes: tuple[Replacement, ...]) -> Weighed | None:
         bench = live.tried(changes, made)
+        if bench is not None:
+            bench = replace(bench, patience=patience)  # a search may never end now
         if bench is None or not live.tried(changes, partial(_returns, bench, first)):
             return None
         if not holds_otherwise(changes):
             return None
+        bench = replace(bench, patience=math.inf)
         return replace(verification, bench=bench).passing(changes)
 
     def holds_otherwise(changes: tuple[Replacement, ...]) -> bool:
@@ -311,6 +317,15 @@ def _first(
     some = itertools.islice(tries, max(_LEAST, min(_MOST, _WORK // max(1, calls))))
     found = repair(live, ((changes, weighed(changes)) for changes in some))
     return None if found is None else found[0]
+
+
+@on_failure(0)
+def _operations(bench: Bench, before: Sides) -> int:
+    """Return how many operations the longer way takes as it is."""
+    runner, _, _ = bench.ready(before.probe)
+    ways = [side for side in before.both if side.answered]
+    runs = [runner.run(side.direction, side.x, Frozen()) for side in ways]
+    return max((run.operations for run in runs), default=0)
 
 
 def _returns(bench: Bench, before: Sides) -> bool:

@@ -114,6 +114,7 @@ class Bench:
     apart: bool = False  # samples are known not to influence each other
     solves: bool = False  # the way back is known to have no derivative of its own
     losses: bool = True  # also allowed: digits that are lost on the way
+    patience: float = math.inf  # the operations after which a call counts as endless
     exactly: bool = False  # no ldj may approximate, be it ever so close
     primed: Domain | None = None  # where the call lives that must go before all others
     fed_at: Shape | None = None  # the event shape that the contexts' sizes go with
@@ -278,6 +279,7 @@ class Bench:
             device=usable(self.options.device),
             dtype=None if self.options.inputs is None else self.options.inputs.dtype,
             timeout=self.options.timeout,
+            patience=self.patience,
         )
         if warm_up is None and self.primed is not None:
             generator = torch.Generator().manual_seed(seed)

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ldjcheck.records import Deadline
 from ldjcheck.running.call_mode import PLAIN, Manner
 from ldjcheck.running.placement import (
     HALVES,
@@ -65,6 +66,7 @@ def _fan_in(weight: Tensor) -> int:
     return weight.numel() // max(1, len(weight))
 
 
+_UNASKED = 1024  # operations of a call between two looks at the clock
 _Count = Callable[[list[Tensor], Tensor], int]
 _BY_KIND: tuple[tuple[Iterable[str], _Count], ...] = (
     (named("of-weight"), lambda given, made: made.numel() * _fan_in(given[1])),
@@ -108,12 +110,19 @@ class Guard(Operations):
             time, replayed afterwards.
         manner: what is seen through, what looks on, and when a call counts as endless.
         promote: turn every request for float32 or less into float64.
+        timeout: when the check is over, which a call that never ends is told as well.
     """
 
     def __init__(
-        self, frozen: Frozen, manner: Manner = PLAIN, *, promote: bool = True
+        self,
+        frozen: Frozen,
+        manner: Manner = PLAIN,
+        *,
+        promote: bool = True,
+        timeout: Deadline | None = None,
     ) -> None:
         super().__init__()
+        self._timeout, self._unasked = timeout, min(manner.patience, _UNASKED)
         self._frozen, self._manner, self._promote = frozen, manner, promote
         self._round = self._clip = 0
         self._inference = _InferenceAsNoGrad()
@@ -137,8 +146,8 @@ class Guard(Operations):
     def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Return what the layer gets instead of `func(*args, **kwargs)`."""
         self.operations += 1
-        if self.operations > self._manner.patience:
-            raise EndlessError
+        if self.operations > self._unasked:
+            self._ask()
         watch = self._manner.writes
         if watch is None:
             result = self._run(func, name, args, named)
@@ -155,6 +164,19 @@ class Guard(Operations):
         watch.after(name, args, result)
         self.multiplications += multiplications(name, args, named, result)
         return result
+
+    def _ask(self) -> None:
+        """Raise where the call has gone on for too long.
+
+        Raises:
+            EndlessError: it has more operations than its manner allows.
+            TimeIsUpError: the time of the check is over.
+        """
+        if self.operations > self._manner.patience:
+            raise EndlessError
+        if self._timeout is not None:
+            self._timeout.check()
+        self._unasked = min(self._manner.patience, self.operations + _UNASKED)
 
     def _run(self, func: Operation, name: str, args: Args, named: Named) -> Any:
         manner = self._manner

@@ -1,6 +1,7 @@
 """The one place where the user's layer is called."""
 
 import contextlib
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -92,7 +93,8 @@ class Runner:
     oracle: Oracle | None = None  # the user's, instead of automatic differentiation
     device: torch.device = CPU  # a constant, so sharing it is safe
     dtype: torch.dtype | None = None  # of the input, where it is not that of the check
-    timeout: Deadline | None = None  # from then on no call is made
+    timeout: Deadline | None = None  # from then on no call is made, or goes on
+    patience: float = math.inf  # the operations after which any call counts as endless
 
     def run(
         self,
@@ -110,7 +112,7 @@ class Runner:
         Raises:
             LayerRaisedError: the layer raised.
             UnexpectedReturnError: what came back holds no output tensor.
-            TimeIsUpError: the time of the check is over, so nothing was called.
+            TimeIsUpError: the time of the check is over.
         """
         way = self._begun(direction)
         if self.calls.accumulates and start is None:
@@ -118,7 +120,9 @@ class Runner:
         given = x.clone().to(self.device)
         total = None if start is None else start.clone().to(self.device)
         manner.begin(given, total)
-        guard = Guard(frozen, manner, promote=self.promote)
+        patience = min(manner.patience, self.patience)
+        manner = replace(manner, patience=patience)
+        guard = Guard(frozen, manner, promote=self.promote, timeout=self.timeout)
         before = sys.exc_info()[1]
         try:
             with _Undisturbed(self._dtype), manner.onlooker, guard:
