@@ -215,3 +215,28 @@ def test_what_stands_first_may_be_the_input_whatever_is_called_like_one(
     report = ldjcheck.check(Sharpened(places))
     assert report.status == status, report
     assert report.result.inferred["u"].startswith("(3, "), report
+
+
+class Mixing(nn.Module):
+    """Mixes rows by what features of theirs say; each column is mixed alike."""
+
+    def __init__(self, more: int) -> None:
+        super().__init__()
+        self.net = nn.Linear(4, 6)
+        self.n_coords, self.more = 3, 1 + 0.5 * more
+
+    def forward(self, pos: Tensor, feats: Tensor) -> Pair:
+        q = self.net(feats)
+        mix = torch.eye(pos.shape[1]) + 0.5 * torch.softmax(q @ q.mT, -1)
+        return mix @ pos, self.more * self.n_coords * torch.linalg.slogdet(mix)[1]
+
+
+class Described(Mixing):
+    """pos: (B, N, 3), feats: (B, N, 4); the features are not transformed."""
+
+
+@pytest.mark.parametrize("kind", [Mixing, Described])
+def test_features_of_each_row_are_as_many_as_a_net_takes_and_no_count_of_x(
+    kind: type[Mixing],
+) -> None:
+    assert [ldjcheck.check(kind(more)).status for more in (0, 1)] == ["pass", "fail"]

@@ -162,6 +162,12 @@ def _varied(
         shapes = shape, *_taken_of(subject, axes)
         if len(shapes) >= _SIZES:
             yield shapes
+    # Or it was built for another size of an axis, which may be any.
+    if all(is_named_size(n.name) for n in numbers) and not values & {*shape}:
+        for axis in {*range(1, len(shape))} - open_already:
+            shapes = shape, *_taken_of(subject, frozenset({axis}))
+            if len(shapes) >= _SIZES:
+                yield shapes
 
 
 def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:

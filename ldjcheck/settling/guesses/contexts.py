@@ -110,6 +110,9 @@ def _guesses(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGu
         if others:
             sized = (*facts, (None, "as large as the input"))
         founded = [(*fact, event) for fact in sized for event in events.items()]
+        rows = _of_rows(layer, shapes) if others else ()
+        # each is likelier than that all that is fed is as large as the input
+        founded = sorted((*founded, *rows), key=lambda each: each[0] is None)
         for size, why, event in (*founded, *vectors, *images):
             shape, _ = event
             own = shape if size is None else size
@@ -157,6 +160,14 @@ def _sized(
 ) -> Named:
     """Return the shapes of what is fed beside an event: of masks, and of the others."""
     return tuple((n, size if n in others else _mask_for(event[0])) for n in names)
+
+
+def _of_rows(layer: Any, shapes: Shapes) -> Iterator[tuple[Shape, str, Event]]:
+    """Yield features for each row of an event, as many as a net takes, and x has not."""
+    for width, why in list(_widths(layer).items())[:_WIDTHS]:
+        rows = [e for e in shapes if len(e[0]) == 2 and e[0][1] != width]
+        for event in rows[:_EVENTS]:
+            yield (event[0][0], width), f"{why}, for each row", event
 
 
 def _of_vectors(layer: Any, shapes: Shapes) -> Iterator[tuple[Shape, str, Event]]:
@@ -242,10 +253,15 @@ def _written(layer: Any, choices: Choices, shapes: Shapes) -> Iterator[ContextGu
         said = {**written_by_name(item), **said}
     for names in (names for names in choices if names and said.keys() >= {*names}):
         of_x = next((axes for name, axes in said.items() if name not in names), ())
-        for event, width in product(shapes, [*_widths(layer), 1]):
-            shape, _ = event
+        for (shape, why), width in product(shapes, [*_widths(layer), 1]):
             if len(shape) != len(of_x) or not of_x:
                 continue
+            # a number that is written is that axis's size
+            shape = tuple(
+                int(axis) if axis.isdigit() else size
+                for axis, size in zip(of_x, shape, strict=True)
+            )
+            event = shape, why
             sizes = dict(zip(of_x, shape, strict=True))
             if any(sizes[axis] != size for axis, size in zip(of_x, shape, strict=True)):
                 continue

@@ -67,6 +67,7 @@ _SIZES = frozenset((
     "len", "length", "seq", "time", "timesteps", "frames", "points", "pixels", "places", "data",
     "features", "variables", "vars", "patches", "tokens", "nodes", "atoms", "particles",
     "channels", "entries", "elements", "inputs", "input", "event", "sites",
+    "coords", "coordinates",
 ))  # fmt: skip
 _SIZES_OF_OTHERS = frozenset((
     "hidden", "mid", "inner", "filters", "kernel", "batch", "layers", "layer", "flows",
