@@ -77,18 +77,19 @@ def changes_orientation(
 ) -> bool:
     """Return whether the sign of det J differs although the parameters are the same.
 
-    Where contexts are `fed`, only samples of one context are of one map. A layer that
+    Where contexts are `fed`, only samples of one context are of one map. Each copy of a
+    layer may make its weights anew, so that samples are compared within one. A layer that
     `learns` may be invertible for some parameters: then half of all draws must show it.
     Inputs far out, where many maps are straight, are as good as those near.
     """
     by_map: dict[_Map, list[Tensor]] = {}
-    for probe, side in sides:
+    for index, (probe, side) in enumerate(sides):
         if fed and not probe.same_context:
             continue
         jacobians = side.finite_jacobians
         if jacobians is not None and side.exact.is_square and side.exact.anchored:
             drawn = probe.draw, probe.scale, probe.turned, probe.reflected
-            at = (*(drawn if learns else ()), side.x.shape[1:])
+            at = (*(drawn if learns else (index,)), side.x.shape[1:])
             by_map.setdefault(at, []).extend(jacobians)
     split = sum(map(has_both_signs, by_map.values()))
     if learns:

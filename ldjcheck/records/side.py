@@ -225,7 +225,7 @@ class Side:
     @property
     def drops(self) -> bool:
         """Whether fewer entries come out than there are."""
-        return self.answered and self.y[0].numel() < self.dims
+        return self.answered and self.y.numel() < self.dims * len(self.x)
 
     @property
     def shape(self) -> Shape:

@@ -364,3 +364,28 @@ class SinhThrice(nn.Module):
 def test_what_overflows_has_no_sign() -> None:
     codes = [finding.code for finding in ldjcheck.check(SinhThrice()).findings]
     assert "LDJ304" not in codes
+
+
+class MadeAtTheFirstCall(nn.Module):
+    """Draws its matrix at the first call, and so each copy has one of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight: nn.Parameter | None = None
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.weight is None:
+            drawn = torch.eye(x.shape[1]) + 0.7 * torch.randn(x.shape[1], x.shape[1])
+            self.weight = nn.Parameter(drawn.to(x))
+        return x @ self.weight.T, torch.linalg.slogdet(self.weight)[1].expand(len(x))
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        assert self.weight is not None
+        x = torch.linalg.solve(self.weight, y.T).T
+        return x, -torch.linalg.slogdet(self.weight)[1].expand(len(y))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_signs_of_different_copies_are_no_fold(seed: int) -> None:
+    torch.manual_seed(seed)
+    assert ldjcheck.check(MadeAtTheFirstCall(), seed=seed).status == "pass"
