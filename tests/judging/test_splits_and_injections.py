@@ -359,3 +359,50 @@ def test_half_of_one_entry_is_no_split_and_says_nothing_of_the_way_back() -> Non
     report = ldjcheck.check(Halves())
     assert report.status == "pass", report
     assert {finding.code for finding in report.findings} == {"LDJ305"}
+
+
+class MapsAndDrops(nn.Module):
+    """Moves all dims and drops half of them; the way back draws these anew."""
+
+    def __init__(self, slip: str = "") -> None:
+        super().__init__()
+        self.s = nn.Parameter(0.3 * torch.randn(4))
+        self.t = nn.Parameter(torch.randn(4))
+        self.slip = slip
+
+    def density(self, z: Tensor) -> Tensor:
+        return (-0.5 * z**2 - 0.5 * math.log(2 * math.pi)).sum(1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        kept, gone = (x * self.s.exp() + self.t).chunk(2, 1)
+        return kept, self.s.sum() + self.density(gone)
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
+        gone = torch.randn_like(z)
+        whole = torch.cat([gone, z] if self.slip == "turned" else [z, gone], 1)
+        if self.slip == "moved":
+            whole = whole + 1
+        back = -self.s.sum() if self.slip != "sign" else self.s.sum()
+        x = (whole - self.t) * (1 if self.slip == "unscaled" else torch.exp(-self.s))
+        return x, back - self.density(gone)
+
+
+class DropsSilently(MapsAndDrops):
+    """Says nothing of its way back."""
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
+        return super().inverse(z)[0], None
+
+
+@pytest.mark.parametrize("kind", [MapsAndDrops, DropsSilently])
+@pytest.mark.parametrize("slip", ["", "turned", "moved", "unscaled", "sign"])
+def test_what_maps_and_drops_in_one_is_held_to_lead_back_to_what_it_keeps(
+    kind: type[MapsAndDrops], slip: str
+) -> None:
+    for seed in range(2):
+        torch.manual_seed(seed)
+        report = ldjcheck.check(kind(slip), seed=seed)
+        right = slip == "" or (slip == "sign" and kind is DropsSilently)
+        assert report.status == ("pass" if right else "fail"), report
+        if not right and slip != "sign":
+            assert report.findings[0].code == "LDJ301", report

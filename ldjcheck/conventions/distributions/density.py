@@ -42,11 +42,21 @@ from ldjcheck.calling.results import (
 )
 from ldjcheck.calling.signature import Signature, call_signature, caller, total_name
 from ldjcheck.conventions.distributions.model import OF_A_DIM, less_base, unit_said
+from ldjcheck.conventions.pair import CONVENTION as PAIR
 from ldjcheck.densities.drawn_and_dropped import Draws
 from ldjcheck.densities.written import Memory
 from ldjcheck.errors import NoBaseError
+from ldjcheck.numerics.closeness import same
 from ldjcheck.object_graph import is_of_the_user
-from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
+from ldjcheck.records import (
+    CallFunction,
+    Calls,
+    FactorOut,
+    Kwargs,
+    Returned,
+    Shape,
+    Way,
+)
 from ldjcheck.revision import call_name
 
 _BOXES = (0.0, 1.0), (-1.0, 1.0), (-math.pi, math.pi), (0.0, 2 * math.pi)
@@ -115,21 +125,51 @@ def as_density(layer: Any, place: int) -> Iterator[Calls]:
 def as_ldj_of_all(layer: Any, place: int) -> Iterator[Calls]:
     """Yield the call whose result at this place is an ldj, with the density of what leaves.
 
-    So a flow of several scales says it: the density of z is added by its caller.
+    So a flow of several scales says it: the density of z is added by its caller. Its way
+    back makes up what was dropped.
     """
     signature = call_signature(layer)
+    backs = (calls.inverse for calls in PAIR.recognise(layer))
+    back = next((way for way in backs if way is not None), None)
     if signature is not None and signature.names:
         told = (
             "beside z, its call returns the ldj and the density of what it drops; "
             "less that it is the ldj of x to all of it"
         )
-        memory = Memory(leaving=True)
-        call = partial(_call, place, "nats", memory, False, True, all_but_z=True)
+        memory, kept = Memory(leaving=True), dict[int, Shape]()
+        call = partial(_call, place, "nats", memory, False, True, kept=kept)
+        if back is not None:
+            back = replace(back, call=partial(_made_up, back.call, call, kept))
+        kind = type(layer).__name__
         yield replace(
             _beside(signature, call, "nats"),
             signature=signature.show("z, ldj"),
+            inverse=back,
+            departures=(FactorOut(path="", kind=kind, calls=None, shape=()),),
             inferred=CONVENTION.says(told),
         )
+
+
+def _made_up(
+    back: CallFunction,
+    there: CallFunction,
+    kept: Mapping[int, Shape],
+    layer: Any,
+    y: Tensor,
+    start: Tensor | None,
+    kwargs: Kwargs,
+) -> Returned:
+    """Return the point that a way back makes up, and its ldj less what it says of that.
+
+    It says minus what the way there does, or minus the ldj alone.
+    """
+    shape = kept.get(y[0].numel(), ())
+    z = y.reshape(len(y), -1)[:, : math.prod(shape)].reshape(len(y), *shape)
+    returned = back(layer, z, start, kwargs)
+    again, said = there(layer, returned.y, start, kwargs), returned.ldj
+    if isinstance(said, Tensor) and said.any() and not same(said, -again.ldj):
+        said = said + torch.as_tensor(again.taken)
+    return replace(returned, ldj=said, taken=again.taken)
 
 
 def _less_uniform(
@@ -228,9 +268,13 @@ def _call(
     start: Tensor | None,
     kwargs: Mapping[str, Any],
     *,
-    all_but_z: bool = False,
+    kept: dict[int, Shape] | None = None,
 ) -> Returned:
-    """Return z and what is said less its density; or less all that leaves, and z has none."""
+    """Return z and what is said less its density.
+
+    Or less that of all that leaves, and z has none: then it comes before the rest, and its
+    shape is noted as what is `kept`.
+    """
     results: list[Any] = []
     draws = Draws()
 
@@ -265,16 +309,19 @@ def _call(
     others = [each for each in results if not any(each is part for part in parts)]
     if any(_is_less_than(x, each) for each in others):
         raise NoBaseError("what is returned beside the density may be an ldj")
-    z = returned.y.reshape(len(x), -1)[:, -returned.left :]
+    whole = returned.y.reshape(len(x), -1)
+    gone, z = whole[:, : -returned.left], whole[:, -returned.left :]
     outputs = [each for each in results if _is_output(each, x)]
     is_less = returned.left and len(outputs) == 1 and _is_same(z, outputs[0])
     if is_less and _is_cut_from(x, z):
         raise NoBaseError("a split by itself: what it adds is asked, and its way back")
-    if not all_but_z:
+    if kept is None:
         return returned
     if not is_less:
         raise NoBaseError("what has no density is not what is returned")
-    return replace(returned, left=0, left_at=None)
+    kept[whole.shape[1]] = tuple(outputs[0].shape[1:])
+    whole = torch.cat([z, gone], 1)
+    return replace(returned, y=whole, left=gone.shape[1], left_at=None)
 
 
 def _held_inside(result: Any) -> Sequence[Any]:

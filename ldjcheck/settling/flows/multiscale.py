@@ -41,7 +41,7 @@ def with_departures(bench: Bench) -> Bench:
     As it is, where nothing leaves, or where it is not what the output lacks.
     """
     calls = bench.calls
-    if calls.forward is None or calls.parts:
+    if calls.forward is None or calls.parts or calls.departures:
         return bench
     found = _factor_outs(bench)
     if not found:
