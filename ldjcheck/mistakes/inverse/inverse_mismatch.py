@@ -74,7 +74,7 @@ def _off(comparison: Comparison, check: Check) -> str:
         if back != x:
             return f"inverse(f(x)) has the shape {back} per sample, and x has {x}"
     before, after = comparison.forward.resized or (0, 0)
-    drops = after < before
+    drops = after < before or bool(comparison.measurement.calls.departures)
     off = "|f(inverse(z)) - z|" if drops else "|inverse(f(x)) - x|"
     return f"largest {off}: {check.worst:.6g}, allowed {check.tolerance:.1g}"
 

@@ -1,7 +1,8 @@
 """A number that its source's caller adds to the log-density of what goes in.
 
 `log_prob(u) + correction` is the density of what comes out, so that the correction is the ldj
-with its sign turned. The layer alone does not tell; who calls it does.
+with its sign turned. So it is where it is added to a loss, which is to be small. The layer
+alone does not tell; who calls it does.
 """
 
 import ast
@@ -12,7 +13,7 @@ from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
-from ldjcheck.calling.parameter_names import DENSITIES
+from ldjcheck.calling.parameter_names import DENSITIES, unit_of_method
 from ldjcheck.calling.results import source_of
 from ldjcheck.mistakes.proof import direction_ambiguous
 from ldjcheck.object_graph import module_of
@@ -29,7 +30,7 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         return
     where = next(_added_in(type(layer)), None)
     if where is not None:
-        why = f"{where} adds it to the log-density of what goes in"
+        why = f"{where[0]} adds it to {where[1]}"
         bench = replace(subject.bench, calls=replace(calls, sign=-1))
         turned = Reading(subject=subject, adopt=_adopted)
         yield turned.assuming("sign", -1, "declared", why, bench=bench)
@@ -45,8 +46,8 @@ def _adopted(before: Result, again: Result | None) -> Result:
     return replace(again, findings=(*again.findings, note))
 
 
-def _added_in(kind: type) -> Iterator[str]:
-    """Yield which functions beside a class add what it returns to such a density."""
+def _added_in(kind: type) -> Iterator[tuple[str, str]]:
+    """Yield which functions beside a class add what it returns to what, if they do."""
     home = kind.__module__
     if home.startswith(("torch.", "builtins")):
         return
@@ -58,7 +59,11 @@ def _added_in(kind: type) -> Iterator[str]:
         held = {kind.__name__, *_held(written.values(), kind.__name__)}
         for function, tree in written.items():
             if _adds(tree, held):
-                yield function.__qualname__
+                yield function.__qualname__, "the log-density of what goes in"
+            asked = {*held, *(("self", "forward") if value is kind else ())}
+            is_loss = unit_of_method(function.__name__) == "-nats"
+            if is_loss and _raises(tree, asked):
+                yield function.__qualname__, "what is to be small"
 
 
 def _held(trees: Iterable[ast.Module], kind: str) -> Iterator[str]:
@@ -97,6 +102,44 @@ def _adds(tree: ast.Module, held: set[str]) -> bool:
             ):
                 return True
     return False
+
+
+def _raises(tree: ast.Module, asked: set[str]) -> bool:
+    """Return whether `y, n = asked(x)` is followed by a loss that `n` raises."""
+    made = [n for n in ast.walk(tree) if isinstance(n, ast.Assign)]
+    numbers = {
+        ast.unparse(target.elts[-1])
+        for node in made
+        for target in node.targets
+        if isinstance(target, ast.Tuple) and _called(node.value) in asked
+    }
+    named = {ast.unparse(n.targets[0]): n.value for n in made}
+    losses = (n.value for n in ast.walk(tree) if isinstance(n, ast.Return) and n.value)
+    signs = {s for loss in losses for text, s in _terms(loss, named) if text in numbers}
+    return signs == {1}
+
+
+def _terms(
+    node: ast.expr, named: dict[str, ast.expr], sign: int = 1
+) -> Iterator[tuple[str, int]]:
+    """Yield the terms of a sum, or of its mean, with their signs; names stand for theirs."""
+    match node:
+        case ast.BinOp(left, ast.Add() | ast.Sub() as op, right):
+            yield from _terms(left, named, sign)
+            yield from _terms(right, named, -sign if isinstance(op, ast.Sub) else sign)
+        case ast.BinOp(left, ast.Div(), _):
+            yield from _terms(left, named, sign)
+        case ast.UnaryOp(ast.USub(), operand):
+            yield from _terms(operand, named, -sign)
+        case ast.Call(ast.Attribute(ast.Name("torch"), "mean" | "sum"), [inner, *_]):
+            yield from _terms(inner, named, sign)
+        case ast.Call(ast.Attribute(inner, "mean" | "sum"), _):
+            yield from _terms(inner, named, sign)
+        case ast.Name(name) if name in named:
+            others = {each: value for each, value in named.items() if each != name}
+            yield from _terms(named[name], others, sign)
+        case _:
+            yield ast.unparse(node), sign
 
 
 def _is_density(node: ast.AST, of: str) -> bool:

@@ -132,3 +132,39 @@ def test_one_that_is_wrong_so_is_told_in_that_sign() -> None:
 def test_elsewhere_the_sign_is_wrong(layer: type[_Squash]) -> None:
     report = ldjcheck.check(layer())
     assert (report.status, report.findings[0].code) == ("fail", "LDJ104")
+
+
+class _Trained(_Squash):
+    """Hands back the negative of its ldj, and trains on `loss`."""
+
+    def forward(self, u: Tensor) -> Pair:
+        action, ldj = self.squashed(u)
+        return action, -ldj
+
+
+class AddedToLoss(_Trained):
+    def loss(self, u: Tensor) -> Tensor:
+        action, cost = self(u)
+        energy = action.abs().sum(-1)
+        return (energy + cost).mean()
+
+
+class TakenOffLoss(_Trained):
+    def loss(self, u: Tensor) -> Tensor:
+        action, gain = self(u)
+        density = -action.abs().sum(-1)
+        total = density + gain
+        return -total.mean()
+
+
+@pytest.mark.parametrize(
+    ("layer", "status"), [(AddedToLoss, "pass"), (TakenOffLoss, "fail")]
+)
+def test_what_raises_a_loss_of_its_own_is_the_negative_of_the_ldj(
+    layer: type[_Trained], status: str
+) -> None:
+    for seed in range(2):
+        report = ldjcheck.check(layer(seed))
+        assert report.status == status, report
+        code = {"pass": "LDJ403", "fail": "LDJ104"}[status]
+        assert code in {finding.code for finding in report.findings}, report
