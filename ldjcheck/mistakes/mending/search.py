@@ -34,6 +34,7 @@ ANYTHING: tuple[Way, ...] = (
     calls.with_abs,
     calls.summed,
     calls.without_slice,
+    factors.other_rounds,
     points.other_conditions,
     points.other_parts,
     points.other_side,

@@ -83,16 +83,44 @@ def squares(site: Site) -> Iterator[Change]:
 
 def by_rounds(site: Site) -> Iterator[Change]:
     """Yield terms of a loop divided, or multiplied, by the number of the round."""
-    around: ast.AST = site.statement
-    while around is not site.function and not isinstance(around, ast.For):
-        around = site.parent(around)
-    if not isinstance(around, ast.For) or not isinstance(around.target, ast.Name):
+    around = _loop_of(site)
+    if around is None or not isinstance(around.target, ast.Name):
         return
     for node in site.terms:
         if is_sum(site.parent(node)) and not is_sum(node):
             for sign in ("/", "*"):
                 text = f"{site.as_factor(node)} {sign} {around.target.id}"
                 yield site.put(node, site.in_place(node, text), 0.09)
+
+
+def _loop_of(site: Site) -> ast.For | None:
+    """Return the innermost loop around a statement, in its function."""
+    around: ast.AST = site.statement
+    while around is not site.function and not isinstance(around, ast.For):
+        around = site.parent(around)
+    return around if isinstance(around, ast.For) else None
+
+
+def other_rounds(site: Site) -> Iterator[Change]:
+    """Yield loops over a range that begins, or ends, a round earlier or later."""
+    loop = _loop_of(site)
+    for node in (*([] if loop is None else [loop.iter]), *site.expressions):
+        if not isinstance(node, ast.Call) or call_name(node) != "range":
+            continue
+        *starts, end = node.args[:2]
+        for start in starts:
+            value = getattr(start, "value", None)
+            if isinstance(value, int):
+                yield site.put(start, str(value + 1), 0.12)
+                if value:
+                    yield site.put(start, str(value - 1), 0.1)
+        if isinstance(end, ast.BinOp) and isinstance(end.right, ast.Constant):
+            yield site.put(end, site.text(end.left), 0.11)
+        else:
+            yield site.put(end, f"{site.as_factor(end)} - 1", 0.13)
+            yield site.put(end, f"{site.as_factor(end)} + 1", 0.14)
+        if not starts:
+            yield site.put(end, f"1, {site.text(end)}", 0.13)
 
 
 def by_turn(site: Site) -> Iterator[Change]:

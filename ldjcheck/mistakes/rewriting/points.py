@@ -299,10 +299,22 @@ def other_conditions(site: Site) -> Iterator[Change]:
             a, b = node.args[1:]
             swap = site.source.put(a, site.text(b)), site.source.put(b, site.text(a))
             yield Change(0.15, swap)
-        if isinstance(node, ast.Name | ast.Attribute) and "mask" in site.text(node):
+        if isinstance(node, ast.Name | ast.Attribute) and _is_mask(site, node):
             if not is_product(site.parent(node)):
-                yield site.put(node, f"~{site.text(node)}", 0.2)
+                text = site.in_place(node, f"~{site.text(node)}")
+                yield site.put(node, text, 0.2)
             yield site.put(node, f"(1 - {site.text(node)})", 0.2)
+
+
+def _is_mask(site: Site, node: ast.expr) -> bool:
+    """Return whether a name is one of what a comparison comes to, or says so."""
+    text = site.text(node)
+    made = (
+        n.value
+        for n in site.inside
+        if isinstance(n, ast.Assign) and text in map(ast.unparse, n.targets)
+    )
+    return "mask" in text or any(isinstance(value, ast.Compare) for value in made)
 
 
 def _is_asked_elsewhere(site: Site, node: ast.Compare) -> bool:

@@ -230,11 +230,20 @@ def of_siblings(site: Site) -> Iterator[Change]:
 
 
 def of_other_way(site: Site) -> Iterator[Change]:
-    """Yield the ldj that the class hands back elsewhere, or its negative, in its place."""
-    value = _returned(site.statement)
+    """Yield the ldj that the class hands back elsewhere, or its negative, in its place.
+
+    Or what it gives the same name elsewhere.
+    """
+    statement = site.statement
+    name, value = _set_name(statement), _returned(statement)
+    if isinstance(statement, ast.Assign) and name is not None:
+        value = statement.value
     for node in ast.walk(site.home) if value is not None else ():
         other = _returned(node)
-        if value is None or other is None or node is site.statement:
+        if name is not None:
+            is_set = isinstance(node, ast.Assign) and _set_name(node) == name
+            other = node.value if isinstance(node, ast.Assign) and is_set else None
+        if value is None or other is None or node is statement:
             continue
         if names_in(other) <= {*site.names, *site.modules.values()}:
             bare = other.operand if is_minus(other) else other
@@ -242,6 +251,14 @@ def of_other_way(site: Site) -> Iterator[Change]:
             for index, text in enumerate((turned, site.text(bare))):
                 for spot in dict.fromkeys((site.source.made_alone_for(value), value)):
                     yield site.put(spot, text, 0.4 + index / 50 + (spot is value) / 100)
+
+
+def _set_name(node: ast.AST) -> str | None:
+    """Return the one name that a statement sets, if it sets one."""
+    match node:
+        case ast.Assign([ast.Name(name)]):
+            return name
+    return None
 
 
 def _logged_beside(site: Site, inner: str | None) -> Iterator[Change]:

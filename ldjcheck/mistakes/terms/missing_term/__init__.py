@@ -51,7 +51,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine import kinds
-from ldjcheck.mistakes.rewriting import calls, densities, points, terms
+from ldjcheck.mistakes.rewriting import calls, densities, factors, points, terms
 from ldjcheck.records import Explanation, Finding, Location
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ RULE = Rule(
             mend=(terms.overwritten, terms.added, points.masked, calls.with_log),
         ),
         Claim(kinds.NORMALISER, mend=(terms.added,)),
-        Claim(kinds.DIMS_LEFT_OUT, mend=(calls.without_slice,)),
+        Claim(kinds.DIMS_LEFT_OUT, mend=(calls.without_slice, factors.other_rounds)),
     ),
     tell=_tell,
     derived=True,
