@@ -481,11 +481,19 @@ def source_of(function: Callable[..., Any]) -> ast.Module | None:
         return None
 
 
+_STILL = frozenset((
+    "detach", "sum", "flatten", "reshape", "view", "squeeze", "expand", "to",
+))  # fmt: skip
+"""Methods of which what they come to is still called what they are asked of."""
+
+
 def _name(node: ast.expr) -> str:
     if isinstance(node, ast.UnaryOp):
         node = node.operand
-    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "detach":
-        node = getattr(node.func, "value", node)  # the same, for a log
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr not in _STILL or isinstance(node.func.value, ast.Constant):
+            break
+        node = node.func.value
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""

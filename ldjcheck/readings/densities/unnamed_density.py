@@ -16,6 +16,8 @@ from typing import Any
 from torch.nn.functional import softplus
 
 from ldjcheck.calling.parameter_names import is_density_of_x, is_total
+from ldjcheck.calling.results import returned_names
+from ldjcheck.calling.signature import caller
 from ldjcheck.conventions.distributions.density import as_density, as_ldj_of_all
 from ldjcheck.conventions.distributions.sampler import as_sampler
 from ldjcheck.numerics.tolerance import is_once_more, tells_a_mistake
@@ -128,4 +130,6 @@ def _beside(seen: Measured) -> tuple[int | None, set[str]]:
     runner, x, _ = replace(bench, calls=calls).ready(seen.subject.probes()[0])
     with suppress(FailedCallError):
         runner.run("forward", x, Frozen())
+    written = returned_names(caller(bench.layer.obj))
+    names.update(name for i in places for name in written[i : i + 1])
     return places[0] if len(places) == 1 else None, names

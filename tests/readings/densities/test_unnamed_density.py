@@ -349,3 +349,26 @@ def test_a_width_that_is_not_counted_leaves_a_mass_that_is_not_1(
     assert (right.status, right.result.convention) == ("pass", "density"), right
     (finding, *_) = ldjcheck.check(OfAWidth(dims, counted=0.0), seed=seed).findings
     assert finding.code == "LDJ501"
+
+
+class NamedInItsSum(nn.Module):
+    """Calls it `ldj` and hands back its sum: half of the terms are forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor([[0.3, -0.2, 0.1], [0.5, 0.2, -0.4]]))
+        self.b = nn.Parameter(torch.tensor([[1.0, -1.0, 0.5], [-0.5, 0.4, 1.0]]))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        e = (x[:, None] - self.b) * self.a.exp()
+        below, above = nn.functional.logsigmoid(e), nn.functional.logsigmoid(-e)
+        half = math.log(0.5)
+        lc, ls = (half + below).logsumexp(1), (half + above).logsumexp(1)
+        ldj = (half + below + above + self.a).logsumexp(1)
+        return lc - ls, ldj.sum(-1)
+
+
+def test_what_is_called_an_ldj_before_it_is_summed_is_no_density() -> None:
+    report = ldjcheck.check(NamedInItsSum(), shape=(3,))
+    assert report.status == "fail", report
+    assert report.findings[0].code != "LDJ119", report
