@@ -13,6 +13,7 @@ from ldjcheck.mistakes.counts import mean_not_sum
 from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.places import last_statement, source_text
 from ldjcheck.mistakes.likelihood import split_prior_wrong
+from ldjcheck.mistakes.mending.fixes import changed_at, in_function
 from ldjcheck.mistakes.mending.repair import repair
 from ldjcheck.mistakes.mending.rerun import Rehearsal, trace_of
 from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
@@ -223,7 +224,7 @@ def with_densities(
         return findings
     sites = sites_for(live, place, None, ())
     few = Plans(closely=plans.closely, by_value=plans.by_value[:1])
-    means: list[Change] = []
+    means, counted = list[Change](), list[Change]()
     if bench.calls.lacks_density:
         whole = _of_whole_density(bench)
         if whole is None:
@@ -239,13 +240,17 @@ def with_densities(
         best = _first(live, itertools.islice(drafted, tried), rehearsal.agrees)
         summed = (c for site in sites for c in calls.summed(site))
         means = list(itertools.islice(summed, _SUMMED))
+        drafted = (c for site in sites for c in densities.counted(site))
+        counted = list(itertools.islice(drafted, _SUMMED))
     verification = Verification(bench, comparison, few, live)
     found = repair(
-        live, ((c, verification.passing(c.replacements)) for c in (*best, *means))
+        live,
+        ((c, verification.passing(c.replacements)) for c in (*best, *counted, *means)),
     )
     if found is None:
         return findings
-    told = replace(asked[0], fix=found[0])
+    where = in_function(live, changed_at(live, place, found[0].edits))
+    told = replace(asked[0], fix=found[0], location=where)
     if found[1] in means:
         told = mean_not_sum.of_a_density(told)
     return tuple(told if f is asked[0] else f for f in findings)

@@ -4,9 +4,11 @@ import ast
 import re
 from collections.abc import Iterator
 
+from ldjcheck.mistakes.rewriting.factors import counts_for
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision import call_name
 from ldjcheck.revision.text import is_power, is_sum, names_in
+from ldjcheck.settling.guesses.shapes import is_named_size
 
 
 def normalised(site: Site) -> Iterator[Change]:
@@ -23,6 +25,20 @@ def normalised(site: Site) -> Iterator[Change]:
             if lacking[0] != term:
                 both = f"{text} - {term} - {lacking[0]}"
                 yield site.put(value, both, 0.5 + index / 50)
+
+
+def counted(site: Site) -> Iterator[Change]:
+    """Yield the normal density's constant once for each dim, where it stands alone."""
+    names = [name for name in site.held if is_named_size(name.removeprefix("self."))]
+    for call, inner in site.calls("log"):
+        if ".pi" in site.text(inner):
+            for count in (*names, *counts_for(site, ("dims",))):
+                text = f"{count} * {site.text(call)}"
+                parent = site.parent(call)
+                times = isinstance(parent, ast.BinOp) and isinstance(
+                    parent.op, ast.Mult
+                )
+                yield site.put(call, text if times else site.in_place(call, text), 0.1)
 
 
 def weighted(site: Site) -> Iterator[Change]:

@@ -116,3 +116,35 @@ def test_what_a_model_splits_off_gets_the_density_that_the_rest_has(
     fixed = loaded(mended(path, found.fix))
     report = ldjcheck.check(fixed, shape=(5,), kind="model")
     assert report.status == "pass", report
+
+
+ISOTROPIC = """
+class Base(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.dim = dim
+        self.mean = nn.Parameter(torch.randn(dim))
+    def log_prob(self, z):
+        log_norm = -0.5 * math.log(2 * math.pi)
+        return log_norm - 0.5 * ((z - self.mean) ** 2).sum(-1)
+class Flow(nn.Module):
+    def __init__(self, dim=3):
+        super().__init__()
+        self.base = Base(dim)
+        self.a = nn.Parameter(0.3 * torch.randn(dim))
+    def log_prob(self, x):
+        return self.base.log_prob(x * self.a.exp()) + self.a.sum()
+"""
+
+
+def test_the_constant_of_a_normal_density_is_counted_once_for_each_dim(
+    tmp_path: Path,
+) -> None:
+    head = "import math\nimport torch\nfrom torch import nn\n"
+    (tmp_path / "bases.py").write_text(head + ISOTROPIC, encoding="utf-8")
+    report = ldjcheck.check(f"{tmp_path / 'bases.py'}:Flow")
+    (finding,) = [f for f in report.findings if f.severity == "error"]
+    assert (finding.code, finding.location and finding.location.line) == ("LDJ501", 11)
+    assert finding.fix is not None
+    (edit,) = finding.fix.edits
+    assert edit.after.strip() == "log_norm = -0.5 * self.dim * math.log(2 * math.pi)"
