@@ -45,6 +45,7 @@ ANYTHING: tuple[Way, ...] = (
     calls.power_moved,
     points.other_functions,
     points.other_names,
+    points.wholes,
     points.swapped,
     points.called_alike,
     points.other_order,

@@ -37,6 +37,17 @@ def as_explained(site: Site) -> Iterator[Change]:
             yield site.put(node, f"{site.as_factor(node)} * {factor}", 0.05)
 
 
+def wholes(site: Site) -> Iterator[Change]:
+    """Yield a name in the place of what is only a part of its value: `t` for `a * x + b`."""
+    for made in (n for n in site.inside if isinstance(n, ast.Assign)):
+        parts = {ast.unparse(n) for n in ast.walk(made.value) if n is not made.value}
+        name = ast.unparse(made.targets[0])
+        for node in site.expressions if made is not site.statement else ():
+            is_part = isinstance(node, ast.BinOp | ast.Call)
+            if is_part and ast.unparse(node) in parts and name in site.names:
+                yield Change(0.2, (site.rewritten(node, name),))
+
+
 def other_names(site: Site) -> Iterator[Change]:
     """Yield the statement with all uses of one name replaced by another name.
 

@@ -184,7 +184,11 @@ RULE = Rule(
     summary="derivative taken at another point",
     page=Page.read(__doc__),
     edits=_edits,
-    claims=(Claim(OTHER_POINT, mend=(points.other_names, points.other_order)),),
+    claims=(
+        Claim(
+            OTHER_POINT, mend=(points.other_names, points.wholes, points.other_order)
+        ),
+    ),
     tell=_tell,
     seen=_seen,
 )

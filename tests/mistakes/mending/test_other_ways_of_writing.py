@@ -50,12 +50,28 @@ class Layer(nn.Module):
         return x, ldj.expand(len(y))
 """
 
+CIRCLE = """
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.la = nn.Parameter(0.3 * torch.randn(3))
+        self.b = nn.Parameter(0.5 * torch.randn(3))
+    def forward(self, x):
+        a = torch.exp(self.la)
+        t = torch.sinh(x)
+        new_t = a * t + self.b
+        top = a * torch.cosh(x)
+        bottom = torch.sqrt(1 + (a * t) ** 2)
+        return torch.asinh(new_t), (torch.log(top) - torch.log(bottom)).sum(1)
+"""
+
 
 @pytest.mark.parametrize(
     ("source", "shape", "edits"),
     [
         (LOOP, (4,), ["for i in range(0, 4):"]),
         (BRANCH, (3,), ["count = (~above).to(x.dtype).sum(dim=1)"]),
+        (CIRCLE, (3,), ["bottom = torch.sqrt(1 + new_t ** 2)"]),
         (OTHER_WAY, (5,), ["ldj = (self.counts * gain.abs().log()).sum()"]),
     ],
 )
