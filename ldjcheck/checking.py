@@ -275,7 +275,7 @@ def _no_verdict(
     message = f"The {seconds:g} seconds were over while I was {stage.doing}."
     if error.instead:
         message = f"The {seconds:g} seconds do not suffice for a layer of this size."
-    evidence = list(error.instead)
+    evidence = [*error.within, *error.instead]
     if error.tried:
         evidence += ["Tried so far:", *error.tried]
     evidence.append("Nothing is known yet: it is neither right nor wrong.")

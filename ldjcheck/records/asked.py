@@ -34,16 +34,20 @@ class TimeIsUpError(BaseException):
     """The time of a check, or of a stage of it, is over: the layer is called no more.
 
     Whoever sees what a layer raises must not take it for that, so it is no `Exception`.
-    `tried` says what did not work until then, and `instead` what would take less time, a
-    line each.
+    `tried` says what did not work until then, `instead` what would take less time, and
+    `within` where a call was that went on, a line each.
     """
 
     def __init__(
-        self, tried: tuple[str, ...] = (), instead: tuple[str, ...] = ()
+        self,
+        tried: tuple[str, ...] = (),
+        instead: tuple[str, ...] = (),
+        within: tuple[str, ...] = (),
     ) -> None:
         super().__init__("the time of the check is over")
         self.tried = tried
         self.instead = instead
+        self.within = within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldjcheck.records import Deadline
+from ldjcheck.records import Deadline, TimeIsUpError
 from ldjcheck.running.call_mode import PLAIN, Manner
 from ldjcheck.running.placement import (
     HALVES,
@@ -34,6 +34,7 @@ from ldjcheck.running.placement import (
     lowers,
     promoted_call,
 )
+from ldjcheck.tape.frames import innermost_place, location_of
 from ldjcheck.torch_ops import (
     CLIPS,
     FLOOR_DIVISION,
@@ -174,8 +175,12 @@ class Guard(Operations):
         """
         if self.operations > self._manner.patience:
             raise EndlessError
-        if self._timeout is not None:
-            self._timeout.check()
+        if self._timeout is not None and self._timeout.left <= 0:
+            at = location_of(innermost_place())
+            if at is None:
+                raise TimeIsUpError
+            where = f"It was in line {at.line} of {at.file}:", f"  {at.text}"
+            raise TimeIsUpError(within=where)
         self._unasked = min(self._manner.patience, self.operations + _UNASKED)
 
     def _run(self, func: Operation, name: str, args: Args, named: Named) -> Any:

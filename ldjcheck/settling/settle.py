@@ -87,8 +87,8 @@ def settle(
     failures = Failures(lessons)
     try:
         return _settled(start, candidates, shapes, failures)
-    except TimeIsUpError:
-        raise TimeIsUpError(failures.tried()) from None
+    except TimeIsUpError as error:
+        raise TimeIsUpError(failures.tried(), within=error.within) from None
 
 
 def _settled(

@@ -48,6 +48,9 @@ def test_a_layer_that_never_comes_back_costs_no_more_than_its_time() -> None:
     began = time.thread_time()
     report = ldjcheck.check(Forever(), timeout=2)
     assert [finding.code for finding in report.findings] == ["LDJ007"], report
+    first, second, *_ = report.findings[0].evidence
+    assert first.startswith("It was in line 2"), report
+    assert second.strip() in {"x = x * 1.0", "while float(x.abs().sum()) >= 0:"}
     assert time.thread_time() - began < 6
 
 
