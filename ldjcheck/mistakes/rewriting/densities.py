@@ -8,7 +8,6 @@ from ldjcheck.mistakes.rewriting.factors import counts_for
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.revision import call_name
 from ldjcheck.revision.text import is_power, is_sum, names_in
-from ldjcheck.settling.guesses.shapes import is_named_size
 
 
 def normalised(site: Site) -> Iterator[Change]:
@@ -29,6 +28,8 @@ def normalised(site: Site) -> Iterator[Change]:
 
 def counted(site: Site) -> Iterator[Change]:
     """Yield the normal density's constant once for each dim, where it stands alone."""
+    from ldjcheck.settling.guesses.shapes import is_named_size  # loads torch
+
     names = [name for name in site.held if is_named_size(name.removeprefix("self."))]
     for call, inner in site.calls("log"):
         if ".pi" in site.text(inner):
