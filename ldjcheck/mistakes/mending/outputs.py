@@ -249,8 +249,10 @@ def with_densities(
     )
     if found is None:
         return findings
-    where = in_function(live, changed_at(live, place, found[0].edits))
-    told = replace(asked[0], fix=found[0], location=where)
+    told = replace(asked[0], fix=found[0])
+    if found[1] in counted:
+        where = in_function(live, changed_at(live, place, found[0].edits))
+        told = replace(told, location=where)
     if found[1] in means:
         told = mean_not_sum.of_a_density(told)
     return tuple(told if f is asked[0] else f for f in findings)
