@@ -211,7 +211,10 @@ def _rounds(live: Live, question: Question) -> Iterator[tuple[list[Change], int]
         near = is_lacking(explanation)
         sites = sites_for(live, place, explanation, touched, lacking=near)[:_SITES]
         drafted = _drafted(sites, ways_for(explanation))
-        if near and place is not None and touched:
+        returned = {
+            s.statement.lineno for s in sites if isinstance(s.statement, ast.Return)
+        }
+        if near and place is not None and touched and place.line not in returned:
             drafted = [c for c in drafted if not _is_of_map(c, place.line, touched)]
         yield drafted, MOST_OF_ONE
     yield _drafted(anywhere, (points.before_updates,), nearness=0.0), MOST_OF_ONE
@@ -223,7 +226,8 @@ def _rounds(live: Live, question: Question) -> Iterator[tuple[list[Change], int]
 def _is_of_map(change: Change, line: int, touched: Sequence[Span]) -> bool:
     """Return whether all that an edit does is to rewrite the step whose term lacks.
 
-    No ldj runs through it then: what is added stands beside it, or elsewhere.
+    No ldj runs through it then: what is added stands beside it, or elsewhere. Not asked of
+    what hands back: that may name an ldj of which nothing is on the tape.
     """
     on_tape = {(span.file, span.line) for span in touched}
     return all(
