@@ -108,7 +108,8 @@ def _call(signature: Signature, total: str, fixed: Mapping[str, Any]) -> CallFun
         if second:  # some layers name it differently in a subclass: position is safer
             result = function(x, start, **named)
         else:
-            result = run(function, x, {total: start, **named})
+            began = {} if start is None else {total: start}
+            result = run(function, x, {**began, **named})
         return unpacked(result, x, function)
 
     return call
@@ -125,7 +126,7 @@ def _method_call(
         function = getattr(layer, method)
         named = taken(function, kwargs)
         if found is not None:
-            named[found[0]] = start
+            named |= {} if start is None else {found[0]: start}
         returned = unpacked(run(function, x, named), x, function)
         if found is not None or returned.ldj is None:
             return returned

@@ -195,15 +195,14 @@ class Runner:
             return None
         return self._reported(way, returned, start, x)[0]
 
-    def runs_without_total(self, direction: Direction, x: Tensor) -> bool:
-        """Return whether a call with None in the place of the running total returns."""
+    def without_total(self, direction: Direction, x: Tensor) -> Returned | None:
+        """Return what a call without a running total does, or None where it raises."""
         way = self._begun(direction)
         try:
             with torch.no_grad(), _Undisturbed(self._dtype):
-                self._call(way, direction, x.clone().to(self.device), None)
+                return self._call(way, direction, x.clone().to(self.device), None)
         except LAYERS_OWN:
-            return False
-        return True
+            return None
 
     @property
     def _dtype(self) -> torch.dtype:

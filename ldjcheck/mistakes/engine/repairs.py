@@ -237,8 +237,12 @@ def _with_others(
     shape, tried = now.value.shape, 0
     for nodes in near:
         other = nodes[0][0]
-        if any(_is_again(other, own) for own in (now, *now.parents)):
-            continue  # `2 * a + a` says nothing that `3 * a` does not
+        if _is_again(other, now):
+            continue
+        # `2 * a + a` says nothing that `3 * a` does not
+        alone = any(_is_again(other, parent) for parent in now.parents)
+        if alone and isinstance(target.items[0][0], Node):
+            continue
         turns = [
             _turns(n, len(items)) for n, items in zip(nodes, target.items, strict=True)
         ]
@@ -250,10 +254,11 @@ def _with_others(
         tried += 1
         later = _LATER * (other.index > user_node(target.items[0][0]).index)
         asks = other.value.dtype == torch.bool
-        for cost, text, form in _WHERE if asks else _WITH:
+        for cost, text, form in _WHERE if asks else _WITH[: 1 if alone else None]:
             if text != _INSTEAD or _differ(other, now):
                 yield _Repair(cost + later, text, target, _with(form), nodes)
-        for cost, text, form in _STEP if _log_slope(other) is not None else ():
+        told = not alone and _log_slope(other) is not None
+        for cost, text, form in _STEP if told else ():
             yield _Repair(cost + later, text, target, _with(form), nodes, is_slope=True)
 
 

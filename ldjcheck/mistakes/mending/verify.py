@@ -518,7 +518,7 @@ class Verification:
         return {
             side.direction
             for side in first.answered
-            if runner.runs_without_total(side.direction, side.x)
+            if runner.without_total(side.direction, side.x) is not None
         }
 
     def passing(self, changes: tuple[Replacement, ...]) -> Weighed | None:

@@ -6,14 +6,13 @@ split it is what stands in for the dims that leave.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from ldjcheck.calling.outputs import of_fewer_outputs
 from ldjcheck.calling.results import is_made_of_densities, source_of
-from ldjcheck.calling.signature import caller
 from ldjcheck.judging.measurement import compared
 from ldjcheck.numerics.tolerance import says_nothing
 from ldjcheck.readings.reading import Measured, Reading
+from ldjcheck.readings.what_runs import run_at
 from ldjcheck.records import Side
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
@@ -53,9 +52,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
             yield reading
             return
         claimed = claimed or reading
-    if claimed is not None and (
-        _only_rearranges(first) or _asks_a_distribution(subject.layer.obj)
-    ):
+    if claimed is not None and (_only_rearranges(first) or _asks_a_distribution(seen)):
         yield claimed
 
 
@@ -90,8 +87,12 @@ def _only_rearranges(side: Side) -> bool:
     return x.shape == y.shape and bool((x == y).all())
 
 
-def _asks_a_distribution(layer: Any) -> bool:
-    function = caller(layer)
-    function = getattr(function, "forward", function)
-    tree = source_of(function)
-    return tree is not None and is_made_of_densities(tree, set(), function)
+def _asks_a_distribution(seen: Measured) -> bool:
+    """Return whether a density is in what the method that is called returns."""
+    subject = seen.subject
+    _, ended = run_at(subject.bench, subject.probes()[0], "forward")
+    called = subject.layer.obj
+    if ended:
+        called = getattr(called, ended[-1][0].co_name, called)
+    tree = source_of(called)
+    return tree is not None and is_made_of_densities(tree, set(), called)

@@ -142,12 +142,19 @@ def own_densities(
     """Yield each density of a flow that was not asked, by its name.
 
     None where it was said how to call the layer, and as what. Of what runs on the way, the
-    densities that are `right` are not to blame.
+    densities that are `right` are not to blame. Nor one of several tensors that the map has
+    as inputs: of the first alone it is no density.
     """
     asked, layer = subject.asked, subject.whole
     if (asked.kind, asked.convention) != ("auto", "auto") or asked.adapter is not None:
         return
+    inputs = {name for name, _ in subject.bench.calls.parts[1:]}
+    if "inputs" in result.inferred:  # what was fed as contexts at first
+        inputs |= {each.name for each in subject.bench.options.context}
     for name in (*result.unasked, *_unnamed(subject, result)):
+        signature = signature_of(looked_up(layer.obj, name))
+        if signature is not None and not inputs.isdisjoint(signature.names):
+            continue
         if not is_bound(name) and callable(looked_up(layer.obj, name)):
             density = replace(
                 layer,

@@ -31,15 +31,23 @@ def propose(seen: Measured) -> Iterator[Reading]:
     is_told = bool(asked.context) or any(name is not None for name, _ in asked.shape)
     if is_told or signature is None or signature.input is None:
         return
-    parts = (signature.input, bench.shape), *((each.name, each.shape) for each in fed)
-    names = " and ".join(name for name, _ in parts)
+    names = " and ".join((signature.input, *(each.name for each in fed)))
     told = f"{names}: what comes back of each depends on {signature.input}"
-    for there in read_anew(bench.layer, replace(asked, shape=parts)):
-        if not _is_mixed(look_at(there), prod(bench.shape)):
-            continue
-        whole = replace(there.subject, whole=subject.whole, unasked=subject.unasked)
+    alike = tuple((each.name, bench.shape) for each in fed)
+    made_up = tuple((each.name, each.shape) for each in fed)
+    found: list[Measured] = []
+    for others in dict.fromkeys((alike, made_up)):
+        parts = (signature.input, bench.shape), *others
+        for there in read_anew(bench.layer, replace(asked, shape=parts)):
+            assumed = there.assuming("inputs", parts, "observed", told, asked=asked)
+            if _is_mixed(again := look_at(assumed), prod(bench.shape)):
+                found.append(again)
+        if found and found[-1].is_right:
+            break
+    for again in sorted(found, key=lambda again: again.is_wrong)[:1]:
+        whole = replace(again.subject, whole=subject.whole, unasked=subject.unasked)
         whole.inferred.update((name, subject.inferred[name]) for name in whole.unasked)
-        yield there.of(whole).assuming("inputs", parts, "observed", told, asked=asked)
+        yield again.reading.of(whole)
 
 
 def _is_mixed(seen: Measured, dims: int) -> bool:

@@ -299,8 +299,32 @@ OF_THE_OUTPUT = Written(
 """,
     shape=(4,),
 )
+OF_THE_ACTIVATION = Written(
+    "LDJ112",
+    "a helper for the slope is given what the function made already",
+    """
+ class Layer(nn.Module):
+     def __init__(self):
+         super().__init__()
+         self.w = nn.Parameter(0.3 * torch.randn(4))
+         self.h = nn.Tanh()
+
+     def slope(self, x):
+         return 1 - self.h(x) ** 2
+
+     def forward(self, x):
+         inside = x * self.w.exp() + 0.3
+         act = self.h(inside)
+-        slope = self.slope(act) * self.w.exp()
++        slope = self.slope(inside) * self.w.exp()
+         return x + act, torch.log(1 + slope).sum(1)
+""",
+    shape=(4,),
+    names="inside",
+)
 BLAMED = (
-    INTERMEDIATE, OPERATION, INSIDE_A_SUM, ALIAS, SHARED_HELPER, COUNT_HELD, AXES,
+    OF_THE_ACTIVATION, INTERMEDIATE, OPERATION, INSIDE_A_SUM, ALIAS, SHARED_HELPER,
+    COUNT_HELD, AXES,
     ONE_LESS, NUMBER_OF_MAP, RETURNED, ROUNDS, LOG, OF_THE_OUTPUT,
 )  # fmt: skip
 

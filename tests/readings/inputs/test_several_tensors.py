@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import ldjcheck
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Leapfrog(nn.Module):
@@ -54,6 +59,55 @@ class WithFeatures(nn.Module):
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         log_scale = torch.tanh(self.net(h))
         return x * log_scale.exp(), self.net(h).relu(), self.share * log_scale.sum(1)
+
+
+def _coordinates(x: Tensor) -> int:
+    return x.shape[2]
+
+
+def _one(x: Tensor) -> int:
+    return x.shape[2] // x.shape[2]
+
+
+class OfParticles(nn.Module):
+    """Scales velocities by positions, and these by the velocities: each particle at once."""
+
+    def __init__(self, counted: Callable[[Tensor], int] = _coordinates) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(nn.Linear(1, 1) for _ in range(2))
+        self.counted = counted
+
+    def scale(self, net: nn.Module, x: Tensor) -> Tensor:
+        apart = ((x[:, :, None] - x[:, None]) ** 2).sum(-1, keepdim=True)
+        scale: Tensor = torch.tanh(net(apart / (1 + apart))).sum(2)
+        return scale
+
+    def encode(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        s = self.scale(self.nets[0], x)
+        v = v * s.exp()
+        t = self.scale(self.nets[1], v)
+        ldj = x.shape[2] * s.sum((1, 2)) + self.counted(x) * t.sum((1, 2))
+        return x * t.exp(), v, ldj
+
+    def log_prob(self, x: Tensor, v: Tensor) -> Tensor:
+        x, v, ldj = self.encode(x, v)
+        base = torch.distributions.Normal(0.0, 1.0)
+        return (base.log_prob(x) + base.log_prob(v)).sum((1, 2)) + ldj
+
+    def forward(self, x: Tensor, v: Tensor | None = None) -> Tensor:
+        return -self.log_prob(x, torch.randn_like(x) if v is None else v).mean()
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_velocities_are_as_many_as_positions(seed: int) -> None:
+    """Their size is no row of a network's; nor is x what leaves, where the ldj is wrong."""
+    torch.manual_seed(seed)
+    report = ldjcheck.check(OfParticles(), seed=seed)
+    assert report.status == "pass", report
+    assert "inputs" in report.result.inferred
+    wrong = ldjcheck.check(OfParticles(_one), seed=seed)
+    assert wrong.status == "fail", wrong
+    assert any(f.fix is not None for f in wrong.findings), wrong
 
 
 @pytest.mark.thinned(2)
