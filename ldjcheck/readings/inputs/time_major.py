@@ -1,16 +1,24 @@
 """Layers whose batch is the second axis of what they take: `(time, batch, channels)`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
+from ldjcheck.judging.measurement import compared
 from ldjcheck.readings.policy import told_of
-from ldjcheck.readings.reading import Measured, Outcome, Reading, look_at, read_anew
-from ldjcheck.records import CallFunction, Calls, Result, Returned, Way
+from ldjcheck.readings.reading import (
+    Measured,
+    Outcome,
+    Reading,
+    at_shape,
+    look_at,
+    read_anew,
+)
+from ldjcheck.records import CallFunction, Calls, Result, Returned, Shape, Way
 from ldjcheck.records.result import Basis
-from ldjcheck.settling.guesses.shapes import LENGTH
+from ldjcheck.settling.guesses.shapes import LENGTH, sizes_held
 
 _STEPS = int(LENGTH), 5
 _WHY = "its batch is the second axis, (time, batch, channels)"
@@ -22,14 +30,18 @@ _ADAPTER = "adapter=, which exchanges the first two axes"
 def propose(seen: Measured) -> Iterator[Reading]:
     """Yield the layer with the batch as the second axis, where it is right so.
 
-    Only of what is wrong with the batch first, or whose samples meet then. One that adds
+    Only of what is wrong with the batch first, or whose samples meet then; where they do,
+    and are apart with the batch second, it is so whether it is right or not. One that adds
     up all its samples is either: both are told, by its result.
     """
     odd = any(v.form or v.behaviour.coupling for v in seen.comparison.verdicts)
     forward = seen.comparison.measurement.measured[0].forward
     adds_up = forward.answered and forward.said.ldj_shape == ()
     if (seen.is_wrong or odd) and not adds_up:
-        yield from _right_ones(seen.reading, "observed")
+        found = next(_those(_is_right, seen.reading, "observed"), None)
+        if found is None and _is_coupled(seen):
+            found = next(_those(_is_apart, seen.reading, "observed"), None)
+        yield from () if found is None else (found,)
 
 
 def propose_beside(outcome: Outcome) -> Iterator[Reading]:
@@ -37,45 +49,72 @@ def propose_beside(outcome: Outcome) -> Iterator[Reading]:
     if any(f.code == "LDJ106" for f in outcome.result.findings):
         # Nothing speaks for it but that it fits, which counts for no more than a name.
         reading = Reading(subject=outcome.subject, adopt=_told_beside)
-        yield from _right_ones(reading, "named")
+        yield from _those(_is_right, reading, "named")
 
 
 def _told_beside(before: Result, again: Result | None) -> Result:
     return told_of(before, again, (_BATCH_FIRST, ""), (_BATCH_SECOND, _ADAPTER))
 
 
-def _right_ones(first: Reading, basis: Basis) -> Iterator[Reading]:
-    """Yield a reading with the batch second where it is right so at two lengths.
+def _those(
+    fits: Callable[[Measured], bool], first: Reading, basis: Basis
+) -> Iterator[Reading]:
+    """Yield a reading with the batch second where it fits so at two lengths.
 
-    Of no shape or context that was given.
+    Of no shape or context that was given; as wide as it ran, or as something that it holds.
     """
     bench, asked = first.subject.bench, first.subject.asked
-    given = asked.shape or asked.inputs is not None or bench.options.context
-    if given or bench.calls.parts or first.claim == "density":
+    if asked.shape or asked.inputs is not None or asked.context:
         return
-    if not 0 < len(bench.shape) < 3:
+    if bench.calls.parts or first.claim == "density" or len(bench.shape) > 2:
         return
-    right: list[Reading] = []
-    for steps in _STEPS:
-        shape = steps, bench.shape[-1]
-        if not _is_right(look_at(_turned_reading(first), shape)):
-            return  # found by a few calls, where settling it anew takes many
-        for there in read_anew(bench.layer, replace(asked, shape=((None, shape),))):
-            told = f"{shape}: {_WHY}"
-            there = replace(_turned_reading(there), adopt=first.adopt)
-            there = there.assuming("shape", shape, basis, told, asked=asked)
-            if _is_right(look_at(there)):
-                right.append(there)
-    if len(right) == len(_STEPS):
-        yield right[-1]
+    held = sorted(sizes_held(bench.layer.obj)) if bench.options.context else []
+    for width in dict.fromkeys((*bench.shape[-1:], *held)):
+        right: list[Reading] = []
+        for steps in _STEPS:
+            shape = steps, width
+            if not fits(look_at(_turned_reading(first), shape)):
+                break  # found by a few calls, where settling it anew takes many
+            for there in _settled_at(first, shape):
+                told = f"{shape}: {_WHY}"
+                there = replace(_turned_reading(there), adopt=first.adopt)
+                there = there.assuming("shape", shape, basis, told, asked=asked)
+                if fits(look_at(there)):
+                    right.append(there)
+        if len(right) == len(_STEPS):
+            yield right[-1]
+            return
+
+
+def _settled_at(first: Reading, shape: Shape) -> Iterator[Reading]:
+    """Yield it at another shape; anew, but that contexts are of the second axis."""
+    bench, asked = first.subject.bench, first.subject.asked
+    if bench.options.context:
+        yield first.of(at_shape(first.subject, shape))
+    else:
+        yield from read_anew(bench.layer, replace(asked, shape=((None, shape),)))
 
 
 def _is_right(seen: Measured) -> bool:
     """Return whether all is right, with a number for each entry of the second axis."""
     statuses = {v.check.status for v in seen.comparison.verdicts}
+    return _is_of_each(seen) and {"pass"} <= statuses <= {"pass", "not-available"}
+
+
+def _is_apart(seen: Measured) -> bool:
+    """Return whether no sample meets another, with a number for each of them."""
+    if not _is_of_each(seen) or any(v.resized for v in seen.comparison.verdicts):
+        return False
+    return not _is_coupled(replace(seen, comparison=compared(seen.subject)))
+
+
+def _is_of_each(seen: Measured) -> bool:
     forward = seen.comparison.measurement.measured[0].forward
-    each = forward.answered and forward.said.ldj_shape == forward.x.shape[:1]
-    return each and {"pass"} <= statuses <= {"pass", "not-available"}
+    return forward.answered and forward.said.ldj_shape == forward.x.shape[:1]
+
+
+def _is_coupled(seen: Measured) -> bool:
+    return any(v.behaviour.coupling for v in seen.comparison.verdicts)
 
 
 def _turned_reading(reading: Reading) -> Reading:

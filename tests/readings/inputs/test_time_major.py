@@ -109,3 +109,65 @@ def test_one_that_adds_up_its_samples_fails_at_the_shape_that_is_typed() -> None
 @pytest.mark.slow
 def test_one_that_is_wrong_either_way_fails() -> None:
     assert ldjcheck.check(SumOfSums(0.5)).status == "fail"
+
+
+class Padded(nn.Module):
+    """Scales the steps that are within a sequence, and leaves what pads it."""
+
+    def __init__(self, *, masked: bool = True) -> None:
+        super().__init__()
+        self.masked = masked
+        self.conv = nn.Conv1d(2, 2, 3, padding=1)
+        self.log_scale = nn.Parameter(0.3 * torch.randn(4))
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        steps = torch.arange(len(x), device=x.device)
+        mask = (steps[:, None] < lengths[None, :]).unsqueeze(-1).to(x.dtype)
+        x = x * (self.log_scale * mask).exp()
+        kept, other = x[..., :2], x[..., 2:]
+        s = torch.tanh(self.conv((kept * mask).permute(1, 2, 0))).permute(2, 0, 1)
+        within = s * mask if self.masked else s
+        ldj = self.log_scale.sum() * mask.sum((0, 2)) + within.sum((0, 2))
+        return torch.cat([kept, other * (s * mask).exp()], -1), ldj
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_a_sequence_has_a_length_for_each_entry_of_the_second_axis(seed: int) -> None:
+    torch.manual_seed(seed)
+    report = ldjcheck.check(Padded(), seed=seed)
+    assert report.status == "pass", report
+    assert report.result.inferred["shape"].endswith("(time, batch, channels)")
+    wrong = ldjcheck.check(Padded(masked=False), seed=seed)
+    assert wrong.status == "fail"
+    assert "LDJ207" not in [f.code for f in wrong.findings], wrong
+
+
+class OverTime(Coupling):
+    """Scales each step by what the one before it was, and averages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_past = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        past = torch.cat([torch.zeros_like(x[:1]), x[:-1]], 0)
+        s = torch.tanh(self.of_past(past))
+        return x * s.exp(), s.mean((0, 2))
+
+    inverse = None  # type: ignore[assignment]
+
+
+class OverSamples(nn.Module):
+    """Shifts each sample by its share of all of them."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        share = torch.softmax(x, 0)
+        return x + share, (1 + share * (1 - share)).log().sum(1)
+
+
+def test_steps_that_meet_are_no_samples() -> None:
+    """With the batch second no sample meets another: it is that, whether right or not."""
+    report = ldjcheck.check(OverTime())
+    assert [f.code for f in report.findings] == ["LDJ105"], report
+    report = ldjcheck.check(OverSamples())
+    assert [f.code for f in report.findings] == ["LDJ207"], report
