@@ -179,11 +179,16 @@ def _conclusions(times: int) -> tuple[tuple[str, str], ...]:
 
 
 def _calls(layer: Any) -> Iterator[tuple[str | None, Signature]]:
-    """Yield what may be called to draw: the call itself, or methods where there is none."""
+    """Yield what may be called to draw: the call itself, or methods where there is none.
+
+    A call that takes a count is no map of anything: what draws beside it may be one.
+    """
     own = call_signature(layer)
     if own is not None and getattr(own.function, "__name__", "") != NO_CALL:
         yield None, own
-        return
+        first = own.input or ""
+        if not is_count(first, own.defaults.get(first)):
+            return
     for name in SAMPLERS:
         method = looked_up(layer, name)
         signature = signature_of(method) if callable(method) else None

@@ -50,6 +50,7 @@ Form = Callable[..., Tensor]
 _INSTEAD = "{other}"
 _WITH: tuple[tuple[float, str, Form], ...] = (
     (0.0, _INSTEAD, lambda value, other: other),
+    (0.1, "{log}", lambda value, other: other.abs().log()),
     (0.2, "{value} + {log}", lambda value, other: value + other.abs().log()),
     (0.2, "{value} - {log}", lambda value, other: value - other.abs().log()),
     (0.3, "{value} * {other}", operator.mul),
@@ -67,7 +68,9 @@ _STEP: tuple[tuple[float, str, Form], ...] = (
     (0.25, "{value} + {slope}", operator.add),
     (0.25, "{value} - {slope}", operator.sub),
 )
-_LACKING = tuple(text for _, text, _ in (*_WITH, *_STEP) if "lo" in text)
+_LACKING = tuple(
+    text for _, text, _ in (*_WITH, *_STEP) if " {lo" in text or "{sl" in text
+)
 
 # What may be meant instead of an operation on two values.
 _OF_TWO: tuple[tuple[float, str, Form], ...] = (

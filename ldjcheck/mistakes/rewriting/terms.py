@@ -85,14 +85,21 @@ def added_to_total(site: Site) -> Iterator[Change]:
 
 
 def overwritten(site: Site) -> Iterator[Change]:
-    """Yield edits that add to what the function has given the same name before."""
+    """Yield edits that add to what the function has given the same name before.
+
+    Or that have the name where what began it is written anew.
+    """
     statement = site.statement
     if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
         return
     name = site.text(statement.targets[0])
     stored = (n for n in site.inside if isinstance(n, ast.Assign))
-    before = (n for n in stored if n.lineno < statement.lineno)
-    if any(site.text(target) == name for each in before for target in each.targets):
+    before = [n for n in stored if n.lineno < statement.lineno]
+    begun = [n.value for n in before if name in map(site.text, n.targets)]
+    for node in site.expressions:
+        if node is not statement.value and site.text(node) in map(site.text, begun):
+            yield site.put(node, name, 0.0)
+    if begun:
         yield site.put(statement.value, _plus(site, name, statement.value), 0.0)
 
 

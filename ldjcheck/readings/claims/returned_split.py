@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ldjcheck.calling.outputs import of_fewer_outputs
 from ldjcheck.calling.results import is_made_of_densities, source_of
+from ldjcheck.calling.signature import caller
 from ldjcheck.judging.measurement import compared
 from ldjcheck.numerics.tolerance import says_nothing
 from ldjcheck.readings.reading import Measured, Reading
@@ -88,11 +89,13 @@ def _only_rearranges(side: Side) -> bool:
 
 
 def _asks_a_distribution(seen: Measured) -> bool:
-    """Return whether a density is in what the method that is called returns."""
+    """Return whether a density is in what the layer returns, and the method that is called."""
     subject = seen.subject
     _, ended = run_at(subject.bench, subject.probes()[0], "forward")
-    called = subject.layer.obj
-    if ended:
-        called = getattr(called, ended[-1][0].co_name, called)
-    tree = source_of(called)
-    return tree is not None and is_made_of_densities(tree, set(), called)
+    layer = subject.layer.obj
+    called = getattr(layer, ended[-1][0].co_name, layer) if ended else layer
+    for function in (getattr(caller(layer), "forward", caller(layer)), called):
+        tree = source_of(function)
+        if tree is None or not is_made_of_densities(tree, set(), function):
+            return False
+    return True

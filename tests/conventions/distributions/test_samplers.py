@@ -467,3 +467,36 @@ class AsManyActions(nn.Module):
 def test_a_draw_of_as_many_numbers_is_no_map_of_them() -> None:
     for seed in range(3):
         assert ldjcheck.check(AsManyActions(), seed=seed).status == "pass"
+
+
+class Lattice(nn.Module):
+    """Draws fields, and returns their log-density; its call gives the loss of so many."""
+
+    def __init__(self, *, anew: bool = False) -> None:
+        super().__init__()
+        self.anew = anew
+        self.log_scales = nn.Parameter(0.3 * torch.randn(3, 4))
+
+    def prior(self, z: Tensor) -> Tensor:
+        return (-0.5 * z**2 - 0.5 * math.log(2 * math.pi)).sum(1)
+
+    def sample(self, batch_size: int = 8) -> tuple[Tensor, Tensor]:
+        z = torch.randn(batch_size, 4)
+        x, logq = z, self.prior(z)
+        for s in self.log_scales:
+            x, before = torch.sinh(x * s.exp()), x
+            ldj = (s + torch.log(torch.cosh(before * s.exp()))).sum(1)
+            logq = (self.prior(z) if self.anew else logq) - ldj
+        return x, logq
+
+    def forward(self, batch_size: int = 8) -> Tensor:
+        x, logq = self.sample(batch_size)
+        return (logq + (x**4).sum(1)).mean()
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_call_that_takes_a_count_is_no_map_and_its_sampler_is(seed: int) -> None:
+    torch.manual_seed(seed)
+    assert ldjcheck.check(Lattice(), seed=seed).status == "pass"
+    report = ldjcheck.check(Lattice(anew=True), seed=seed)
+    assert report.status == "fail", report

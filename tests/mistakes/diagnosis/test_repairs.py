@@ -322,7 +322,47 @@ OF_THE_ACTIVATION = Written(
     shape=(4,),
     names="inside",
 )
+RAW = Written(
+    "LDJ120",
+    "what a positive number is made of stands where its logarithm belongs",
+    """
+ class Layer(nn.Module):
+     def __init__(self):
+         super().__init__()
+         self.diagonal = nn.Parameter(torch.randn(4))
+         self.upper = nn.Parameter(0.3 * torch.randn(4, 4))
+
+     def forward(self, x):
+         d = F.softplus(self.diagonal) + 0.05
+         y = x @ (torch.triu(self.upper, 1) + torch.diag(d)).T
+-        ldj = self.diagonal.sum()
++        ldj = torch.log(d).sum()
+         return y, ldj.expand(len(x))
+""",
+    shape=(4,),
+)
+BEGUN_ANEW = Written(
+    "LDJ110",
+    "a total begins anew in each round",
+    """
+ class Layer(nn.Module):
+     def __init__(self):
+         super().__init__()
+         self.scales = nn.Parameter(0.3 * torch.randn(3, 4))
+
+     def forward(self, x):
+         ldj = torch.zeros_like(x[:, 0])
+         for s in self.scales:
+             x = torch.sinh(x) * s.exp()
+             slopes = s + torch.log(torch.sqrt(1 + (x / s.exp()) ** 2))
+-            ldj = torch.zeros_like(x[:, 0]) + slopes.sum(1)
++            ldj = ldj + slopes.sum(1)
+         return x, ldj
+""",
+    shape=(4,),
+)
 BLAMED = (
+    RAW, BEGUN_ANEW,
     OF_THE_ACTIVATION, INTERMEDIATE, OPERATION, INSIDE_A_SUM, ALIAS, SHARED_HELPER,
     COUNT_HELD, AXES,
     ONE_LESS, NUMBER_OF_MAP, RETURNED, ROUNDS, LOG, OF_THE_OUTPUT,
