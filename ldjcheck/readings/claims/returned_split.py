@@ -6,6 +6,7 @@ split it is what stands in for the dims that leave.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from ldjcheck.calling.outputs import of_fewer_outputs
 from ldjcheck.calling.results import is_made_of_densities, source_of
@@ -13,7 +14,6 @@ from ldjcheck.calling.signature import caller
 from ldjcheck.judging.measurement import compared
 from ldjcheck.numerics.tolerance import says_nothing
 from ldjcheck.readings.reading import Measured, Reading
-from ldjcheck.readings.what_runs import run_at
 from ldjcheck.records import Side
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
@@ -53,7 +53,12 @@ def propose(seen: Measured) -> Iterator[Reading]:
             yield reading
             return
         claimed = claimed or reading
-    if claimed is not None and (_only_rearranges(first) or _asks_a_distribution(seen)):
+    several = bool(subject.bench.calls.parts)  # which come back as they went in
+    if (
+        claimed is not None
+        and not several
+        and (_only_rearranges(first) or _asks_a_distribution(subject.layer.obj))
+    ):
         yield claimed
 
 
@@ -88,14 +93,8 @@ def _only_rearranges(side: Side) -> bool:
     return x.shape == y.shape and bool((x == y).all())
 
 
-def _asks_a_distribution(seen: Measured) -> bool:
-    """Return whether a density is in what the layer returns, and the method that is called."""
-    subject = seen.subject
-    _, ended = run_at(subject.bench, subject.probes()[0], "forward")
-    layer = subject.layer.obj
-    called = getattr(layer, ended[-1][0].co_name, layer) if ended else layer
-    for function in (getattr(caller(layer), "forward", caller(layer)), called):
-        tree = source_of(function)
-        if tree is None or not is_made_of_densities(tree, set(), function):
-            return False
-    return True
+def _asks_a_distribution(layer: Any) -> bool:
+    function = caller(layer)
+    function = getattr(function, "forward", function)
+    tree = source_of(function)
+    return tree is not None and is_made_of_densities(tree, set(), function)
