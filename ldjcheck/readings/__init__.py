@@ -17,7 +17,6 @@ from ldjcheck.readings.claims import (
     named_total,
     returned_split,
     sibling_ldj_form,
-    total_of_its_own,
 )
 from ldjcheck.readings.densities import (
     density,
@@ -68,7 +67,6 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     another_number.propose,
     unnamed_density.propose,
     named_density.propose,
-    total_of_its_own.propose,
     broadcast_ldj.propose,
     returned_split.propose,
     bit_depth.propose,

@@ -39,7 +39,14 @@ from ldjcheck.settling.domains import (
     stretch,
 )
 from ldjcheck.settling.guesses.shapes import Shapes
-from ldjcheck.settling.trial import Quality, Trial, graded, spread_in, tried
+from ldjcheck.settling.trial import (
+    Quality,
+    Trial,
+    begins_with_column,
+    graded,
+    spread_in,
+    tried,
+)
 
 _EXACT = 1e-9  # of whole numbers: what a scale there and back leaves
 _NEAR = 1.0  # how far noise may carry whole numbers that are rounded down
@@ -115,6 +122,9 @@ def _settled(
                 found = _try_domains(bench, failures)
                 if found is None:
                     continue
+                if found.quality is Quality.ODD and begins_with_column(bench):
+                    bench = replace(bench, calls=replace(calls, column=True))
+                    found = _try_domains(bench, failures) or found
                 quality, bench = found.quality, replace(bench, domain=found.domain)
                 if calls.keeps_volume and not keeps_volume(bench):
                     continue

@@ -83,6 +83,22 @@ def spread_in(bench: Bench) -> str:
     return told if noted.seen else ""
 
 
+@on_failure(False)
+def begins_with_column(bench: Bench) -> bool:
+    """Return whether what is passed in as a total is a column, where a layer begins with one.
+
+    A plain call that hands back a column, `(batch, 1)`, does: a total of another shape would
+    have every sample meet every total.
+    """
+    if not bench.calls.accumulates or bench.calls.column or bench.calls.forward is None:
+        return False
+    x = bench.inputs()
+    runner = bench.runner(warm_up=x, seed=bench.options.seed)
+    plain = runner.without_total("forward", x)
+    said = None if plain is None else plain.ldj
+    return isinstance(said, Tensor) and said.shape == (len(x), 1)
+
+
 def _has_nothing_to_do(bench: Bench) -> bool:
     """Return whether so small an event cannot be parted, or sorted, as the layer does it."""
     noted = Spreads(bench.batch)
