@@ -21,6 +21,7 @@ from ldjcheck.records.result import Basis
 from ldjcheck.settling.guesses.shapes import LENGTH, sizes_held
 
 _STEPS = int(LENGTH), 5
+_WIDTHS = 4  # that it holds, and are tried where it has contexts
 _WHY = "its batch is the second axis, (time, batch, channels)"
 _BATCH_FIRST = "one number of all samples, with the batch first"
 _BATCH_SECOND = "one of each sample, with the batch second, (time, batch, channels)"
@@ -69,7 +70,7 @@ def _those(
     if bench.calls.parts or first.claim == "density" or len(bench.shape) > 2:
         return
     held = sorted(sizes_held(bench.layer.obj)) if bench.options.context else []
-    for width in dict.fromkeys((*bench.shape[-1:], *held)):
+    for width in dict.fromkeys((*bench.shape[-1:], *held[:_WIDTHS])):
         right: list[Reading] = []
         for steps in _STEPS:
             shape = steps, width
