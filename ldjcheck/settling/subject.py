@@ -531,28 +531,10 @@ def _guessed(
     there = candidates[0].forward
     event_dim = None if there is None else there.event_dim
     found = guess_shapes(layer.obj, event_dim, around, over=over, limit=limit)
-    given = [
-        _given(shape, "it was typed with this size")
-        for shape in dict.fromkeys(shape for shape, _ in layer.typed)
-        if over < prod(shape) <= limit
-    ]
-    # before what would stand in their place is of our own choice
-    guesses = {
-        each.shape: each
-        for guess in found
-        for each in (*(each for each in given if _fills(each.shape, guess)), guess)
-    }
-    for each in given:
-        guesses.setdefault(each.shape, each)
-    return tuple(guesses.values())
-
-
-def _fills(shape: Shape, guess: ShapeGuess) -> bool:
-    """Return whether a shape differs from a guess in axes alone that nothing tells of."""
-    if len(shape) != len(guess.shape):
-        return False
-    axes = enumerate(zip(shape, guess.shape, strict=True))
-    return all(axis in guess.free or ours == size for axis, (ours, size) in axes)
+    known = {guess.shape for guess in found}
+    typed = (shape for shape, _ in layer.typed if over < prod(shape) <= limit)
+    more = dict.fromkeys(shape for shape in typed if shape not in known)
+    return *found, *(_given(shape, "it was typed with this size") for shape in more)
 
 
 def _given(shape: Shape, why: str) -> ShapeGuess:

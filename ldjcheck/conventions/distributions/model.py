@@ -560,7 +560,9 @@ def less_base(
         NoBaseError: no base distribution was asked on the way, and none was written out.
     """
     if not isinstance(x, Tensor):
-        raise NoBaseError("it is a density of several inputs, and is checked of one tensor")
+        raise NoBaseError(
+            "it is a density of several inputs, and is checked of one tensor"
+        )
     written = memory is not None
     heard = _Listener(layer, x)
     tape = Heard(placed=memory is not None and (memory.leaving or results != ()))

@@ -69,7 +69,9 @@ _STEP: tuple[tuple[float, str, Form], ...] = (
     (0.25, "{value} - {slope}", operator.sub),
 )
 _LACKING = tuple(
-    text for _, text, _ in (*_WITH, *_STEP) if " {lo" in text or "{sl" in text
+    text
+    for _, text, _ in (*_WITH, *_STEP)
+    if text.startswith("{value}") and text.endswith(("{log}", "{slope}"))
 )
 
 # What may be meant instead of an operation on two values.

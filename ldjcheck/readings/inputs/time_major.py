@@ -39,9 +39,9 @@ def propose(seen: Measured) -> Iterator[Reading]:
     forward = seen.comparison.measurement.measured[0].forward
     adds_up = forward.answered and forward.said.ldj_shape == ()
     if (seen.is_wrong or odd) and not adds_up:
-        found = next(_those(_is_right, seen.reading, "observed"), None)
+        found = next(_fitting(_is_right, seen.reading, "observed"), None)
         if found is None and _is_coupled(seen):
-            found = next(_those(_is_apart, seen.reading, "observed"), None)
+            found = next(_fitting(_is_apart, seen.reading, "observed"), None)
         yield from () if found is None else (found,)
 
 
@@ -50,14 +50,14 @@ def propose_beside(outcome: Outcome) -> Iterator[Reading]:
     if any(f.code == "LDJ106" for f in outcome.result.findings):
         # Nothing speaks for it but that it fits, which counts for no more than a name.
         reading = Reading(subject=outcome.subject, adopt=_told_beside)
-        yield from _those(_is_right, reading, "named")
+        yield from _fitting(_is_right, reading, "named")
 
 
 def _told_beside(before: Result, again: Result | None) -> Result:
     return told_of(before, again, (_BATCH_FIRST, ""), (_BATCH_SECOND, _ADAPTER))
 
 
-def _those(
+def _fitting(
     fits: Callable[[Measured], bool], first: Reading, basis: Basis
 ) -> Iterator[Reading]:
     """Yield a reading with the batch second where it fits so at two lengths.
