@@ -220,7 +220,7 @@ def _counts(
     for cost, count, sizes in _families(traces, shapes):
         if not _in_proportion(values, sizes, slack):
             continue  # no factor could make them fit
-        fixed = _fixed_counts(values, sizes)
+        fixed = _fixed_counts(values, sizes, slack)
         # What varies with the data is summed over dims already: of two, 2 is a number.
         of_two = not constant and all(size == 2.0 for size in sizes)
         factors = (*_NUMBERS[:5], *_BASES, *fixed)
@@ -249,7 +249,7 @@ def _counts(
 
 
 def _fixed_counts(
-    values: Sequence[float], sizes: Sequence[float]
+    values: Sequence[float], sizes: Sequence[float], slack: float
 ) -> tuple[Multiplier, ...]:
     """Return the count of one size that may stand where all sizes' belongs, as a factor.
 
@@ -260,7 +260,7 @@ def _fixed_counts(
         return ()
     written = abs(sizes[0] / values[0]) if values[0] else 0.0
     number = round(written)
-    if not _SMALL < number <= _LARGEST or abs(written - number) > EXACTLY * number:
+    if not _SMALL < number <= _LARGEST or abs(written - number) > (EXACTLY + slack) * number:
         return ()
     return (Multiplier(family="number", number=Fraction(1, number)),)
 
