@@ -289,11 +289,13 @@ ADAPTER = "adapter"
 
 
 def adapted_calls(adapter: Any) -> tuple[Calls, ...]:
-    """Return how a layer is called by an adapter.
+    """Return how a layer is called by an adapter, or as calls say that were found before.
 
     Raises:
         ValueError: it is none.
     """
+    if isinstance(adapter, Calls):
+        return (adapter,)
     if isinstance(adapter, (tuple, list)):
         there, back = (*adapter, None)[:2] if 1 <= len(adapter) <= 2 else (None, None)
     elif callable(getattr(adapter, "forward", None)):

@@ -260,7 +260,10 @@ def _fixed_counts(
         return ()
     written = abs(sizes[0] / values[0]) if values[0] else 0.0
     number = round(written)
-    if not _SMALL < number <= _LARGEST or abs(written - number) > (EXACTLY + slack) * number:
+    if (
+        not _SMALL < number <= _LARGEST
+        or abs(written - number) > (EXACTLY + slack) * number
+    ):
         return ()
     return (Multiplier(family="number", number=Fraction(1, number)),)
 

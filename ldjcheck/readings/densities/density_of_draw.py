@@ -50,8 +50,11 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         if any(look.is_right for _, look in ways):
             yield outcome.known(with_right(name, outcome.result))
         elif len(ways) == 1 and not _is_of_earlier(beside, ways[0][0]):
-            reading = ways[0][1].reading
-            yield replace(reading, adopt=partial(_adopted, name, density))
+            subject = ways[0][1].subject
+            # At whatever size it is read anew, it is this density that is asked about.
+            asked = replace(subject.asked, adapter=subject.bench.calls)
+            adopt = partial(_adopted, name, density)
+            yield Reading(subject=replace(subject, asked=asked), adopt=adopt)
 
 
 def _adopted(name: str, density: Layer, before: Result, again: Result | None) -> Result:

@@ -49,6 +49,14 @@ class Turned(Actor):
         return logp.sum(dim=-1) - a.shape[-1] * math.log(3)
 
 
+class OfSizes(Turned):
+    """It can be built for other observations."""
+
+    def __init__(self, obs_dim: int = 4, act_dim: int = 2) -> None:
+        super().__init__()
+        self.net = nn.Linear(obs_dim, 2 * act_dim)
+
+
 class MeanLoss(Actor):
     """Its loss is a mean over all that was drawn, and right."""
 
@@ -89,8 +97,11 @@ def test_a_density_that_says_what_the_sampler_said_passes(actor: type[Actor]) ->
 
 
 @pytest.mark.slow
-def test_one_that_says_something_else_is_blamed_in_its_own_line() -> None:
-    report = checked(Turned())
+@pytest.mark.parametrize("actor", [Turned, OfSizes])
+def test_one_that_says_something_else_is_blamed_in_its_own_line(
+    actor: type[Actor],
+) -> None:
+    report = checked(actor())
     assert report.status == "fail", report
     (finding,) = report.result.findings
     assert finding.code == "LDJ104"
