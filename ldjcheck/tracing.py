@@ -67,3 +67,16 @@ class Operations(TorchFunctionMode):
             return self.operate(name, func, args, named)
         finally:
             sys.setprofile(hears)
+
+
+class Names(Operations):
+    """Hears which operations run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: set[str] = set()
+
+    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
+        """Run it as it is."""
+        self.heard.add(name)
+        return func(*args, **named)

@@ -35,7 +35,7 @@ from ldjcheck.records import Options
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.placement import is_inexact
 from ldjcheck.running.runner import Outcome
-from ldjcheck.tracing import Args, Named, Operation, Operations
+from ldjcheck.tracing import Names
 
 # Relative moves that leave a smooth difference alone and redo every rounding.
 _HAIR = {"float64": 1e-9, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
@@ -171,24 +171,12 @@ def _changes(value: Value, now: Tensor, most: float) -> Iterator[float]:
         yield _SCATTERS * aside
 
 
-class _Names(Operations):
-    """Hears which operations run."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.heard: set[str] = set()
-
-    def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
-        self.heard.add(name)
-        return func(*args, **named)
-
-
 def _takes_softplus(value: Value) -> bool:
     """Return whether the call takes a softplus, which torch cuts off; yes if it is hidden."""
     held = reachable(value.map.runner.layer)
     if any(isinstance(each, torch.jit.ScriptModule) for each in held):
         return True
-    with _Names() as names, suppress(LayerRaisedError):
+    with Names() as names, suppress(LayerRaisedError):
         value.map.outcome(value.map.origin)
     return "softplus" in names.heard
 

@@ -11,11 +11,15 @@ from dataclasses import replace
 
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.mistakes.attribution.precedence import is_of_a_law
+from ldjcheck.mistakes.mending.rerun import BOTH_WAYS
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.readings.reading import Outcome, Reading, is_mended
 from ldjcheck.records import Finding, Result
+from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.subject import Subject
 from ldjcheck.torch_ops import LOGARITHMS
+from ldjcheck.tracing import Names
 
 _OF_THE_LDJ = "LDJ1"
 _LEAST = 1e-8  # nats
@@ -43,6 +47,8 @@ def _was_allowed(result: Result) -> bool:
 def _takes_logarithms(subject: Subject) -> bool:
     """Return whether the arithmetic of an ldj that is off takes a logarithm of its own."""
     bench = subject.bench
+    if not _hears_logarithms(subject):
+        return False
     (first,) = first_look(subject).measurement.measured
     runner, _, _ = bench.ready(first.probe)
     for side in first.answered:
@@ -52,6 +58,16 @@ def _takes_logarithms(subject: Subject) -> bool:
                 names = {node.name.removesuffix("_") for node in trace.own}
                 return bool(LOGARITHMS & names)
     return False
+
+
+def _hears_logarithms(subject: Subject) -> bool:
+    """Return whether a call takes a logarithm at all: looked at before it is measured."""
+    runner, x, _ = subject.bench.ready(subject.probes()[0])
+    with Names() as names, suppress(FailedCallError):
+        for direction in BOTH_WAYS:
+            if subject.bench.calls.way(direction) is not None:
+                runner.run(direction, x, Frozen())
+    return any(name.removesuffix("_") in LOGARITHMS for name in names.heard)
 
 
 def _adopted(before: Result, again: Result | None) -> Result:
