@@ -12,6 +12,7 @@ from math import prod
 from ldjcheck.readings.claims import bit_depth
 from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.readings.sizes.smaller import shows_in_long_calls
+from ldjcheck.readings.sizes.typed_sizes import stated_sizes
 from ldjcheck.records import Comparison, Shape
 from ldjcheck.running.held_state import Axes, Counted
 from ldjcheck.settling.design import choose_batch
@@ -191,6 +192,9 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     for number, start in itertools.product(counts, range(min(2, rank))):
         alone = number.value not in fixed and all(open_axes[start:])
         alone = alone and is_named_size(number.name)
+        # What is said of the sizes it is built for says what it counts as well.
+        said = {prod(s[start:]) for s in stated_sizes(subject.layer) if len(s) == rank}
+        alone = alone and (not said or number.value in said)
         told = number.name, number.value
         alike = [n for n in counts if (n.name, n.value) == told]
         usual = {prod(shape[start:]) for shape in usual_images(layer)}

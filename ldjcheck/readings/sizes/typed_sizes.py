@@ -45,6 +45,20 @@ def propose(seen: Measured) -> Iterator[Reading]:
         return
 
 
+def stated_sizes(layer: Layer) -> Iterator[Shape]:
+    """Yield the sizes that were typed, and those that a class is built with by default."""
+    yield from (sizes for sizes, _ in layer.typed)
+    yield from (sizes for _, sizes in _sizes_by_default(type(layer.obj)))
+
+
+def _sizes_by_default(kind: type) -> Iterator[tuple[str, Shape]]:
+    """Yield the arguments of a class that are sizes by default, and these."""
+    signature = signature_of(kind)
+    for name, value in ({} if signature is None else signature.defaults).items():
+        if isinstance(value, tuple | list) and all(type(size) is int for size in value):
+            yield name, tuple(value)
+
+
 def _of_images(
     sizes: Shape, build: Callable[[Shape], Any]
 ) -> tuple[Shape, Callable[[Shape], Any]]:
@@ -70,9 +84,8 @@ def _by_default(
     kind = type(layer)
     signature = signature_of(kind)
     defaults = {} if signature is None else signature.defaults
-    for name, value in defaults.items():
-        if isinstance(value, tuple | list) and all(type(size) is int for size in value):
-            yield tuple(value), lambda other, name=name: kind(**{name: other})  # type: ignore[misc]  # mypy cannot type the default
+    for name, sizes in _sizes_by_default(kind):
+        yield sizes, lambda other, name=name: kind(**{name: other})  # type: ignore[misc]  # mypy cannot type the default
     names = {n: v for n, v in defaults.items() if type(v) is int and v in shape}
     if names:
         yield shape, lambda other: kind(**_resized(names, shape, other))

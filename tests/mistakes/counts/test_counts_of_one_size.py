@@ -54,6 +54,21 @@ class OfTheModule(nn.Module):
         return x / 256, torch.full((len(x),), -math.log(256) * PIXELS)
 
 
+class OfItsImages(nn.Module):
+    """It turns the channels, as well as single precision knows to, and adds nothing for it."""
+
+    def __init__(self, sizes: tuple[int, int, int] = (3, 6, 6)) -> None:
+        super().__init__()
+        turn = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float32))[0]
+        self.register_buffer("turn", turn[:, :, None, None])
+        self.log_s = nn.Parameter(torch.randn(3, 1, 1))
+        self.n_pixels = math.prod(sizes)
+
+    def forward(self, x: Tensor) -> Pair:
+        y = nn.functional.conv2d(x * self.log_s.exp(), self.turn)
+        return y, (self.n_pixels * self.log_s.sum()).expand(len(x))
+
+
 OF_ONE_SIZE = {
     "784": (OfMnist, "`self.log_s` is counted 784 times at every shape", "784"),
     "2": (OfMoons, "`self.log_s` is counted 2 times at every shape", "2"),
@@ -63,6 +78,7 @@ OF_ONE_SIZE = {
         "is counted 3072 times at every shape",
         "3072",
     ),
+    "108 that is held": (OfItsImages, "counted 108 times at every shape", "108"),
 }
 
 
