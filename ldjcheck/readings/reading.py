@@ -13,7 +13,16 @@ from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.judging.status import silenced
-from ldjcheck.records import Comparison, Finding, Layer, Options, Result, Shape, Status
+from ldjcheck.records import (
+    Calls,
+    Comparison,
+    Finding,
+    Layer,
+    Options,
+    Result,
+    Shape,
+    Status,
+)
 from ldjcheck.records.result import Assumption, Basis, ReadAs
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.subject import Subject, settle_layer
@@ -122,7 +131,8 @@ def _settled(subject: Subject) -> Iterator[Assumption]:
         "domain": describe(subject.bench.domain),
     }
     stated = {
-        "convention": asked.convention != "auto" or asked.adapter is not None,
+        "convention": asked.convention != "auto"
+        or not isinstance(asked.adapter, Calls | None),  # these were found
         "shape": bool(asked.shape) or asked.inputs is not None,
         "domain": asked.domain is not None or asked.inputs is not None,
     }

@@ -25,6 +25,7 @@ _NUMBERS = tuple(
 _BASES = tuple(Multiplier(family="log-base", base=base) for base in (2, -2, 10, -10))
 _SMALL, _LARGEST = 3, 1_000_000  # smaller ones are plain numbers
 _OF_MAP = 12  # numbers of the map that are tried
+_WHOLE = 0.1  # what is off by more from a number is none, however little is known
 _DENOMINATOR = 1000  # of what a number is the quotient of
 _SEVERAL = 3  # sizes that tell a count of one size from a number that fits by chance
 
@@ -260,10 +261,8 @@ def _fixed_counts(
         return ()
     written = abs(sizes[0] / values[0]) if values[0] else 0.0
     number = round(written)
-    if (
-        not _SMALL < number <= _LARGEST
-        or abs(written - number) > (EXACTLY + slack) * number
-    ):
+    known = min((EXACTLY + slack) * number, _WHOLE)
+    if not _SMALL < number <= _LARGEST or abs(written - number) > known:
         return ()
     return (Multiplier(family="number", number=Fraction(1, number)),)
 

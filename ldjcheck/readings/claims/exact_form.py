@@ -15,7 +15,7 @@ from ldjcheck.mistakes.mending.rerun import BOTH_WAYS
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.readings.reading import Outcome, Reading, is_mended
 from ldjcheck.records import Finding, Result
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.subject import Subject
 from ldjcheck.torch_ops import LOGARITHMS
@@ -60,10 +60,14 @@ def _takes_logarithms(subject: Subject) -> bool:
     return False
 
 
+@on_failure(True)
 def _hears_logarithms(subject: Subject) -> bool:
-    """Return whether a call takes a logarithm at all: looked at before it is measured."""
+    """Return whether a call takes a logarithm at all, or cannot be heard to its end.
+
+    Looked at before it is measured, which costs more calls by far.
+    """
     runner, x, _ = subject.bench.ready(subject.probes()[0])
-    with Names() as names, suppress(FailedCallError):
+    with Names() as names:
         for direction in BOTH_WAYS:
             if subject.bench.calls.way(direction) is not None:
                 runner.run(direction, x, Frozen())

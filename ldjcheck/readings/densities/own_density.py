@@ -229,6 +229,7 @@ def adopted(name: str, density: Layer, result: Result, again: Result | None) -> 
         left = _without(name, result)
         others = {other: result.inferred[other] for other in left}
         told = {"shown": _SAID.format(name), **again.inferred, **others}
+        told.pop(name, None)  # that it is not checked was said of the call
         if name not in result.unasked:  # then the shape was not the user's
             told["shape"] = result.inferred["shape"]
         found = tuple(_where_open(finding, density) for finding in again.findings)

@@ -22,6 +22,7 @@ from ldjcheck.settling.guesses.shapes import (
     is_named_size,
     is_of_others,
     usual_images,
+    with_smaller,
 )
 from ldjcheck.settling.settle import runs
 from ldjcheck.settling.sizes import (
@@ -188,13 +189,19 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     fixed = {
         size for size, is_open in zip(shapes[0], open_axes, strict=True) if not is_open
     }
+    # What all its stated sizes come to counts no places; what places come to, not all dims.
+    stated = [
+        (prod(sizes), prod(sizes[1:]))
+        for sizes in stated_sizes(subject.layer)
+        if any(shapes[0] == shape for shape, _ in with_smaller(sizes, ""))
+    ]
     fewer = Axes(0, rank, fewer=1)  # the centre of mass of particles stays
     for number, start in itertools.product(counts, range(min(2, rank))):
         alone = number.value not in fixed and all(open_axes[start:])
         alone = alone and is_named_size(number.name)
-        # What is said of the sizes it is built for says what it counts as well.
-        said = {prod(s[start:]) for s in stated_sizes(subject.layer) if len(s) == rank}
-        alone = alone and (not said or number.value in said)
+        alone = alone and all(
+            number.value not in both or number.value == both[start] for both in stated
+        )
         told = number.name, number.value
         alike = [n for n in counts if (n.name, n.value) == told]
         usual = {prod(shape[start:]) for shape in usual_images(layer)}

@@ -4,7 +4,7 @@ So are those that are built with `shape=(2, 4, 4)` where nothing else is typed. 
 layer counts with was worked out when it was built. Built for others, it is right at those.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -51,10 +51,14 @@ def stated_sizes(layer: Layer) -> Iterator[Shape]:
     yield from (sizes for _, sizes in _sizes_by_default(type(layer.obj)))
 
 
+def _defaults(kind: type) -> Mapping[str, Any]:
+    signature = signature_of(kind)
+    return {} if signature is None else signature.defaults
+
+
 def _sizes_by_default(kind: type) -> Iterator[tuple[str, Shape]]:
     """Yield the arguments of a class that are sizes by default, and these."""
-    signature = signature_of(kind)
-    for name, value in ({} if signature is None else signature.defaults).items():
+    for name, value in _defaults(kind).items():
         if isinstance(value, tuple | list) and all(type(size) is int for size in value):
             yield name, tuple(value)
 
@@ -82,11 +86,9 @@ def _by_default(
     They are an argument of its own, or one number for each size, as `channels` and `size`.
     """
     kind = type(layer)
-    signature = signature_of(kind)
-    defaults = {} if signature is None else signature.defaults
     for name, sizes in _sizes_by_default(kind):
         yield sizes, lambda other, name=name: kind(**{name: other})  # type: ignore[misc]  # mypy cannot type the default
-    names = {n: v for n, v in defaults.items() if type(v) is int and v in shape}
+    names = {n: v for n, v in _defaults(kind).items() if type(v) is int and v in shape}
     if names:
         yield shape, lambda other: kind(**_resized(names, shape, other))
 

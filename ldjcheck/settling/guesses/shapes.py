@@ -401,7 +401,7 @@ def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
             and 1 <= len(value) <= 3
             and all(_is_size(v) for v in value)
         ):
-            yield from _with_smaller(tuple(value), f"{name} = {tuple(value)}")
+            yield from with_smaller(tuple(value), f"{name} = {tuple(value)}")
 
 
 def _defaults_of(item: Any) -> dict[str, Any]:
@@ -428,7 +428,7 @@ def _named_sizes(sizes: Mapping[str, int]) -> Iterator[tuple[Shape, str]]:
                 yield from _of_size(size, f"{name} = {size}")
 
 
-def _with_smaller(shape: Shape, why: str) -> Iterator[tuple[Shape, str]]:
+def with_smaller(shape: Shape, why: str) -> Iterator[tuple[Shape, str]]:
     """Yield a shape, and of an image that is large a small one with as many channels."""
     yield shape, why
     if len(shape) == 3 and math.prod(shape) > SMALL:
@@ -459,7 +459,7 @@ def _named_sides(
         named = ", ".join(dict.fromkeys(filter(None, (depth, height, width))))
         for count in (sizes[depth],) if depth else (*channels, 1, 2, 3):
             shape = count, sizes[height], sizes[width]
-            yield from _with_smaller(shape, f"it holds {named}")
+            yield from with_smaller(shape, f"it holds {named}")
 
 
 def _first_network(item: Any) -> Iterator[tuple[Shape, str]]:

@@ -62,11 +62,21 @@ class OfItsImages(nn.Module):
         turn = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float32))[0]
         self.register_buffer("turn", turn[:, :, None, None])
         self.log_s = nn.Parameter(torch.randn(3, 1, 1))
-        self.n_pixels = math.prod(sizes)
+        self.n_pixels = self.count(sizes)
+
+    def count(self, sizes: tuple[int, int, int]) -> int:
+        return math.prod(sizes)
 
     def forward(self, x: Tensor) -> Pair:
         y = nn.functional.conv2d(x * self.log_s.exp(), self.turn)
         return y, (self.n_pixels * self.log_s.sum()).expand(len(x))
+
+
+class OfItsPlaces(OfItsImages):
+    """Each channel's scale counts once for each place."""
+
+    def count(self, sizes: tuple[int, int, int]) -> int:
+        return math.prod(sizes[1:])
 
 
 OF_ONE_SIZE = {
@@ -94,6 +104,14 @@ def test_a_count_of_one_size_is_named_with_the_size_and_mended(name: str) -> Non
     )
     assert finding.fix is not None
     assert finding.fix.applicability == "verified"
+
+
+@pytest.mark.parametrize("sizes", [(3, 6, 6), (3, 5, 7)])
+def test_a_held_count_of_the_places_that_it_is_built_for_is_right(
+    sizes: tuple[int, int, int],
+) -> None:
+    report = ldjcheck.check(OfItsPlaces(sizes))
+    assert report.status == "pass", report
 
 
 def test_the_size_of_one_axis_beside_others_is_a_warning() -> None:

@@ -107,6 +107,9 @@ def test_one_that_says_something_else_is_blamed_in_its_own_line(
     assert finding.code == "LDJ104"
     assert finding.location is not None
     assert "+ torch.log(1 - a.pow(2))" in str(finding.location.text)
+    assert "log_prob" not in report.result.inferred  # which says what is not checked
+    (reading,) = report.result.readings
+    assert {each.basis for each in reading.assumptions} == {"observed"}  # none typed
 
 
 @pytest.mark.thinned(2)
