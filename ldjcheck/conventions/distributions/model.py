@@ -586,7 +586,9 @@ def less_base(
         times = [_times(each, said, x, tape) for each in asked]
         if events and any(abs(abs(each) - 1) > _SAME_SINGLE for each in times):
             raise NoBaseError(_WEIGHTED)  # as in a beta-VAE: no density of anything
-        asked = [a for a, each in zip(asked, times, strict=True) if each >= 0]
+        # What is said of a draw is taken off: log q, of which a loss is made with a plus.
+        factor = _factor(x, unit)
+        asked = [a for a, t in zip(asked, times, strict=True) if factor * t >= 0]
     asked = _about_x(asked, x, tape, memory, *events)
     asked, lost = _heeded(asked, said, x, tape)
     parts = [a.z for a in asked]

@@ -128,6 +128,7 @@ AS_BUILT = Kind("as-built", 3.5)  # r is e at the parameters that it was built w
 ONE_OF_SEVERAL = 0.6  # it edits one execution of several
 MORE_STEPS = 0.2  # for each further step that is left out
 MORE_SIZES = 0.15  # for each size in a product of sizes
+READ_ALREADY = -0.65  # a part that the ldj is made with already
 BATCH_SIZE = 0.3  # beside other sizes
 TURNED = 0.8  # a count whose sign is wrong as well
 TURNED_NUMBER = 0.5

@@ -207,10 +207,12 @@ def held_numbers(site: Site) -> Iterator[Change]:
 def with_names(site: Site) -> Iterator[Change]:
     """Yield sums and logarithms with one more term: a name that the function holds.
 
-    What it works out and never uses is the likeliest to be forgotten.
+    What was told to lack, or is worked out and never used, is the likeliest to be forgotten.
     """
-    unused, held = site.unused, (n for n in site.names if n not in ("self", "cls"))
-    names = list(dict.fromkeys((*unused, *held)))[:_MOST]
+    told = [] if not site.operand or "|" in site.operand else [site.operand]
+    likely = {*site.unused, *told}
+    held = (n for n in site.names if n not in ("self", "cls"))
+    names = list(dict.fromkeys((*site.unused, *told, *held)))[:_MOST]
     for node in site.expressions:
         whole = is_sum(node) or call_name(node) in ("log", "log1p")
         whole |= isinstance(site.parent(node), ast.AugAssign)
@@ -219,7 +221,7 @@ def with_names(site: Site) -> Iterator[Change]:
         for index, name in enumerate(names):
             for sign in "-+":
                 text = site.in_place(node, f"{site.text(node)} {sign} {name}", SUM)
-                cost = 0.05 if name in unused else 0.3 + index / 50
+                cost = 0.05 if name in likely else 0.3 + index / 50
                 yield replace(site.put(node, text, cost), lacked=name)
 
 

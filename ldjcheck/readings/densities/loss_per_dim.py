@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ldjcheck.conventions.distributions import density, model
+from ldjcheck.numerics.closeness import same
 from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.readings.what_runs import run_at
 from ldjcheck.running.failed_calls import FailedCallError
@@ -19,7 +20,8 @@ _WHY = "as a loss of all dims it is wrong, and right as one of each"
 def propose(seen: Measured) -> Iterator[Reading]:
     """Yield the reading of a loss in nats, or in bits, per dim, where it is right.
 
-    Or has a base so, which it has only with another constant as it is.
+    Or has a base so, which it has only with another constant as it is; unless the ldj is
+    right as that of all dims: then it is the base that is averaged, and nothing else.
     """
     bench, obj = seen.subject.bench, seen.subject.layer.obj
     ways = {
@@ -34,9 +36,20 @@ def propose(seen: Measured) -> Iterator[Reading]:
             "unit", unit, "observed", _WHY, bench=replace(bench, calls=calls)
         )
         with suppress(FailedCallError):
-            if _has_a_base(reading) > had_base or look_at(reading).is_right:
+            measured = look_at(reading)
+            has_base = _has_a_base(reading) > had_base
+            if measured.is_right or (has_base and not _counts_all_dims(measured)):
                 yield reading
                 return
+
+
+def _counts_all_dims(seen: Measured) -> bool:
+    """Return whether an ldj that is read as one of each dim is right as that of all."""
+    usable = seen.comparison.forward.usable
+    return bool(usable) and all(
+        side.said.ldj is not None and same(side.said.ldj / side.dims, side.exact.ldj)
+        for _, side, _ in usable
+    )
 
 
 def _has_a_base(reading: Reading | Measured) -> bool:

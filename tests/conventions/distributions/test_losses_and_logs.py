@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import ldjcheck
 
@@ -260,3 +261,43 @@ def test_what_hands_back_numbers_alone_is_not_asked_at_each_size_for_more() -> N
     Counted.calls = 0
     assert ldjcheck.check(built(Counted, seed=0)).status == "pass"
     assert Counted.calls < 250
+
+
+class AveragedPrior(Pair):
+    """Its base is a mean over dims where its ldj is a sum: the base was written wrong."""
+
+    def nll(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        prior = 0.5 * (z**2 + math.log(2 * math.pi)).mean(1)
+        return prior - ldj
+
+
+class AveragedPriorInBits(Flow):
+    """Beside it, noise has a density that is taken off: of a draw, and no base."""
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        eps = torch.randn_like(x)
+        log_q = torch.distributions.Normal(0.0, 1.0).log_prob(eps).sum(1)
+        z, _, ldj = self.parts((torch.floor(x) + eps.sigmoid()) / 4)
+        volume = F.logsigmoid(eps) + F.logsigmoid(-eps) - math.log(4)
+        return z, ldj + volume.sum(1) - log_q
+
+    def forward(self, x: Tensor) -> Tensor:
+        z, ldj = self.encode(x)
+        log_p = torch.distributions.Normal(0.0, 1.0).log_prob(z).mean(1)
+        return -(log_p + ldj) / (math.log(2) * x.shape[1])
+
+
+def test_a_base_that_is_averaged_is_mended_and_not_the_ldj_beside_it() -> None:
+    result = ldjcheck.check(built(AveragedPrior, seed=0), shape=(4,))
+    (finding,) = [f for f in result.findings if f.severity == "error"]
+    assert finding.code == "LDJ105"
+    assert finding.fix is not None
+    assert [edit.after.strip() for edit in finding.fix.edits] == [
+        "prior = 0.5 * (z**2 + math.log(2 * math.pi)).sum(1)"
+    ]
+
+
+def test_the_base_is_what_a_density_in_bits_adds_and_not_what_it_takes_off() -> None:
+    result = ldjcheck.check(built(AveragedPriorInBits, seed=0), shape=(4,))
+    assert [f.code for f in result.findings if f.severity == "error"] == ["LDJ105"]

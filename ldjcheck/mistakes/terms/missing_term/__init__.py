@@ -108,7 +108,13 @@ RULE = Rule(
         Claim(kinds.OVERWRITTEN, mend=(terms.added, terms.added_to_total)),
         Claim(
             kinds.PART_UNACCOUNTED,
-            mend=(terms.overwritten, terms.added, points.masked, calls.with_log),
+            mend=(
+                terms.with_names,
+                terms.overwritten,
+                terms.added,
+                points.masked,
+                calls.with_log,
+            ),
         ),
         Claim(kinds.NORMALISER, mend=(terms.added,)),
         Claim(kinds.DIMS_LEFT_OUT, mend=(calls.without_slice, factors.other_rounds)),

@@ -43,10 +43,12 @@ def step_explanations(
     dropped = list(_overwritten(traces))
     yield from dropped
     yield from normaliser_left_out(traces)
-    if not any(e.cost < kinds.PART_ONLY_BELOW for e in (*found, *steps, *dropped)):
+    plain = any(e.cost < kinds.PART_ONLY_BELOW for e in (*found, *steps, *dropped))
+    if not plain:
         yield from _missing_scalings(traces)
         yield from left_out(traces)
-        yield from _missing_parts(traces)
+    if steps or not plain:
+        yield from _missing_parts(traces, read_only=plain)
 
 
 def _missing_scalings(traces: Sequence[Trace]) -> Iterator[Explanation]:
@@ -164,8 +166,12 @@ def _total(trace: Trace, runs: list[Node]) -> Tensor | None:
         return None
 
 
-def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
-    """Yield values u of the map with difference = q * sum(log|u|), or of u, or log|1-u|."""
+def _missing_parts(traces: Sequence[Trace], read_only: bool) -> Iterator[Explanation]:
+    """Yield values u of the map with difference = q * sum(log|u|), or of u, or log|1-u|.
+
+    What the ldj reads already, as the scale in a normal density, was left out there: that
+    says more than the step that is made with it, and with `read_only` no other is told.
+    """
     features = [_features(trace) for trace in traces]
     differences = [trace.exact - trace.reported for trace in traces]
     for key, firsts in features[0].items():
@@ -178,6 +184,8 @@ def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
                 continue
             node = firsts[nth][0]
             users = [own for own in traces[0].own if node in own.parents]
+            if read_only and not users:
+                continue
             place = (
                 statement_of(traces[0], users[0])
                 if users
@@ -185,6 +193,7 @@ def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
                 or ldj_statement(traces[0])
             )
             yield kinds.PART_UNACCOUNTED.explanation(
+                more=kinds.READ_ALREADY if read_only else 0.0,
                 location=location_of(place),
                 operand=_written(key[1], words_for(traces[0], node)),
                 detail=None if abs(quotient) == 1.0 else f"{quotient:+g}",
