@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ldjcheck.records import Direction, Probe, Shape
 from ldjcheck.records.called import Sublayer
-from ldjcheck.tape.node import Node, Place, in_order, users_among
+from ldjcheck.tape.node import Node, Place, in_order, linear_positions, users_among
 from ldjcheck.tape.replay import Edge, evaluate
 
 
@@ -73,6 +73,23 @@ class Trace:
     def own_users(self) -> Mapping[Node, tuple[Node, ...]]:
         """Those of `own` that use a value, by the value."""
         return users_among(self.own)
+
+    @cached_property
+    def spans_of_map(self) -> frozenset[object]:
+        """The source ranges that the map runs: it is what they compute, right or wrong."""
+        of_map = (node for node in self.order if node not in self.own_set)
+        return frozenset(place.span for node in of_map for place in node.places)
+
+    @cached_property
+    def makers(self) -> frozenset[int]:
+        """The calls in which a term is made, or a step of the map is run."""
+        steps = (step.end.place for step in self.steps)
+        calls = {place.call for place in steps if place is not None}
+        for node in self.own:
+            outside = any(used not in self.own_set for _, used in node.inputs())
+            if node.place and (outside or not linear_positions(node)):
+                calls.add(node.place.call)
+        return frozenset(calls)
 
     @property
     def is_density(self) -> bool:

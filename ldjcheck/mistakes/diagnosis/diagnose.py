@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache, partial
 
 import torch
 
@@ -28,7 +29,7 @@ from ldjcheck.mistakes.engine.ledger import (
     reported_shares,
     wrong_calls,
 )
-from ldjcheck.mistakes.engine.pairing import Amounts, left_over, suspect_of
+from ldjcheck.mistakes.engine.pairing import Amounts, Left, Part, left_over, suspect_of
 from ldjcheck.mistakes.engine.places import (
     base_statement,
     last_statement,
@@ -42,7 +43,7 @@ from ldjcheck.tape import Trace, location_of
 _TOGETHER = 2  # mistakes; more leave too many ways of pairing
 
 
-def mistakes_apart(case: Case) -> list[tuple[Explanation, ...]]:
+def mistakes_apart(case: Case, left: Left) -> list[tuple[Explanation, ...]]:
     """Return the explanations of two mistakes that no single edit explains; or nothing.
 
     Steps and terms that are equal everywhere are right. What is left is paired in every
@@ -51,7 +52,7 @@ def mistakes_apart(case: Case) -> list[tuple[Explanation, ...]]:
     """
     best: list[tuple[Explanation, ...]] = []
     least = float("inf")
-    for gaps in _pairings(case):
+    for gaps in _pairings(case, left()):
         parts = [_explained(case, gap) for gap in gaps]
         if not all(parts) or any(part[0].cost >= PLAIN for part in parts):
             continue
@@ -70,9 +71,10 @@ def _explained(case: Case, gap: Amounts) -> tuple[Explanation, ...]:
     return explain(make_case(traces, case.deadline))
 
 
-def _pairings(case: Case) -> Iterator[list[Amounts]]:
+def _pairings(
+    case: Case, left: tuple[list[Part], list[Part]] | None
+) -> Iterator[list[Amounts]]:
     """Yield what is left over, for each mistake a step, or nothing, less a term, or nothing."""
-    left = left_over(case)
     if left is None:
         return
     steps, terms = ([part.amounts for part in parts] for parts in left)
@@ -109,6 +111,7 @@ def diagnose_traces(
     nudged = [trace for trace in traces if trace.probe.nudged]
     case = make_case(_telling(plain), deadline)
     first = case.traces[0]
+    left = cache(partial(left_over, case))
     fault = _fault(case)
     lines, dropped = _ledger(case, fault)
     gaps = [trace.reported - trace.exact for trace in case.traces]
@@ -117,12 +120,12 @@ def diagnose_traces(
     if mistakes is None:
         mistakes = tuple(
             tuple(with_law(e, case.traces, _difference(e)) for e in found)
-            for found in _same_mistake(case, other) or _mistakes(case, fault)
+            for found in _same_mistake(case, other) or _mistakes(case, fault, left)
         )
     return Diagnosis(
         direction=first.direction,
         mistakes=mistakes,
-        suspect=suspect_of(case, adds_up=fault is None),
+        suspect=suspect_of(case, left, adds_up=fault is None),
         reduced=location_of(reducing_statement(first)),
         last=last,
         base=location_of(base_statement(first)),
@@ -254,7 +257,9 @@ def _same_mistake(case: Case, other: Diagnosis | None) -> list[tuple[Explanation
     return [found] if found else []
 
 
-def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
+def _mistakes(
+    case: Case, fault: str | None, left: Left
+) -> list[tuple[Explanation, ...]]:
     if not _replays(case):
         found = [*whole_laws(case.traces, LAWS), *whole_multiple(case)]
         return [tuple(sorted(found, key=lambda e: e.cost))]
@@ -279,7 +284,9 @@ def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
     within = repaired_within(case)
     if whole:
         return [(*whole, *within)]
-    return [within] if within or fault is not None else mistakes_apart(case) or [whole]
+    if within or fault is not None:
+        return [within]
+    return mistakes_apart(case, left) or [whole]
 
 
 def _fault(case: Case) -> str | None:

@@ -100,6 +100,10 @@ class Part:
     nodes: tuple[int, int] = (0, 0)  # of a step: the index where it begins, and ends
 
 
+Left = Callable[[], tuple[list[Part], list[Part]] | None]
+"""What `left_over` of a case is, worked out when it is asked for first."""
+
+
 def left_over(case: Case) -> tuple[list[Part], list[Part]] | None:
     """Return the steps and the terms that nothing cancels.
 
@@ -135,7 +139,7 @@ def _taken_apart(step: Part, scalings: Sequence[Scaling]) -> list[Part]:
     ]
     if not inner:
         return [step]
-    pairs = zip(step.amounts, _sum(inner), strict=True)
+    pairs = zip(step.amounts, _sums(inner), strict=True)
     rest = Part(amounts=[whole - part for whole, part in pairs], place=step.place)
     return [*inner, rest] if adds_something(rest.amounts) else inner
 
@@ -149,8 +153,7 @@ def _uncancelled(ones: list[Part], others: list[Part]) -> tuple[list[Part], list
             for size in range(1, _GROUP + 1)
             for group in itertools.combinations(others[:_MOST], size)
         )
-        pairs = ((g, zip(one.amounts, _sum(g), strict=True)) for g in groups)
-        twin = next((g for g, each in pairs if all(same(a, b) for a, b in each)), None)
+        twin = next((group for group in groups if _are_equal(one, group)), None)
         if twin is None:
             kept.append(one)
         else:
@@ -158,9 +161,15 @@ def _uncancelled(ones: list[Part], others: list[Part]) -> tuple[list[Part], list
     return kept, others
 
 
-def _sum(group: Sequence[Part]) -> Amounts:
+def _are_equal(one: Part, group: Sequence[Part]) -> bool:
+    """Return whether a part is the sum of some others in every trace, one by one."""
+    pairs = zip(one.amounts, _sums(group), strict=True)
+    return all(same(amount, total) for amount, total in pairs)
+
+
+def _sums(group: Sequence[Part]) -> Iterator[Tensor]:
     columns = zip(*(part.amounts for part in group), strict=True)
-    return [torch.stack(parts).sum(0) for parts in columns]
+    return (torch.stack(parts).sum(0) for parts in columns)
 
 
 def _steps(case: Case) -> list[Part] | None:
@@ -216,7 +225,7 @@ def _telling(counts: set[int], part: Callable[[int], Part]) -> list[Part] | None
     return [each for each in found if adds_something(each.amounts)]
 
 
-def suspect_of(case: Case, *, adds_up: bool) -> Location | None:
+def suspect_of(case: Case, left: Left, *, adds_up: bool) -> Location | None:
     """Return the statement that holds the whole difference, when there is just one.
 
     It is the only one of the ldj's own arithmetic; or, where steps and terms of the traces
@@ -226,10 +235,10 @@ def suspect_of(case: Case, *, adds_up: bool) -> Location | None:
     alone = _only([place for place in own if place is not None])
     if alone is not None or not adds_up or not case.finite:
         return location_of(alone)
-    left = left_over(case)
-    if left is None:
+    parted = left()
+    if parted is None:
         return None
-    steps, terms = (_only([part.place for part in parts]) for parts in left)
+    steps, terms = (_only([part.place for part in parts]) for parts in parted)
     return None if steps is None else location_of(terms)
 
 

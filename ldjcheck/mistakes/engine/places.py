@@ -147,19 +147,9 @@ def place_of(trace: Trace, node: Node) -> Place | None:
     A helper that only sums what it is given is nobody's mistake: its caller is meant. So is
     who asks a distribution of torch's.
     """
-    makers = _makers(trace)
-    made = next((i for i, p in enumerate(node.places) if p.call in makers), 0)
+    called = (i for i, p in enumerate(node.places) if p.call in trace.makers)
+    made = next(called, 0)
     return own_place(node.places[made:])
-
-
-def spans_of_map(trace: Trace) -> frozenset[object]:
-    """Return the source ranges that the map runs: it is what they compute, right or wrong."""
-    return frozenset(
-        place.span
-        for node in trace.order
-        if node not in trace.own_set
-        for place in node.places
-    )
 
 
 def beyond_map(trace: Trace, node: Node) -> Place | None:
@@ -167,7 +157,7 @@ def beyond_map(trace: Trace, node: Node) -> Place | None:
 
     What the map runs as well is a helper that is right: who calls it for the ldj is meant.
     """
-    place, innocent = place_of(trace, node), spans_of_map(trace)
+    place, innocent = place_of(trace, node), trace.spans_of_map
     if place is None or place.span not in innocent:
         return place
     within = node.places[node.places.index(place) :]
@@ -617,19 +607,6 @@ def _is_made_for(trace: Trace, line: Place, step: Place | None) -> bool:
         and (own.place.file, own.place.line) == (line.file, line.line)
         for place in own.places
     )
-
-
-def _makers(trace: Trace) -> set[int]:
-    """Return the calls in which a term is made, or a step of the map is run."""
-    calls = {step.end.place.call for step in trace.steps if step.end.place is not None}
-    for node in trace.own:
-        if node.place is None:
-            continue
-        inputs = [used for _, used in node.inputs()]
-        outside = any(used not in trace.own_set for used in inputs)
-        if outside or not linear_positions(node):
-            calls.add(node.place.call)
-    return calls
 
 
 def uses_towards(trace: Trace, node: Node) -> Sequence[tuple[Node, object]]:

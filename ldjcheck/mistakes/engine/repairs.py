@@ -36,7 +36,6 @@ from ldjcheck.mistakes.engine.places import (
     place_of,
     renamed_at,
     source_text,
-    spans_of_map,
 )
 from ldjcheck.records import Explanation
 from ldjcheck.tape import Node, Place, Trace, dependents, in_order, location_of
@@ -143,7 +142,7 @@ def repaired_within(case: Case) -> tuple[Explanation, ...]:
         TimeIsUpError: the case's deadline came first.
     """
     first = case.traces[0]
-    innocent = spans_of_map(first)
+    innocent = first.spans_of_map
     found: list[_Repair] = []
     left = _WORK
     for repair in _repairs(case, innocent):
