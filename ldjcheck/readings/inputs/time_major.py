@@ -32,15 +32,16 @@ def propose(seen: Measured) -> Iterator[Reading]:
     """Yield the layer with the batch as the second axis, where it is right so.
 
     Only of what is wrong with the batch first, or whose samples meet then; where they do,
-    and are apart with the batch second, it is so whether it is right or not. One that adds
-    up all its samples is either: both are told, by its result.
+    or a number is of each entry of the second axis, and are apart with the batch second, it
+    is so whether it is right or not. One that adds up all its samples is either: both are
+    told, by its result.
     """
     odd = any(v.form or v.behaviour.coupling for v in seen.comparison.verdicts)
     forward = seen.comparison.measurement.measured[0].forward
     adds_up = forward.answered and forward.said.ldj_shape == ()
     if (seen.is_wrong or odd) and not adds_up:
         found = next(_fitting(_is_right, seen.reading, "observed"), None)
-        if found is None and _is_coupled(seen):
+        if found is None and (_is_coupled(seen) or _is_of_second(seen)):
             found = next(_fitting(_is_apart, seen.reading, "observed"), None)
         yield from () if found is None else (found,)
 
@@ -112,6 +113,14 @@ def _is_apart(seen: Measured) -> bool:
 def _is_of_each(seen: Measured) -> bool:
     forward = seen.comparison.measurement.measured[0].forward
     return forward.answered and forward.said.ldj_shape == forward.x.shape[:1]
+
+
+def _is_of_second(seen: Measured) -> bool:
+    """Return whether a number is of each entry of the second axis, and of none of the first."""
+    forward = seen.comparison.measurement.measured[0].forward
+    if not forward.answered or forward.x.dim() < 2 or _is_of_each(seen):
+        return False
+    return forward.said.ldj_shape == forward.x.shape[1:2]
 
 
 def _is_coupled(seen: Measured) -> bool:

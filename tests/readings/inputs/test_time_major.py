@@ -60,6 +60,15 @@ class SummedOverTheBatch(Coupling):
         return y, self.halves(x)[3].sum(0)
 
 
+class ScaleAndGain(Scale):
+    """Its gain scales each channel, and its log counts once."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, ldj = super().forward(x)
+        gain = self.log_scale[0]
+        return y * gain.exp(), ldj + x.shape[0] * gain
+
+
 @pytest.mark.parametrize("layer", [Coupling, Scale])
 def test_right_ones_pass(layer: type[nn.Module]) -> None:
     report = ldjcheck.check(layer())
@@ -71,6 +80,13 @@ def test_right_ones_pass(layer: type[nn.Module]) -> None:
 @pytest.mark.parametrize("layer", [Averaged, SummedOverTheBatch])
 def test_wrong_ones_fail(layer: type[nn.Module]) -> None:
     assert ldjcheck.check(layer()).status == "fail"
+
+
+def test_a_wrong_one_has_the_batch_second_too_where_it_has_a_number_for_each() -> None:
+    report = ldjcheck.check(ScaleAndGain())
+    assert report.status == "fail"
+    assert "second axis" in report.result.inferred["shape"]
+    assert [f.code for f in report.findings if f.severity == "error"] == ["LDJ103"]
 
 
 class SumOfSums(nn.Module):
