@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from ldjcheck.calling.results import source_of
@@ -22,7 +23,17 @@ from ldjcheck.judging.measurement import compared
 from ldjcheck.numerics.closeness import same
 from ldjcheck.object_graph import module_of, reachable
 from ldjcheck.readings.reading import Measured, Reading, read_anew
-from ldjcheck.records import Comparison, Layer, Options, Shape, Side, Verdict
+from ldjcheck.readings.what_runs import run_at
+from ldjcheck.records import (
+    Comparison,
+    Layer,
+    Options,
+    Returned,
+    Shape,
+    Side,
+    Verdict,
+)
+from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.settling.subject import Subject, called_as
 from ldjcheck.tape.frames import is_users
 from ldjcheck.targets.discovery import is_run_like_layer
@@ -49,7 +60,11 @@ def propose(seen: Measured) -> Iterator[Reading]:
         return
     # as anybody would check them, within the time that this check has
     plain = Options(seed=asked.seed, timeout=subject.bench.options.timeout)
-    why = _agreed(subject.layer.obj, subject.bench.shape, form, plain, off)
+    layer, shape = subject.layer.obj, subject.bench.shape
+    found = list(_neighbours(layer, shape, plain, off))
+    why = _agreed(found, form, off)
+    if why is None and off is None and not any(each.calls for each in found):
+        why = _added_up(subject)
     if why is not None:
         yield seen.reading.of(_as_agreed(subject, form, why))
 
@@ -103,11 +118,8 @@ class _Neighbour:
     plain: bool  # one number for all samples goes with every form
 
 
-def _agreed(
-    layer: Any, shape: Shape, form: Form, options: Options, off: Tensor | None
-) -> str | None:
+def _agreed(found: Iterable[_Neighbour], form: Form, off: Tensor | None) -> str | None:
     """Return why the form is the custom of the layer's source; None if it is not."""
-    found = list(_neighbours(layer, shape, options, off))
     callers = [each for each in found if each.calls and each.form != form]
     if any(not each.right for each in callers):
         return None
@@ -122,6 +134,43 @@ def _agreed(
         return None  # its slip is one of what it is part of
     names = ", ".join(each.name for each in alike[:3])
     return f"so do the other layers of its source: {names}"
+
+
+@on_failure(None)
+def _added_up(subject: Subject) -> str | None:
+    """Return that a density of the layer's own adds up what its call returns, as it is.
+
+    Asked of what cannot be checked itself, for its base say: each entry counts once there.
+    """
+    from ldjcheck.conventions import densities
+
+    bench, probe = subject.bench, subject.probes()[0]
+    way, (_, ended) = bench.calls.forward, run_at(bench, probe, "forward")
+    if way is None or not ended:
+        return None
+    for name in (n for n, *_ in densities(subject.layer.obj) if n != "forward"):
+
+        def ask(layer: Any, x: Any, _: Any, kwargs: Any, name: str = name) -> Returned:
+            return Returned(y=x, ldj=getattr(layer, name)(x, **kwargs))
+
+        asking = replace(way, call=ask, afresh=None, asks=None)
+        calls = replace(bench.calls, forward=asking)
+        outcome, again = run_at(replace(bench, calls=calls), probe, "forward")
+        made = [result for code, result in again if code is ended[-1][0]]
+        if outcome is not None and made and _counts_each(made[-1], outcome.reported):
+            return f"its {name} adds them up, each once"
+    return None
+
+
+def _counts_each(made: Any, said: Tensor | None) -> bool:
+    """Return whether what is said adds all entries that came beside an output, each once."""
+    entries = made[1] if isinstance(made, tuple) and len(made) == 2 else None
+    if not isinstance(entries, Tensor) or not entries.requires_grad:
+        return False
+    if said is None or not said.requires_grad:
+        return False
+    (slope,) = torch.autograd.grad(said.sum(), entries, allow_unused=True)
+    return slope is not None and same(slope.abs(), torch.ones_like(slope))
 
 
 def _neighbours(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from command import ldjcheck_in
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 import ldjcheck
 
@@ -358,3 +362,35 @@ def test_a_layer_whose_ldj_is_an_expression_of_entries_hands_back_the_sum_instea
     ldjcheck_in(tmp_path, "layers.py:Norm", "--fix")
     assert ldjcheck_in(tmp_path, "layers.py:Norm").returncode == 0
     assert "return y, (" not in (tmp_path / "layers.py").read_text(encoding="utf-8")
+
+
+class OnTheCube(nn.Module):
+    """Returns an entry per dim, and has a density whose base no one reads."""
+
+    times = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor([0.5, -0.2, 0.3]))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        u = x.logit() * self.log_scale.exp()
+        slope = F.logsigmoid(u) + F.logsigmoid(-u) - x.log() - (1 - x).log()
+        return u.sigmoid(), self.log_scale + slope
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, entries = self(x)
+        base = (math.log(6) + z.log() + (1 - z).log()).sum(-1)  # Beta(2, 2)
+        return base + self.times * entries.sum(-1)
+
+
+@pytest.mark.parametrize(
+    ("times", "status"),
+    [(1.0, "pass"), pytest.param(0.5, "fail", marks=pytest.mark.slow)],
+)
+def test_entries_are_a_custom_where_a_density_counts_each_once(
+    times: float, status: str
+) -> None:
+    layer = OnTheCube()
+    layer.times = times
+    assert ldjcheck.check(layer, shape=(3,), domain="unit").status == status
