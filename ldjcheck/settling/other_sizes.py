@@ -86,6 +86,7 @@ def _maps_entries(bench: Bench, probe: Probe) -> bool:
 
 # Odd ones too, for halves of an odd number are two numbers; then ones that halve again.
 _OTHERS = (2, 4, 8), (5, 7, 3), (5, 8, 2), (1, 2, 4), (7, 6, 6)
+_DEARER = 4  # times as many dims, where no other size has as few
 _HALVED_TWICE = (3, 12, 4), (2, 8, 16)  # for what takes none of these
 
 
@@ -110,12 +111,15 @@ def resized(
     )
     fewer = (loose - {axis} for axis in sorted(loose) if len(loose) > 1)
     varied = (*(loose | some for some in freed), *fewer)
-    for choices, axes in itertools.product((_OTHERS, _HALVED_TWICE), varied):
+    tables = _OTHERS, _HALVED_TWICE
+    for times, choices, axes in itertools.product((1, _DEARER), tables, varied):
+        if times > 1 and others:
+            break
         for choice in choices:
             fitting = (choice * len(shape))[: len(shape)]
             new = tuple(fitting[i] if i in axes else n for i, n in enumerate(shape))
-            # no dearer than what is asked anyway
-            largest = max(SMALL, math.prod(shape))
+            # no dearer than what is asked anyway, if there is any
+            largest = times * max(SMALL, math.prod(shape))
             if new != shape and new not in others and math.prod(new) <= largest:
                 others.append(new)
 
