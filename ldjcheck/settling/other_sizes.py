@@ -86,8 +86,8 @@ def _maps_entries(bench: Bench, probe: Probe) -> bool:
 
 # Odd ones too, for halves of an odd number are two numbers; then ones that halve again.
 _OTHERS = (2, 4, 8), (5, 7, 3), (5, 8, 2), (1, 2, 4), (7, 6, 6)
-_DEARER = 4  # times as many dims, where no other size has as few
 _HALVED_TWICE = (3, 12, 4), (2, 8, 16)  # for what takes none of these
+_LIMITS = SMALL, 2 * SMALL, 4 * SMALL  # dims; dearer ones where no other size is cheap
 
 
 def resized(
@@ -112,14 +112,13 @@ def resized(
     fewer = (loose - {axis} for axis in sorted(loose) if len(loose) > 1)
     varied = (*(loose | some for some in freed), *fewer)
     tables = _OTHERS, _HALVED_TWICE
-    for times, choices, axes in itertools.product((1, _DEARER), tables, varied):
-        if times > 1 and others:
+    for limit, choices, axes in itertools.product(_LIMITS, tables, varied):
+        if limit > SMALL and others:
             break
         for choice in choices:
             fitting = (choice * len(shape))[: len(shape)]
             new = tuple(fitting[i] if i in axes else n for i, n in enumerate(shape))
-            # no dearer than what is asked anyway, if there is any
-            largest = times * max(SMALL, math.prod(shape))
+            largest = max(limit, math.prod(shape))  # what is asked anyway
             if new != shape and new not in others and math.prod(new) <= largest:
                 others.append(new)
 

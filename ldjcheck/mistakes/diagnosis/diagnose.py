@@ -29,7 +29,7 @@ from ldjcheck.mistakes.engine.ledger import (
     reported_shares,
     wrong_calls,
 )
-from ldjcheck.mistakes.engine.pairing import Amounts, Left, Part, left_over, suspect_of
+from ldjcheck.mistakes.engine.pairing import Amounts, Left, left_over, suspect_of
 from ldjcheck.mistakes.engine.places import (
     base_statement,
     last_statement,
@@ -52,7 +52,7 @@ def mistakes_apart(case: Case, left: Left) -> list[tuple[Explanation, ...]]:
     """
     best: list[tuple[Explanation, ...]] = []
     least = float("inf")
-    for gaps in _pairings(case, left()):
+    for gaps in _pairings(case, left):
         parts = [_explained(case, gap) for gap in gaps]
         if not all(parts) or any(part[0].cost >= PLAIN for part in parts):
             continue
@@ -71,13 +71,12 @@ def _explained(case: Case, gap: Amounts) -> tuple[Explanation, ...]:
     return explain(make_case(traces, case.deadline))
 
 
-def _pairings(
-    case: Case, left: tuple[list[Part], list[Part]] | None
-) -> Iterator[list[Amounts]]:
+def _pairings(case: Case, left: Left) -> Iterator[list[Amounts]]:
     """Yield what is left over, for each mistake a step, or nothing, less a term, or nothing."""
-    if left is None:
+    parted = left()
+    if parted is None:
         return
-    steps, terms = ([part.amounts for part in parts] for parts in left)
+    steps, terms = ([part.amounts for part in parts] for parts in parted)
     if max(len(steps), len(terms)) != _TOGETHER:
         return
     nothing = [torch.zeros_like(trace.reported) for trace in case.traces]

@@ -89,6 +89,7 @@ COUNT_EACH_TIME = Kind(EACH_TIME, 1.37, "shape", counting=True)  # not of the in
 ABSOLUTE = Kind("absolute", 1.4)  # r = |e|
 MONOMIAL = Kind(TIMES, 1.4, "shape")  # of sizes: more with each of them
 TWICE = Kind("twice", 1.45)  # a value is counted twice
+PART_READ = Kind("part-unaccounted", 1.45, lacking=True)  # by the ldj, and not counted
 UNNEEDED = Kind("unneeded", 1.5)  # a term must go
 STEP_UNACCOUNTED = Kind("step-unaccounted", 1.5, lacking=True)  # or several of them
 EXPONENTIAL = Kind("exponential", 1.5)  # r = exp(e)
@@ -128,7 +129,6 @@ AS_BUILT = Kind("as-built", 3.5)  # r is e at the parameters that it was built w
 ONE_OF_SEVERAL = 0.6  # it edits one execution of several
 MORE_STEPS = 0.2  # for each further step that is left out
 MORE_SIZES = 0.15  # for each size in a product of sizes
-READ_ALREADY = -0.65  # a part that the ldj is made with already
 BATCH_SIZE = 0.3  # beside other sizes
 TURNED = 0.8  # a count whose sign is wrong as well
 TURNED_NUMBER = 0.5

@@ -147,8 +147,7 @@ def place_of(trace: Trace, node: Node) -> Place | None:
     A helper that only sums what it is given is nobody's mistake: its caller is meant. So is
     who asks a distribution of torch's.
     """
-    called = (i for i, p in enumerate(node.places) if p.call in trace.makers)
-    made = next(called, 0)
+    made = next((i for i, p in enumerate(node.places) if p.call in trace.makers), 0)
     return own_place(node.places[made:])
 
 

@@ -207,21 +207,29 @@ def held_numbers(site: Site) -> Iterator[Change]:
 def with_names(site: Site) -> Iterator[Change]:
     """Yield sums and logarithms with one more term: a name that the function holds.
 
-    What was told to lack, or is worked out and never used, is the likeliest to be forgotten.
+    What it works out and never uses is the likeliest to be forgotten.
     """
-    told = [] if not site.operand or "|" in site.operand else [site.operand]
-    likely = {*site.unused, *told}
-    held = (n for n in site.names if n not in ("self", "cls"))
-    names = list(dict.fromkeys((*site.unused, *told, *held)))[:_MOST]
+    unused, held = site.unused, (n for n in site.names if n not in ("self", "cls"))
+    names = list(dict.fromkeys((*unused, *held)))[:_MOST]
+    costs = (0.05 if n in unused else 0.3 + i / 50 for i, n in enumerate(names))
+    yield from _with(site, list(zip(names, costs, strict=True)))
+
+
+def told(site: Site) -> Iterator[Change]:
+    """Yield sums and logarithms with what is said to lack, if that is no logarithm itself."""
+    if site.operand and _logged(site.operand) is None:
+        yield from _with(site, [(site.operand, 0.05)])
+
+
+def _with(site: Site, names: Sequence[tuple[str, float]]) -> Iterator[Change]:
     for node in site.expressions:
         whole = is_sum(node) or call_name(node) in ("log", "log1p")
         whole |= isinstance(site.parent(node), ast.AugAssign)
         if not whole or is_sum(site.parent(node)):
             continue
-        for index, name in enumerate(names):
+        for name, cost in names:
             for sign in "-+":
                 text = site.in_place(node, f"{site.text(node)} {sign} {name}", SUM)
-                cost = 0.05 if name in likely else 0.3 + index / 50
                 yield replace(site.put(node, text, cost), lacked=name)
 
 

@@ -12,13 +12,16 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import FrameType
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from ldjcheck.calling.parameter_names import Unit
 from ldjcheck.calling.results import source_of
+from ldjcheck.conventions.distributions.model import densities, in_nats
 from ldjcheck.judging.measurement import compared
 from ldjcheck.numerics.closeness import same
 from ldjcheck.object_graph import module_of, reachable
@@ -26,6 +29,7 @@ from ldjcheck.readings.reading import Measured, Reading, read_anew
 from ldjcheck.readings.what_runs import run_at
 from ldjcheck.records import (
     Comparison,
+    Kwargs,
     Layer,
     Options,
     Returned,
@@ -63,7 +67,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
     layer, shape = subject.layer.obj, subject.bench.shape
     found = list(_neighbours(layer, shape, plain, off))
     why = _agreed(found, form, off)
-    if why is None and off is None and not any(each.calls for each in found):
+    if why is None and not any(each.calls for each in found):
         why = _added_up(subject)
     if why is not None:
         yield seen.reading.of(_as_agreed(subject, form, why))
@@ -142,24 +146,24 @@ def _added_up(subject: Subject) -> str | None:
 
     Asked of what cannot be checked itself, for its base say: each entry counts once there.
     """
-    from ldjcheck.conventions import densities
-
     bench, probe = subject.bench, subject.probes()[0]
     way, (_, ended) = bench.calls.forward, run_at(bench, probe, "forward")
     if way is None or not ended:
         return None
-    for name in (n for n, *_ in densities(subject.layer.obj) if n != "forward"):
-
-        def ask(layer: Any, x: Any, _: Any, kwargs: Any, name: str = name) -> Returned:
-            return Returned(y=x, ldj=getattr(layer, name)(x, **kwargs))
-
-        asking = replace(way, call=ask, afresh=None, asks=None)
+    for name, unit, _ in densities(subject.layer.obj):
+        asking = replace(way, call=partial(_said, name, unit), afresh=None, asks=None)
         calls = replace(bench.calls, forward=asking)
         outcome, again = run_at(replace(bench, calls=calls), probe, "forward")
         made = [result for code, result in again if code is ended[-1][0]]
         if outcome is not None and made and _counts_each(made[-1], outcome.reported):
             return f"its {name} adds them up, each once"
     return None
+
+
+def _said(
+    name: str, unit: Unit, layer: Any, x: Tensor, _: Tensor | None, kwargs: Kwargs
+) -> Returned:
+    return Returned(y=x, ldj=in_nats(getattr(layer, name)(x, **kwargs), x, unit))
 
 
 def _counts_each(made: Any, said: Tensor | None) -> bool:
@@ -170,15 +174,13 @@ def _counts_each(made: Any, said: Tensor | None) -> bool:
     if said is None or not said.requires_grad:
         return False
     (slope,) = torch.autograd.grad(said.sum(), entries, allow_unused=True)
-    return slope is not None and same(slope.abs(), torch.ones_like(slope))
+    return slope is not None and same(slope, torch.ones_like(slope))
 
 
 def _neighbours(
     layer: Any, shape: Shape, options: Options, off: Tensor | None
 ) -> Iterator[_Neighbour]:
     """Yield what the other layers of a source, and the densities in it, come to."""
-    from ldjcheck.conventions import densities
-
     asked, family = itertools.count(), _family(type(layer))
     for name, method in _own_methods(layer):
         alike = replace(options, shape=((None, tuple(shape)),))

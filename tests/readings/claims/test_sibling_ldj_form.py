@@ -386,7 +386,11 @@ class OnTheCube(nn.Module):
 
 @pytest.mark.parametrize(
     ("times", "status"),
-    [(1.0, "pass"), pytest.param(0.5, "fail", marks=pytest.mark.slow)],
+    [
+        (1.0, "pass"),
+        pytest.param(0.5, "fail", marks=pytest.mark.slow),
+        pytest.param(-1.0, "fail", marks=pytest.mark.slow),
+    ],
 )
 def test_entries_are_a_custom_where_a_density_counts_each_once(
     times: float, status: str

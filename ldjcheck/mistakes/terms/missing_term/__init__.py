@@ -109,7 +109,7 @@ RULE = Rule(
         Claim(
             kinds.PART_UNACCOUNTED,
             mend=(
-                terms.with_names,
+                terms.told,
                 terms.overwritten,
                 terms.added,
                 points.masked,

@@ -192,8 +192,8 @@ def _missing_parts(traces: Sequence[Trace], read_only: bool) -> Iterator[Explana
                 else missing_statement(traces[0], _used(traces[0], node))
                 or ldj_statement(traces[0])
             )
-            yield kinds.PART_UNACCOUNTED.explanation(
-                more=kinds.READ_ALREADY if read_only else 0.0,
+            kind = kinds.PART_READ if read_only else kinds.PART_UNACCOUNTED
+            yield kind.explanation(
                 location=location_of(place),
                 operand=_written(key[1], words_for(traces[0], node)),
                 detail=None if abs(quotient) == 1.0 else f"{quotient:+g}",
