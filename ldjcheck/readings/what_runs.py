@@ -1,12 +1,17 @@
 """Which of the user's functions run in a call, and what they return."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ldjcheck.records import Direction, Probe
+from ldjcheck.calling.parameter_names import Unit
+from ldjcheck.conventions.distributions.model import densities, in_nats
+from ldjcheck.records import Direction, Kwargs, Probe, Returned
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
@@ -40,6 +45,27 @@ def run_at(
     except FailedCallError:
         return None, ended
     return outcome, ended
+
+
+def said_by_densities(bench: Bench, probe: Probe) -> Iterator[tuple[str, Any, Returns]]:
+    """Yield what each density of the layer's own says in nats, and what ran for it.
+
+    It is called as the layer is; one that cannot be, says None.
+    """
+    way = bench.calls.forward
+    if way is None:
+        return
+    for name, unit, _ in densities(bench.layer.obj):
+        asking = replace(way, call=partial(_said, name, unit), afresh=None, asks=None)
+        asked = replace(bench, calls=replace(bench.calls, forward=asking))
+        outcome, ended = run_at(asked, probe, "forward")
+        yield name, None if outcome is None else outcome.raw, ended
+
+
+def _said(
+    name: str, unit: Unit, layer: Any, x: Tensor, _: Tensor | None, kwargs: Kwargs
+) -> Returned:
+    return Returned(y=x, ldj=in_nats(getattr(layer, name)(x, **kwargs), x, unit))
 
 
 def is_added(number: Any, said: Tensor | None) -> bool:

@@ -12,27 +12,23 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from types import FrameType
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from ldjcheck.calling.parameter_names import Unit
 from ldjcheck.calling.results import source_of
-from ldjcheck.conventions.distributions.model import densities, in_nats
+from ldjcheck.conventions.distributions.model import densities
 from ldjcheck.judging.measurement import compared
 from ldjcheck.numerics.closeness import same
 from ldjcheck.object_graph import module_of, reachable
 from ldjcheck.readings.reading import Measured, Reading, read_anew
-from ldjcheck.readings.what_runs import run_at
+from ldjcheck.readings.what_runs import run_at, said_by_densities
 from ldjcheck.records import (
     Comparison,
-    Kwargs,
     Layer,
     Options,
-    Returned,
     Shape,
     Side,
     Verdict,
@@ -147,31 +143,20 @@ def _added_up(subject: Subject) -> str | None:
     Asked of what cannot be checked itself, for its base say: each entry counts once there.
     """
     bench, probe = subject.bench, subject.probes()[0]
-    way, (_, ended) = bench.calls.forward, run_at(bench, probe, "forward")
-    if way is None or not ended:
-        return None
-    for name, unit, _ in densities(subject.layer.obj):
-        asking = replace(way, call=partial(_said, name, unit), afresh=None, asks=None)
-        calls = replace(bench.calls, forward=asking)
-        outcome, again = run_at(replace(bench, calls=calls), probe, "forward")
+    _, ended = run_at(bench, probe, "forward")
+    for name, said, again in said_by_densities(bench, probe) if ended else ():
         made = [result for code, result in again if code is ended[-1][0]]
-        if outcome is not None and made and _counts_each(made[-1], outcome.reported):
+        if made and _counts_each(made[-1], said):
             return f"its {name} adds them up, each once"
     return None
 
 
-def _said(
-    name: str, unit: Unit, layer: Any, x: Tensor, _: Tensor | None, kwargs: Kwargs
-) -> Returned:
-    return Returned(y=x, ldj=in_nats(getattr(layer, name)(x, **kwargs), x, unit))
-
-
-def _counts_each(made: Any, said: Tensor | None) -> bool:
+def _counts_each(made: Any, said: Any) -> bool:
     """Return whether what is said adds all entries that came beside an output, each once."""
     entries = made[1] if isinstance(made, tuple) and len(made) == 2 else None
     if not isinstance(entries, Tensor) or not entries.requires_grad:
         return False
-    if said is None or not said.requires_grad:
+    if not isinstance(said, Tensor) or not said.requires_grad:
         return False
     (slope,) = torch.autograd.grad(said.sum(), entries, allow_unused=True)
     return slope is not None and same(slope, torch.ones_like(slope))

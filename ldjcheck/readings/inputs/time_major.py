@@ -16,6 +16,7 @@ from ldjcheck.readings.reading import (
     look_at,
     read_anew,
 )
+from ldjcheck.readings.what_runs import said_by_densities
 from ldjcheck.records import CallFunction, Calls, Result, Returned, Shape, Way
 from ldjcheck.records.result import Basis
 from ldjcheck.settling.guesses.shapes import LENGTH, sizes_held
@@ -112,15 +113,24 @@ def _is_apart(seen: Measured) -> bool:
 
 def _is_of_each(seen: Measured) -> bool:
     forward = seen.comparison.measurement.measured[0].forward
-    return forward.answered and forward.said.ldj_shape == forward.x.shape[:1]
+    shape = forward.said.ldj_shape if forward.answered else None
+    return shape is not None and shape in (forward.x.shape[:1], forward.x.shape[:2])
 
 
 def _is_of_second(seen: Measured) -> bool:
-    """Return whether a number is of each entry of the second axis, and of none of the first."""
+    """Return whether a number is of each entry of the second axis, and of none of the first.
+
+    Where there is one for each entry of both, a density says of which it adds them up.
+    """
     forward = seen.comparison.measurement.measured[0].forward
-    if not forward.answered or forward.x.dim() < 2 or _is_of_each(seen):
+    if not forward.answered or forward.x.dim() < 2:
         return False
-    return forward.said.ldj_shape == forward.x.shape[1:2]
+    shape = forward.said.ldj_shape
+    if shape is not None and shape == forward.x.shape[:2]:
+        bench, probe = seen.subject.bench, seen.subject.probes()[0]
+        said = (each for _, each, _ in said_by_densities(bench, probe))
+        return any(getattr(each, "shape", None) == shape[1:] for each in said)
+    return forward.x.shape[:1] != shape == forward.x.shape[1:2]
 
 
 def _is_coupled(seen: Measured) -> bool:
@@ -147,8 +157,12 @@ def _turned_way(way: Way | None) -> Way | None:
 def _turning(call: CallFunction) -> CallFunction:
     def turned(layer: Any, x: Any, start: Any, kwargs: Any) -> Returned:
         returned = call(layer, x.transpose(0, 1), start, kwargs)
-        y = returned.y
-        is_turned = isinstance(y, Tensor) and y.dim() > 1
-        return replace(returned, y=y.transpose(0, 1)) if is_turned else returned
+        y, ldj = _exchanged(returned.y), _exchanged(returned.ldj)
+        return replace(returned, y=y, ldj=ldj)
 
     return turned
+
+
+def _exchanged(value: Any) -> Any:
+    is_turned = isinstance(value, Tensor) and value.dim() > 1
+    return value.transpose(0, 1) if is_turned else value

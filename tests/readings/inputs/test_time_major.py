@@ -187,3 +187,37 @@ def test_steps_that_meet_are_no_samples() -> None:
     assert [f.code for f in report.findings] == ["LDJ105"], report
     report = ldjcheck.check(OverSamples())
     assert [f.code for f in report.findings] == ["LDJ207"], report
+
+
+class OfFrames(nn.Module):
+    """Scales each step by the one before, with a number for each frame, and a density."""
+
+    def __init__(self, *, is_whole: bool = True) -> None:
+        super().__init__()
+        self.of_past = nn.Linear(4, 4)
+        self.gain = nn.Parameter(0.3 * torch.randn(()))
+        self.is_whole = is_whole
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        _, batch, dims = x.shape
+        past = torch.cat([x.new_zeros(1, batch, dims), x[:-1]], 0)
+        s = torch.tanh(self.of_past(past))
+        gain = self.gain * dims if self.is_whole else self.gain
+        return x * (s + self.gain).exp(), s.sum(-1) + gain
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum((0, 2)) + ldj.sum(0)
+
+
+@pytest.mark.thinned(2)
+@pytest.mark.parametrize("seed", range(2))
+def test_of_a_number_for_each_frame_the_density_says_which_axis_is_the_batch(
+    seed: int,
+) -> None:
+    torch.manual_seed(seed)
+    report = ldjcheck.check(OfFrames(), seed=seed)
+    assert report.status == "pass", report
+    assert "second axis" in report.result.inferred["shape"]
+    wrong = ldjcheck.check(OfFrames(is_whole=False), seed=seed)
+    assert [f.code for f in wrong.findings if f.severity == "error"] == ["LDJ103"]
