@@ -32,6 +32,7 @@ from ldjcheck.readings.densities import (
     unnamed_density,
 )
 from ldjcheck.readings.inputs import (
+    another_input,
     beyond_pole,
     further_labels,
     given_noise,
@@ -60,6 +61,7 @@ __all__ = ["BY_NUMBERS", "BY_RESULT"]
 
 BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     several_tensors.propose,
+    another_input.propose,
     given_noise.propose,
     density_with_draws.propose,
     loss_per_dim.propose,

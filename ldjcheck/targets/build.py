@@ -39,7 +39,12 @@ def build(value: Any, expr: str, source: Source) -> tuple[Any, str]:
         if owner := _owner(value):
             message = f"{name} is a method of {owner}, and no layer by itself."
             typed = name.rpartition(".")[0] or owner
-            evidence = ("Name the layer:", f"  {command(source.name, typed)}")
+            method = f"{typed}().{value.__name__}"
+            evidence = (
+                "Name the layer, or the method of one that is built:",
+                f"  {command(source.name, typed)}",
+                f"  {command(source.name, method)}",
+            )
             raise CannotCheckError("LDJ003", message, evidence)
         call = ast.Call(ast.parse(expr, mode="eval").body, [], [])
         if why := misfit(value, call):

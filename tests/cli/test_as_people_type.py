@@ -128,6 +128,7 @@ def test_a_method_is_answered_by_its_layer(ldjcheck: Callable[..., object]) -> N
     ran = ldjcheck("flows.py:Affine.forward")
     assert "is a method of Affine, and no layer by itself." in ran.stdout
     assert "ldjcheck flows.py:Affine\n" in ran.stdout
+    assert "ldjcheck 'flows.py:Affine().forward'\n" in ran.stdout
 
 
 def test_folders_that_are_no_packages_lead_to_a_module(

@@ -30,7 +30,7 @@ from ldjcheck.conventions.distributions.model import (
 from ldjcheck.densities.written import Memory
 from ldjcheck.errors import NoBaseError
 from ldjcheck.object_graph import owner_of
-from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Shape, Way
+from ldjcheck.records import CallFunction, Calls, Context, Kwargs, Returned, Shape, Way
 from ldjcheck.torch_ops import RANDOM
 from ldjcheck.tracing import Args, Named, Operation, Operations
 
@@ -38,8 +38,12 @@ _HALF_LOG_2PI = math.log(2 * math.pi) / 2
 _ANOTHER_LAW = "what it draws is not normal, or not of each sample"
 
 
-def as_density_with_draws(layer: Any, asked: Calls, shape: Shape) -> Iterator[Calls]:
+def as_density_with_draws(
+    layer: Any, asked: Calls, shape: Shape, noise: Context | None = None
+) -> Iterator[Calls]:
     """Yield the calls of the density that was asked with what it draws as an input too.
+
+    Or with `noise` as one that it is given, and draws nothing.
 
     That is `(batch, dims + drawn)`: events of `shape`, flat, and standard normal numbers.
     Their log-density is counted, or its mean: minus the entropy, where that is written.
@@ -50,19 +54,25 @@ def as_density_with_draws(layer: Any, asked: Calls, shape: Shape) -> Iterator[Ca
         if signature is None or not signature.names or not is_asked:
             continue
         for counted in ("density", "entropy"):
-            made = partial(_call, name, unit, shape, counted == "entropy")
+            made = partial(_call, name, unit, shape, noise, counted == "entropy")
             said = f"{name}(x), with the {counted} of what it draws"
             yield Calls(
                 convention=CONVENTION.name,
                 signature=f"m.{said}",
                 forward=Way(call=made(), afresh=made),
                 inverse=None,
-                context_names=signature.contexts(None),
+                context_names=tuple(
+                    n
+                    for n in signature.contexts(None)
+                    if noise is None or n != noise.name
+                ),
                 inferred=CONVENTION.says(said),
             )
 
 
-def _call(name: str, unit: Unit, shape: Shape, on_average: bool) -> CallFunction:
+def _call(
+    name: str, unit: Unit, shape: Shape, noise: Context | None, on_average: bool
+) -> CallFunction:
     memory, dims = Memory(), math.prod(shape)
 
     def call(layer: Any, u: Tensor, start: Tensor | None, kwargs: Kwargs) -> Returned:
@@ -72,8 +82,13 @@ def _call(name: str, unit: Unit, shape: Shape, on_average: bool) -> CallFunction
         def ask() -> Tensor:
             x, drawn = u[:, :dims].reshape(len(u), *shape), u[:, dims:]
             events.append(x)
+            given = {}
+            if noise is not None:
+                given[noise.name] = drawn.reshape(len(u), *noise.shape)
             with _Given(drawn):
-                said = of_each(lambda: said_by(method, x, kwargs, unit), len(x))
+                said = of_each(
+                    lambda: said_by(method, x, {**kwargs, **given}, unit), len(x)
+                )
             bound: Tensor = in_nats(said.reshape(len(x)), x, unit)
             return bound
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.readings.densities import density_with_draws
 from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.records import Context, Kwargs, Returned, Way
 from ldjcheck.settling.settle import settle
@@ -24,7 +25,8 @@ def propose(seen: Measured) -> Iterator[Reading]:
     """Yield the reading of a model that draws what it is given, if it counts how probable."""
     subject, bench = seen.subject, seen.subject.bench
     way = bench.calls.forward
-    if seen.is_right or way is None or bench.calls.convention != "model":
+    passes = seen.comparison.forward.check.status == "pass"
+    if passes or way is None or bench.calls.convention != "model":
         return
     given = {each.name for each in subject.asked.context}
     fed = bench.options.context
@@ -40,10 +42,12 @@ def propose(seen: Measured) -> Iterator[Reading]:
             reading = seen.reading.assuming(
                 each.name, "noise", "observed", told, bench=found.bench
             )
-            first = look_at(reading).comparison.measurement.measured[0].forward
+            drawn_anew = look_at(reading)
+            first = drawn_anew.comparison.measurement.measured[0].forward
             if first.answered and first.exact.density is not None:
                 yield reading
                 return
+            yield from density_with_draws.propose(drawn_anew, each)
 
 
 def _drawing(way: Way, noise: Context) -> Any:

@@ -258,3 +258,24 @@ def test_a_wrong_bound_is_told_where_no_flow_is_inside(seed: int) -> None:
 def test_a_weight_of_the_divergence_is_not_called_wrong(seed: int) -> None:
     torch.manual_seed(seed)
     assert ldjcheck.check(Weighted(), seed=seed).status == "unproven"
+
+
+class Parts(Vae):
+    """Returns z, the parts of its loss, and the loss: none of them is log q(z)."""
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        z, log_q = self._drawn(x)
+        log_z = (-0.5 * z**2 - HALF_LOG_2PI).sum(1)
+        seen = Normal(torch.tanh(self.decoder(z)), self.log_scale.exp())
+        rec, kl = seen.log_prob(x).sum(1), log_q - log_z
+        return {"z": z, "rec": rec, "kl": kl, "loss": (kl - rec).mean()}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.thinned(3)
+def test_a_part_of_a_loss_is_no_density_of_what_is_drawn(seed: int) -> None:
+    torch.manual_seed(seed)
+    report = ldjcheck.check(Parts(), seed=seed)
+    assert report.status == "pass", report
+    assert "the loss beside it is what trains" in report.result.inferred["ldj"]
+    assert _wrong(ldjcheck.check(twin(Parts, sign=1.0)(), seed=seed)) == ["LDJ104"]

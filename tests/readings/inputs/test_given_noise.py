@@ -41,3 +41,29 @@ def test_it_is_drawn_and_no_context(seed: int) -> None:
     wrong = ldjcheck.check(Dequantized(half=True), seed=seed)
     assert wrong.status == "fail"
     assert wrong.findings[0].code == "LDJ110"
+
+
+class Bound(nn.Module):
+    """An ELBO of x, by noise that it is given."""
+
+    def __init__(self, *, sign: float = -1.0) -> None:
+        super().__init__()
+        self.encoder, self.decoder = nn.Linear(5, 4), nn.Linear(2, 5)
+        self.log_scale = nn.Parameter(0.4 * torch.randn(2))
+        self.sign = sign
+
+    def elbo(self, x: Tensor, eps: Tensor) -> Tensor:
+        mean, log_s = self.encoder(x).chunk(2, 1)
+        z = (mean + eps * log_s.exp()) * self.log_scale.exp()
+        log_q = log_normal(eps) - log_s.sum(1) + self.sign * self.log_scale.sum()
+        return log_normal(x - self.decoder(z)) + log_normal(z) - log_q
+
+
+@pytest.mark.thinned(3)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bound_is_of_x_and_of_the_noise_that_it_is_given(seed: int) -> None:
+    torch.manual_seed(seed)
+    report = ldjcheck.check(Bound(), seed=seed)
+    assert report.status == "pass", report
+    wrong = ldjcheck.check(Bound(sign=1.0), seed=seed)
+    assert [f.code for f in wrong.findings if f.severity == "error"] == ["LDJ104"]
