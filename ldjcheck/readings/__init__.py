@@ -67,6 +67,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     loss_per_dim.propose,
     unread_entries.propose,
     another_number.propose,
+    change_of_density.propose_taken_off,
     unnamed_density.propose,
     named_density.propose,
     broadcast_ldj.propose,

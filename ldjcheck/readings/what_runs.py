@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ldjcheck.calling.parameter_names import Unit
 from ldjcheck.conventions.distributions.model import densities, in_nats
+from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Direction, Kwargs, Probe, Returned
 from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
@@ -83,3 +84,20 @@ def is_added(number: Any, said: Tensor | None) -> bool:
     if slope is None or not slope.any():
         return False
     return bool(slope.max() - slope.min() <= _EVEN * slope.abs().max())
+
+
+def times_counted(result: Any, said: Any) -> float | None:
+    """Return how often what is said counts each number that stands beside an output.
+
+    None where it counts some more often than others, or none.
+    """
+    beside = (
+        result[1] if isinstance(result, tuple | list) and len(result) == 2 else None
+    )
+    if not isinstance(beside, Tensor) or not isinstance(said, Tensor):
+        return None
+    if not (beside.requires_grad and said.requires_grad):
+        return None
+    (slope,) = torch.autograd.grad(said.sum(), beside, allow_unused=True)
+    times = None if slope is None or not slope.numel() else round(float(slope.mean()))
+    return times if times and same(slope, torch.full_like(slope, times)) else None

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from ldjcheck.calling.results import source_of
@@ -24,7 +23,7 @@ from ldjcheck.judging.measurement import compared
 from ldjcheck.numerics.closeness import same
 from ldjcheck.object_graph import module_of, reachable
 from ldjcheck.readings.reading import Measured, Reading, read_anew
-from ldjcheck.readings.what_runs import run_at, said_by_densities
+from ldjcheck.readings.what_runs import run_at, said_by_densities, times_counted
 from ldjcheck.records import (
     Comparison,
     Layer,
@@ -146,20 +145,9 @@ def _added_up(subject: Subject) -> str | None:
     _, ended = run_at(bench, probe, "forward")
     for name, said, again in said_by_densities(bench, probe) if ended else ():
         made = [result for code, result in again if code is ended[-1][0]]
-        if made and _counts_each(made[-1], said):
+        if made and times_counted(made[-1], said) == 1:
             return f"its {name} adds them up, each once"
     return None
-
-
-def _counts_each(made: Any, said: Any) -> bool:
-    """Return whether what is said adds all entries that came beside an output, each once."""
-    entries = made[1] if isinstance(made, tuple) and len(made) == 2 else None
-    if not isinstance(entries, Tensor) or not entries.requires_grad:
-        return False
-    if not isinstance(said, Tensor) or not said.requires_grad:
-        return False
-    (slope,) = torch.autograd.grad(said.sum(), entries, allow_unused=True)
-    return slope is not None and same(slope, torch.ones_like(slope))
 
 
 def _neighbours(

@@ -168,3 +168,47 @@ def test_what_raises_a_loss_of_its_own_is_the_negative_of_the_ldj(
         assert report.status == status, report
         code = {"pass": "LDJ403", "fail": "LDJ104"}[status]
         assert code in {finding.code for finding in report.findings}, report
+
+
+class TakenOff(_Squash):
+    """Its own `log_prob` takes off what its call returns, `times` what it should be."""
+
+    def __init__(
+        self, seed: int = 0, *, times: float = -1.0, taken: float = 1.0
+    ) -> None:
+        super().__init__(seed)
+        self.times, self.taken = times, taken
+
+    def forward(self, u: Tensor) -> list[Tensor]:
+        z = torch.sinh(u * self.log_gain.exp())
+        ldj = torch.log1p(z**2).sum(-1) / 2 + self.log_gain.sum()
+        return [z, self.times * ldj]
+
+    def log_prob(self, u: Tensor) -> Tensor:
+        z, change = self(u)
+        log_z = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(-1)
+        return log_z - self.taken * change
+
+
+@pytest.mark.thinned(3)
+@pytest.mark.parametrize("seed", range(3))
+def test_what_its_own_density_takes_off_is_the_negative_of_the_ldj(seed: int) -> None:
+    report = ldjcheck.check(TakenOff(seed), seed=seed)
+    assert report.status == "pass", report
+    assert report.result.inferred["sign"] == "its log_prob takes it off"
+    wrong = ldjcheck.check(TakenOff(seed, times=-0.5), seed=seed)
+    assert wrong.status == "fail"
+    assert wrong.result.inferred["sign"] == "its log_prob takes it off"
+
+
+@pytest.mark.thinned(2)
+@pytest.mark.parametrize("taken", [-1.0, 0.5])
+def test_what_it_adds_or_takes_off_by_half_is_none(taken: float) -> None:
+    assert ldjcheck.check(TakenOff(taken=taken)).status == "fail"
+    assert "sign" not in ldjcheck.check(TakenOff(taken=taken)).result.inferred
+
+
+def test_where_the_call_is_right_the_density_that_takes_it_off_is_wrong() -> None:
+    report = ldjcheck.check(TakenOff(times=1.0))
+    assert [f.code for f in report.findings if f.severity == "error"] == ["LDJ104"]
+    assert report.findings[0].location.function == "log_prob"
