@@ -33,6 +33,7 @@ from ldjcheck.readings.densities import (
 )
 from ldjcheck.readings.inputs import (
     another_input,
+    beyond_fold,
     beyond_pole,
     further_labels,
     given_noise,
@@ -75,6 +76,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     bit_depth.propose,
     interval_self_map.propose,
     beyond_pole.propose,
+    beyond_fold.propose,
     where_inverse_leads.propose,
     sibling_ldj_form.propose,
     masks.propose,

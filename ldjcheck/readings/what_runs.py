@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ldjcheck.calling.parameter_names import Unit
+from ldjcheck.calling.parameter_names import Unit, unit_of_method
+from ldjcheck.calling.signature import signature_of
 from ldjcheck.conventions.distributions.model import densities, in_nats
 from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Direction, Kwargs, Probe, Returned
@@ -42,7 +43,8 @@ def run_at(
     runner, x, _ = bench.ready(probe)
     try:
         with trace_calls(hears):
-            outcome = runner.run(direction, x, Frozen())
+            asked = x.requires_grad_() if x.is_floating_point() else x
+            outcome = runner.run(direction, asked, Frozen())
     except FailedCallError:
         return None, ended
     return outcome, ended
@@ -51,22 +53,43 @@ def run_at(
 def said_by_densities(bench: Bench, probe: Probe) -> Iterator[tuple[str, Any, Returns]]:
     """Yield what each density of the layer's own says in nats, and what ran for it.
 
-    It is called as the layer is; one that cannot be, says None.
+    Of a function those are the others of its source that call it. They are called as the
+    layer is; one that cannot be, says None.
     """
-    way = bench.calls.forward
+    way, obj = bench.calls.forward, bench.layer.obj
     if way is None:
         return
-    for name, unit, _ in densities(bench.layer.obj):
+    for name, unit in [*((n, u) for n, u, _ in densities(obj)), *_callers(obj)]:
         asking = replace(way, call=partial(_said, name, unit), afresh=None, asks=None)
         asked = replace(bench, calls=replace(bench.calls, forward=asking))
         outcome, ended = run_at(asked, probe, "forward")
         yield name, None if outcome is None else outcome.raw, ended
 
 
+def _callers(function: Any) -> Iterator[tuple[str, Unit]]:
+    """Yield the functions that call another in their source, and in which unit they speak.
+
+    Of those that can be called as that one is.
+    """
+    taken = signature_of(function)
+    beside = getattr(function, "__globals__", {})
+    if not isinstance(function, FunctionType) or taken is None:
+        return
+    for name, other in list(beside.items()):
+        code, needs = getattr(other, "__code__", None), signature_of(other)
+        is_beside = getattr(other, "__module__", None) == function.__module__
+        if other is function or code is None or needs is None or not is_beside:
+            continue
+        if function.__name__ in code.co_names and {*needs.required} <= {*taken.names}:
+            yield name, unit_of_method(name) or "nats"
+
+
 def _said(
     name: str, unit: Unit, layer: Any, x: Tensor, _: Tensor | None, kwargs: Kwargs
 ) -> Returned:
-    return Returned(y=x, ldj=in_nats(getattr(layer, name)(x, **kwargs), x, unit))
+    beside = getattr(layer, "__globals__", {})
+    said = (beside[name] if name in beside else getattr(layer, name))(x, **kwargs)
+    return Returned(y=x, ldj=in_nats(said, x, unit))
 
 
 def is_added(number: Any, said: Tensor | None) -> bool:

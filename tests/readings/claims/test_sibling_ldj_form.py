@@ -398,3 +398,40 @@ def test_entries_are_a_custom_where_a_density_counts_each_once(
     layer = OnTheCube()
     layer.times = times
     assert ldjcheck.check(layer, shape=(3,), domain="unit").status == status
+
+
+FUNCTIONS = """
+import math
+import torch
+
+def stretch(x, rate):
+    y = torch.sinh(x * rate)
+    return y, 0.5 * torch.log1p(y**2) + torch.log(rate)
+
+def fitted(x, rate):
+    y, ldj = stretch(x, rate)
+    return {counted} - 0.5 * len(x) * torch.log(y.var())
+
+def report(x):
+    raise SystemExit(stretch(x, 1.0))
+"""
+
+
+@pytest.mark.parametrize(
+    ("counted", "code"),
+    [
+        ("ldj.sum()", None),
+        ("ldj.mean()", "LDJ202"),
+        ("-ldj.sum()", "LDJ202"),
+        ("0.5 * ldj.sum()", "LDJ202"),
+    ],
+)
+def test_entries_of_a_function_are_a_custom_where_a_caller_counts_each_once(
+    counted: str, code: str | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "powers.py"
+    file.write_text(FUNCTIONS.format(counted=counted))
+    report = ldjcheck.check(f"{file}:stretch")
+    assert report.status == ("pass" if code is None else "fail"), report
+    codes = [f.code for f in report.findings if f.severity == "error"]
+    assert codes == ([] if code is None else [code])

@@ -55,7 +55,9 @@ if TYPE_CHECKING:
 
 
 def _edits(use: Use) -> Iterator[ValueEdit]:
-    if use.is_number and not use.linear:
+    from ldjcheck.mistakes.logarithms.eps_inside_log.guards import is_in_log
+
+    if use.is_number and not use.linear and is_in_log(use):
         yield ValueEdit(NUMBER_IN_LOG, lambda value: value.now.new_zeros(()))
 
 
