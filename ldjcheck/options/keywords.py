@@ -90,6 +90,8 @@ def _as_written(option: Option, typed: str) -> str:
         return repr(typed)
     if option.takes == "convention" and typed:
         return repr(typed)
+    if option.takes in ("code", "ignorable") and typed:
+        return repr([typed])
     is_file = option.takes == "data" and typed.isupper()
     is_number = option.takes in ("count", "seconds") and typed[:1].isdigit()
     return typed if is_file or is_number else ""

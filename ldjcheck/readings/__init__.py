@@ -17,6 +17,7 @@ from ldjcheck.readings.claims import (
     named_total,
     returned_split,
     sibling_ldj_form,
+    worded_form,
 )
 from ldjcheck.readings.densities import (
     density,
@@ -96,6 +97,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
 BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("named-total", named_total.propose),
     ("change-of-density", change_of_density.propose),
+    ("worded-form", worded_form.propose),
     ("time-major", time_major.propose_beside),
     ("exact-form", exact_form.propose),
     ("density", density.propose),
