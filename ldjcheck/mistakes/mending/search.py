@@ -47,6 +47,7 @@ ANYTHING: tuple[Way, ...] = (
     points.other_names,
     points.wholes,
     points.swapped,
+    points.sizes_in_order,
     points.called_alike,
     points.other_order,
     points.masked,

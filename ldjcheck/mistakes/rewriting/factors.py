@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ldjcheck.mistakes.rewriting import calls, points, reductions, signs
-from ldjcheck.mistakes.rewriting.sites import COUNTING, Change, Kind, Site
+from ldjcheck.mistakes.rewriting.sites import COUNTING, SUM, Change, Kind, Site
 from ldjcheck.records import Multiplier
 from ldjcheck.revision import Replacement, call_name
 from ldjcheck.revision.text import is_minus, is_power, is_product, is_sum
@@ -69,12 +69,17 @@ def exponents(site: Site) -> Iterator[Change]:
 def squares(site: Site) -> Iterator[Change]:
     """Yield sums with a square where the plain value stands, or the other way round.
 
-    So the derivatives of tanh and its like are slipped: `1 - a` for `1 - a ** 2`.
+    So the derivatives of tanh and its like are slipped: `1 - a` for `1 - a ** 2`, or
+    `(1 - a) ** 2`.
     """
     for node in site.expressions:
         if is_power(node):
             if getattr(node.right, "value", None) == 2:
                 yield site.put(node, site.text(node.left), 0.35)
+                if is_sum(inner := node.left):
+                    sign = "-" if isinstance(inner.op, ast.Sub) else "+"
+                    text = f"{site.text(inner.left)} {sign} {site.as_factor(inner.right)} ** 2"
+                    yield site.put(node, site.in_place(node, text, SUM), 0.09)
         elif is_sum(site.parent(node)) and not isinstance(
             node, ast.BinOp | ast.UnaryOp | ast.Constant
         ):
@@ -219,8 +224,8 @@ def of_another(site: Site) -> Iterator[Change]:
             ):
                 sized.setdefault(held.value.id, []).append(held.value)
     for name, nodes in sized.items():
-        for index, other in enumerate(site.names):
-            if other not in (name, "self", "cls"):
+        for index, other in enumerate(site.values):
+            if other != name:
                 changes = tuple(site.source.put(node, other) for node in nodes)
                 yield Change(0.09 + index / 1000, changes)
 
@@ -453,7 +458,7 @@ def counts_for(site: Site, count: Sequence[str] | None) -> Iterator[str]:
         for name in names:
             yield " * ".join(f"{name}.shape[{_AXES[size][0]}]" for size in sizes)
     if sizes == ("active dims",):
-        parts = [name for name in site.names if name not in ("self", "cls", *names)]
+        parts = [name for name in site.values if name not in names]
         nearest = parts[:-_HELD:-1]  # a half of what was split
         yield from (f"{name}[0].numel()" for name in nearest)
         for name in dict.fromkeys(_masks(site)):
@@ -468,6 +473,8 @@ def _unpacked(site: Site, count: Sequence[str] | None) -> Iterator[str]:
         if not isinstance(node, ast.Assign) or not isinstance(target, ast.Tuple):
             continue
         axes = [ast.unparse(name) for name in target.elts]
+        if not all(name.strip("_") for name in axes[1:]):
+            continue  # a size that was thrown away has no name
         letters = {5: "BCTHW", 4: "BCHW", 3: "BCT"}.get(len(axes))
         if not letters or not ast.unparse(node.value).endswith((".shape", ".size()")):
             continue

@@ -11,6 +11,7 @@ from ldjcheck.revision import call_name
 from ldjcheck.revision.text import is_product
 
 _NAMES = 8  # other names that are tried for one name
+_AXES = 4  # whose names are tried in each order
 _SWAPS = 28  # pairs of eight names
 _RANGES = ("arange", "linspace")
 _AXES = 4  # of which any may be meant
@@ -64,7 +65,7 @@ def other_names(site: Site) -> Iterator[Change]:
         if isinstance(node, ast.Name) and node.id in site.names:
             uses.setdefault(node.id, []).append(node)
     for old, nodes in uses.items():
-        others = [name for name in site.names if name not in (old, "self", "cls")]
+        others = [name for name in site.values if name != old]
         others.sort(key=lambda name: name not in site.bound_with(old))
         for index, new in enumerate(others[:_NAMES]):
             every = tuple(site.source.put(node, new) for node in nodes)
@@ -123,6 +124,21 @@ def swapped(site: Site) -> Iterator[Change]:
     for (one, ones), (other, others) in itertools.islice(pairs, _SWAPS):
         text = (*((node, other) for node in ones), *((node, one) for node in others))
         yield Change(0.2, tuple(site.source.put(node, new) for node, new in text))
+
+
+def sizes_in_order(site: Site) -> Iterator[Change]:
+    """Yield the names of a shape in another order: `_, h, w, _` for `_, _, h, w`."""
+    statement = site.statement
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        return
+    (target,) = statement.targets
+    is_shape = site.text(statement.value).endswith((".shape", ".size()"))
+    if not isinstance(target, ast.Tuple) or not is_shape:
+        return
+    texts = [site.text(each) for each in target.elts]
+    for order in dict.fromkeys(itertools.permutations(texts)):
+        if list(order) != texts and len(texts) <= _AXES:
+            yield site.put(target, ", ".join(order), 0.1)
 
 
 def called_alike(site: Site) -> Iterator[Change]:

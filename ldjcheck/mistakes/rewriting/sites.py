@@ -115,6 +115,11 @@ class Site:
                 found.setdefault(node.id)
         return list(found)
 
+    @property
+    def values(self) -> list[str]:
+        """Those names that stand for a value: not the layer's own, and no throwaway's."""
+        return [n for n in self.names if n not in ("self", "cls") and n.strip("_")]
+
     def bound_with(self, name: str) -> set[str]:
         """Return the names that the function binds in a tuple with another one."""
         tuples = (n for n in self.inside if isinstance(n, ast.Tuple))
@@ -376,8 +381,9 @@ class Site:
         parent = self.source.parents[node]
         if isinstance(parent, ast.Call) and parent.func is node:
             return True
-        is_module = isinstance(node, ast.Name) and node.id in self.modules.values()
-        return is_module and isinstance(parent, ast.Attribute)
+        holders = (*self.modules.values(), "self", "cls")
+        is_holder = isinstance(node, ast.Name) and node.id in holders
+        return is_holder and isinstance(parent, ast.Attribute)
 
     def _is_condition(self, node: ast.AST) -> bool:
         """Return whether a node stands in what decides between branches: no number there."""
@@ -558,9 +564,11 @@ def _made_for(
         if isinstance(node, ast.Assign) and node.lineno < statement.lineno
     ]
     for node in sorted(before, key=lambda node: node.lineno, reverse=True):
-        if {t.id for t in node.targets if isinstance(t, ast.Name)} & names:
+        counts = _counts(node.value)
+        set_ = [t for t in node.targets if isinstance(t, ast.Name) or counts]
+        if set().union(*map(names_in, set_)) & names:
             names |= names_in(node.value)
-            yield node, _counts(node.value)
+            yield node, counts
     for function in source.functions:
         if getattr(function, "name", None) in called:
             for returned in _returns(source, function):

@@ -209,8 +209,8 @@ def with_names(site: Site) -> Iterator[Change]:
 
     What it works out and never uses is the likeliest to be forgotten.
     """
-    unused, held = site.unused, (n for n in site.names if n not in ("self", "cls"))
-    names = list(dict.fromkeys((*unused, *held)))[:_MOST]
+    unused = site.unused
+    names = list(dict.fromkeys((*unused, *site.values)))[:_MOST]
     costs = (0.05 if n in unused else 0.3 + i / 50 for i, n in enumerate(names))
     yield from _with(site, list(zip(names, costs, strict=True)))
 

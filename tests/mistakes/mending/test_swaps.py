@@ -458,10 +458,41 @@ class AsTheOtherWay(nn.Module):
         return torch.cat([a, (b - t) / s], 1), -torch.log(s).sum(dim=-1)
 
 
+class SquaresTheWhole(nn.Module):
+    """The slope of tanh, 1 - h ** 2, with its brackets around the difference."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w, self.u = (
+            nn.Parameter(torch.randn(3)),
+            nn.Parameter(0.3 * torch.randn(3)),
+        )
+
+    def forward(self, z: Tensor) -> Pair:
+        h = torch.tanh(z @ self.w)[:, None]
+        psi = (1 - h) ** 2 * self.w
+        return z + self.u * h, torch.log((1 + (psi * self.u).sum(-1)).abs())
+
+
+class ChannelsLast(nn.Module):
+    """Scales channels that come first, and unpacks a shape of those that come last."""
+
+    def __init__(self, channels: int = 4) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(0.3 * torch.randn(channels))
+
+    def forward(self, x: Tensor) -> Pair:
+        _, height, width, _ = x.shape
+        ldj = height * width * self.log_s.sum()
+        return x * self.log_s.exp()[:, None, None], ldj.expand(len(x))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "after"),
     [
+        (SquaresTheWhole, "psi = (1 - h ** 2) * self.w"),
+        (ChannelsLast, "_, _, height, width = x.shape"),
         (
             OfNamedLogarithms,
             "each = torch.sum(log_w.exp() * log_slopes.exp(), dim=-1).log()",
