@@ -189,13 +189,11 @@ def _known_right(
     subject: Subject, result: Result, right: Sequence[str]
 ) -> tuple[CodeType, ...]:
     """Return the code of the densities that are right, and of the call if that is."""
-    from ldjcheck.conventions import densities
-
     obj, signature = subject.whole.obj, subject.bench.calls.signature
     names = list(right)
     if result.status == "pass":
-        asked = (name for name, _, _ in densities(obj))
-        names += ["forward", *(n for n in asked if signature.startswith(f"m.{n}("))]
+        called = signature.partition("(")[0]  # f, or f.encode
+        names.append(called.partition(".")[2] or "forward")
     codes = (getattr(looked_up(obj, name), "__code__", None) for name in names)
     return tuple(code for code in codes if code is not None)
 

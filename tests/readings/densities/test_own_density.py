@@ -540,6 +540,9 @@ def test_a_call_beside_a_map_that_is_a_density_is_asked() -> None:
     right, wrong = ldjcheck.check(Encoded()), ldjcheck.check(EncodedTwice())
     assert (right.status, title_of(right).count("not checked")) == ("pass", 0)
     assert (wrong.status, wrong.findings[0].code) == ("fail", "LDJ114")
+    fix = wrong.findings[0].fix  # the map is right, and the call is what is wrong
+    assert fix is not None
+    assert fix.edits[0].after.strip().endswith(".sum(dim=1) - ldj")
 
 
 def test_a_call_beside_a_map_that_lacks_a_constant_alone_need_be_no_density() -> None:
