@@ -292,7 +292,15 @@ def masked(site: Site) -> Iterator[Change]:
 
 def signed(site: Site) -> Iterator[Change]:
     """Yield every term of an absolute value times the sign of what that is taken of."""
-    for node, inner in site.calls("abs"):
+    named: dict[str, ast.expr] = {}
+    for made in (n for n in site.inside if isinstance(n, ast.Assign)):
+        (target,), inner = made.targets[:1], site.argument_of(made.value)
+        is_abs = call_name(made.value) == "abs"
+        if is_abs and isinstance(target, ast.Name) and inner is not None:
+            named[target.id] = inner
+    held = [n for n in site.expressions if isinstance(n, ast.Name) and n.id in named]
+    taken = [*site.calls("abs"), *((node, named[node.id]) for node in held)]
+    for node, inner in taken:
         around = [each for each in site.terms if node in ast.walk(each)]
         for index, each in enumerate(around):
             text = f"torch.sign({site.text(inner)}) * {site.as_factor(each)}"

@@ -474,6 +474,21 @@ class SquaresTheWhole(nn.Module):
         return z + self.u * h, torch.log((1 + (psi * self.u).sum(-1)).abs())
 
 
+class LosesASign(nn.Module):
+    """Yeo-Johnson, whose logarithm has the sign of x before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.power = nn.Parameter(0.5 + torch.rand(3))
+
+    def forward(self, x: Tensor) -> Pair:
+        size = x.abs()
+        up = torch.expm1(self.power * torch.log1p(size)) / self.power
+        down = -torch.expm1((2 - self.power) * torch.log1p(size)) / (2 - self.power)
+        slope = (self.power - 1) * torch.log1p(size)
+        return torch.where(x >= 0, up, down), slope.sum(1)
+
+
 class ChannelsLast(nn.Module):
     """Scales channels that come first, and unpacks a shape of those that come last."""
 
@@ -492,6 +507,7 @@ class ChannelsLast(nn.Module):
     ("make", "after"),
     [
         (SquaresTheWhole, "psi = (1 - h ** 2) * self.w"),
+        (LosesASign, "slope = torch.sign(x) * (self.power - 1) * torch.log1p(size)"),
         (ChannelsLast, "_, _, height, width = x.shape"),
         (
             OfNamedLogarithms,
