@@ -23,6 +23,7 @@ from ldjcheck.tracing import trace_calls
 
 Returns = list[tuple[CodeType, Any]]
 
+_UNITS: tuple[Unit, ...] = "nats", "-nats"
 _EVEN = 1e-9  # relative: by rounding alone slopes differ
 
 
@@ -69,7 +70,7 @@ def said_by_densities(bench: Bench, probe: Probe) -> Iterator[tuple[str, Any, Re
 def _callers(function: Any) -> Iterator[tuple[str, Unit]]:
     """Yield the functions that call another in their source, and in which unit they speak.
 
-    Of those that can be called as that one is.
+    Of those that can be called as that one is; a loss or a density where no name tells.
     """
     taken = signature_of(function)
     beside = getattr(function, "__globals__", {})
@@ -81,7 +82,8 @@ def _callers(function: Any) -> Iterator[tuple[str, Unit]]:
         if other is function or code is None or needs is None or not is_beside:
             continue
         if function.__name__ in code.co_names and {*needs.required} <= {*taken.names}:
-            yield name, unit_of_method(name) or "nats"
+            unit = unit_of_method(name)
+            yield from ((name, each) for each in ([unit] if unit else _UNITS))
 
 
 def _said(

@@ -408,7 +408,7 @@ def stretch(x, rate):
     y = torch.sinh(x * rate)
     return y, 0.5 * torch.log1p(y**2) + torch.log(rate)
 
-def fitted(x, rate):
+def {name}(x, rate):
     y, ldj = stretch(x, rate)
     return {counted} - 0.5 * len(x) * torch.log(y.var())
 
@@ -418,19 +418,21 @@ def report(x):
 
 
 @pytest.mark.parametrize(
-    ("counted", "code"),
+    ("name", "counted", "code"),
     [
-        ("ldj.sum()", None),
-        ("ldj.mean()", "LDJ202"),
-        ("-ldj.sum()", "LDJ202"),
-        ("0.5 * ldj.sum()", "LDJ202"),
+        ("fitted", "ldj.sum()", None),
+        ("fitted", "-ldj.sum()", None),
+        ("log_likelihood", "ldj.sum()", None),
+        ("fitted", "ldj.mean()", "LDJ202"),
+        ("log_likelihood", "-ldj.sum()", "LDJ202"),
+        ("fitted", "0.5 * ldj.sum()", "LDJ202"),
     ],
 )
 def test_entries_of_a_function_are_a_custom_where_a_caller_counts_each_once(
-    counted: str, code: str | None, tmp_path: Path
+    name: str, counted: str, code: str | None, tmp_path: Path
 ) -> None:
     file = tmp_path / "powers.py"
-    file.write_text(FUNCTIONS.format(counted=counted))
+    file.write_text(FUNCTIONS.format(name=name, counted=counted))
     report = ldjcheck.check(f"{file}:stretch")
     assert report.status == ("pass" if code is None else "fail"), report
     codes = [f.code for f in report.findings if f.severity == "error"]
