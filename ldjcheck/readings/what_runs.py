@@ -15,7 +15,7 @@ from ldjcheck.conventions.distributions.model import densities, in_nats
 from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Direction, Kwargs, Probe, Returned
 from ldjcheck.running.bench import Bench
-from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.failed_calls import FailedCallError, on_failure
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Outcome
 from ldjcheck.tape.frames import is_users
@@ -23,7 +23,6 @@ from ldjcheck.tracing import trace_calls
 
 Returns = list[tuple[CodeType, Any]]
 
-_UNITS: tuple[Unit, ...] = "nats", "-nats"
 _EVEN = 1e-9  # relative: by rounding alone slopes differ
 
 
@@ -51,26 +50,48 @@ def run_at(
     return outcome, ended
 
 
-def said_by_densities(bench: Bench, probe: Probe) -> Iterator[tuple[str, Any, Returns]]:
-    """Yield what each density of the layer's own says in nats, and what ran for it.
+Said = tuple[str, Unit | None, Any, Returns]
 
-    Of a function those are the others of its source that call it. They are called as the
-    layer is; one that cannot be, says None.
+
+def said_by_densities(bench: Bench, probe: Probe) -> Iterator[Said]:
+    """Yield what each density of the layer's own says in its unit, and what ran for it.
+
+    Of a function those are the others of its source that call it; in no unit is what no name
+    tells that of. They are called as the layer is; one that cannot be, says None.
     """
     way, obj = bench.calls.forward, bench.layer.obj
     if way is None:
         return
     for name, unit in [*((n, u) for n, u, _ in densities(obj)), *_callers(obj)]:
-        asking = replace(way, call=partial(_said, name, unit), afresh=None, asks=None)
+        call = partial(_said, name, unit or "nats")
+        asking = replace(way, call=call, afresh=None, asks=None)
         asked = replace(bench, calls=replace(bench.calls, forward=asking))
         outcome, ended = run_at(asked, probe, "forward")
-        yield name, None if outcome is None else outcome.raw, ended
+        yield name, unit, None if outcome is None else outcome.raw, ended
 
 
-def _callers(function: Any) -> Iterator[tuple[str, Unit]]:
+@on_failure(None)
+def counted_in(bench: Bench, probe: Probe, times: int) -> str | None:
+    """Return which density of the layer's own counts what its call returns so many times.
+
+    Of each number that stands beside the output. Where no name tells a loss from a density,
+    what is counted once may have either sign, and is never known to be taken off.
+    """
+    _, ended = run_at(bench, probe, "forward")
+    for name, unit, said, again in said_by_densities(bench, probe) if ended else ():
+        made = [result for code, result in again if code is ended[-1][0]]
+        counted = _times_counted(made[-1], said) if made else None
+        if counted is not None and unit is None:
+            counted = abs(counted)
+        if counted == times:
+            return name
+    return None
+
+
+def _callers(function: Any) -> Iterator[tuple[str, Unit | None]]:
     """Yield the functions that call another in their source, and in which unit they speak.
 
-    Of those that can be called as that one is; a loss or a density where no name tells.
+    Of those that can be called as that one is; None where no name tells.
     """
     taken = signature_of(function)
     beside = getattr(function, "__globals__", {})
@@ -82,8 +103,7 @@ def _callers(function: Any) -> Iterator[tuple[str, Unit]]:
         if other is function or code is None or needs is None or not is_beside:
             continue
         if function.__name__ in code.co_names and {*needs.required} <= {*taken.names}:
-            unit = unit_of_method(name)
-            yield from ((name, each) for each in ([unit] if unit else _UNITS))
+            yield name, unit_of_method(name)
 
 
 def _said(
@@ -111,7 +131,7 @@ def is_added(number: Any, said: Tensor | None) -> bool:
     return bool(slope.max() - slope.min() <= _EVEN * slope.abs().max())
 
 
-def times_counted(result: Any, said: Any) -> float | None:
+def _times_counted(result: Any, said: Any) -> float | None:
     """Return how often what is said counts each number that stands beside an output.
 
     None where it counts some more often than others, or none.

@@ -11,8 +11,16 @@ from torch import Tensor
 
 from ldjcheck.records import Direction, Probe, Shape
 from ldjcheck.records.called import Sublayer
-from ldjcheck.tape.node import Node, Place, in_order, linear_positions, users_among
+from ldjcheck.tape.node import (
+    Node,
+    Place,
+    ancestors,
+    in_order,
+    linear_positions,
+    users_among,
+)
 from ldjcheck.tape.replay import Edge, evaluate
+from ldjcheck.torch_ops import LOGARITHMS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +98,12 @@ class Trace:
             if node.place and (outside or not linear_positions(node)):
                 calls.add(node.place.call)
         return frozenset(calls)
+
+    @cached_property
+    def logged(self) -> frozenset[Node]:
+        """What a logarithm of the ldj's own arithmetic is taken of, however it is made."""
+        ends = (n for n in self.own if n.name.removesuffix("_") in LOGARITHMS)
+        return frozenset(ancestors(*ends))
 
     @property
     def is_density(self) -> bool:

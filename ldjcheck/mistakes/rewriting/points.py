@@ -11,7 +11,7 @@ from ldjcheck.revision import call_name
 from ldjcheck.revision.text import is_product
 
 _NAMES = 8  # other names that are tried for one name
-_AXES = 4  # whose names are tried in each order
+_SIZES = 3  # whose names are tried in each order
 _SWAPS = 28  # pairs of eight names
 _RANGES = ("arange", "linspace")
 _AXES = 4  # of which any may be meant
@@ -135,10 +135,10 @@ def sizes_in_order(site: Site) -> Iterator[Change]:
     is_shape = site.text(statement.value).endswith((".shape", ".size()"))
     if not isinstance(target, ast.Tuple) or not is_shape:
         return
-    texts = [site.text(each) for each in target.elts]
-    for order in dict.fromkeys(itertools.permutations(texts)):
-        if list(order) != texts and len(texts) <= _AXES:
-            yield site.put(target, ", ".join(order), 0.1)
+    first, *sizes = [site.text(each) for each in target.elts]  # that of the batch
+    for order in dict.fromkeys(itertools.permutations(sizes)):
+        if list(order) != sizes and len(sizes) <= _SIZES:
+            yield site.put(target, ", ".join((first, *order)), 0.1)
 
 
 def called_alike(site: Site) -> Iterator[Change]:

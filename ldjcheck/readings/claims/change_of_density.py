@@ -26,10 +26,8 @@ from ldjcheck.readings.reading import (
     look_at,
     worst_of,
 )
-from ldjcheck.readings.what_runs import run_at, said_by_densities, times_counted
+from ldjcheck.readings.what_runs import counted_in
 from ldjcheck.records import Result
-from ldjcheck.running.failed_calls import on_failure
-from ldjcheck.settling.subject import Subject
 
 
 def propose(outcome: Outcome) -> Iterator[Reading]:
@@ -50,26 +48,16 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
 def propose_taken_off(seen: Measured) -> Iterator[Reading]:
     """Yield it with its sign turned where that is nearer, and its own density takes it off."""
     subject, calls = seen.subject, seen.subject.bench.calls
+    turned = replace(calls, sign=-1)
     is_open = calls.sign == 1 and not calls.accumulates and calls.convention == "pair"
     if not seen.is_wrong or subject.asked.convention != "auto" or not is_open:
         return
-    why = _taken_off(subject)
-    if why is not None:
-        bench = replace(subject.bench, calls=replace(calls, sign=-1))
-        turned = seen.reading.assuming("sign", -1, "declared", why, bench=bench)
-        if worst_of(look_at(turned)) < NEARER * worst_of(seen):
-            yield turned
-
-
-@on_failure(None)
-def _taken_off(subject: Subject) -> str | None:
-    bench, probe = subject.bench, subject.probes()[0]
-    _, ended = run_at(bench, probe, "forward")
-    for name, said, again in said_by_densities(bench, probe) if ended else ():
-        made = [result for code, result in again if code is ended[-1][0]]
-        if made and times_counted(made[-1], said) == -1:
-            return f"its {name} takes it off"
-    return None
+    name = counted_in(subject.bench, subject.probes()[0], -1)
+    if name is not None:
+        why, bench = f"its {name} takes it off", replace(subject.bench, calls=turned)
+        there = seen.reading.assuming("sign", -1, "declared", why, bench=bench)
+        if worst_of(look_at(there)) < NEARER * worst_of(seen):
+            yield there
 
 
 def _adopted(before: Result, again: Result | None) -> Result:

@@ -23,7 +23,7 @@ from ldjcheck.judging.measurement import compared
 from ldjcheck.numerics.closeness import same
 from ldjcheck.object_graph import module_of, reachable
 from ldjcheck.readings.reading import Measured, Reading, read_anew
-from ldjcheck.readings.what_runs import run_at, said_by_densities, times_counted
+from ldjcheck.readings.what_runs import counted_in
 from ldjcheck.records import (
     Comparison,
     Layer,
@@ -32,7 +32,6 @@ from ldjcheck.records import (
     Side,
     Verdict,
 )
-from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.settling.subject import Subject, called_as
 from ldjcheck.tape.frames import is_users
 from ldjcheck.targets.discovery import is_run_like_layer
@@ -63,7 +62,9 @@ def propose(seen: Measured) -> Iterator[Reading]:
     found = list(_neighbours(layer, shape, plain, off))
     why = _agreed(found, form, off)
     if why is None and not any(each.calls for each in found):
-        why = _added_up(subject)
+        # be it of what cannot be checked itself, for its base say
+        name = counted_in(subject.bench, subject.probes()[0], 1)
+        why = None if name is None else f"its {name} adds them up, each once"
     if why is not None:
         yield seen.reading.of(_as_agreed(subject, form, why))
 
@@ -133,21 +134,6 @@ def _agreed(found: Iterable[_Neighbour], form: Form, off: Tensor | None) -> str 
         return None  # its slip is one of what it is part of
     names = ", ".join(each.name for each in alike[:3])
     return f"so do the other layers of its source: {names}"
-
-
-@on_failure(None)
-def _added_up(subject: Subject) -> str | None:
-    """Return that a density of the layer's own adds up what its call returns, as it is.
-
-    Asked of what cannot be checked itself, for its base say: each entry counts once there.
-    """
-    bench, probe = subject.bench, subject.probes()[0]
-    _, ended = run_at(bench, probe, "forward")
-    for name, said, again in said_by_densities(bench, probe) if ended else ():
-        made = [result for code, result in again if code is ended[-1][0]]
-        if made and times_counted(made[-1], said) == 1:
-            return f"its {name} adds them up, each once"
-    return None
 
 
 def _neighbours(

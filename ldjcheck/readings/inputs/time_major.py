@@ -128,7 +128,7 @@ def _is_of_second(seen: Measured) -> bool:
     shape = forward.said.ldj_shape
     if shape is not None and shape == forward.x.shape[:2]:
         bench, probe = seen.subject.bench, seen.subject.probes()[0]
-        said = (each for _, each, _ in said_by_densities(bench, probe))
+        said = (each for _, _, each, _ in said_by_densities(bench, probe))
         return any(getattr(each, "shape", None) == shape[1:] for each in said)
     return forward.x.shape[:1] != shape == forward.x.shape[1:2]
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import ldjcheck
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Pair = tuple[Tensor, Tensor]
 
@@ -212,3 +217,18 @@ def test_where_the_call_is_right_the_density_that_takes_it_off_is_wrong() -> Non
     report = ldjcheck.check(TakenOff(times=1.0))
     assert [f.code for f in report.findings if f.severity == "error"] == ["LDJ104"]
     assert report.findings[0].location.function == "log_prob"
+
+
+def test_a_function_of_no_telling_name_takes_nothing_off(tmp_path: Path) -> None:
+    file = tmp_path / "stretching.py"
+    file.write_text(
+        "import torch\n"
+        "def stretch(x):\n"
+        "    y = torch.sinh(x)\n"
+        "    return y, -0.5 * torch.log1p(y**2).sum(1)\n"
+        "def objective(x):\n"
+        "    y, ldj = stretch(x)\n"
+        "    return ldj - 0.5 * (y**2).sum(1)\n"
+    )
+    report = ldjcheck.check(f"{file}:stretch")
+    assert [f.code for f in report.findings if f.severity == "error"] == ["LDJ104"]

@@ -55,9 +55,7 @@ if TYPE_CHECKING:
 
 
 def _edits(use: Use) -> Iterator[ValueEdit]:
-    from ldjcheck.mistakes.logarithms.eps_inside_log.guards import is_in_log
-
-    if use.is_number and not use.linear and is_in_log(use):
+    if use.is_number and not use.linear and use.user in use.traces[0].logged:
         yield ValueEdit(NUMBER_IN_LOG, lambda value: value.now.new_zeros(()))
 
 

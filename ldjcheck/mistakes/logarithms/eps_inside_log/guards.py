@@ -11,20 +11,11 @@ from torch import Tensor
 
 from ldjcheck.mistakes.engine.case import Case, Target, target_location, value_node
 from ldjcheck.mistakes.engine.closeness import fits
-from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG_AND_MAP, Use
+from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG_AND_MAP
 from ldjcheck.records import Explanation
 from ldjcheck.tape import Edge, Node, Trace, ancestors, evaluate, in_order
-from ldjcheck.torch_ops import LOGARITHMS
 
 _SMALL = 1e-3  # what guards against zero; larger numbers mean something
-
-
-def is_in_log(use: Use) -> bool:
-    """Return whether a logarithm of the ldj's own arithmetic is taken of it."""
-    logarithms = [
-        n for n in use.traces[0].own if n.name.removesuffix("_") in LOGARITHMS
-    ]
-    return use.user in ancestors(*logarithms)
 
 
 def guard_numbers(case: Case) -> Iterator[Explanation]:
