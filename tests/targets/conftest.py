@@ -19,6 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delitem(sys.modules, "flows", raising=False)  # another test's
     yield tmp_path
     for name, module in list(sys.modules.items()):
         homes = [vars(module).get(home) for home in ("__file__", "__path__")]
