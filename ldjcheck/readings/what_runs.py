@@ -91,7 +91,8 @@ def counted_in(bench: Bench, probe: Probe, times: int) -> str | None:
 def _callers(function: Any) -> Iterator[tuple[str, Unit | None]]:
     """Yield the functions that call another in their source, and in which unit they speak.
 
-    Of those that can be called as that one is; None where no name tells.
+    Of those that need what that one takes, and nothing else: a script's `main()` is none.
+    None where no name tells the unit.
     """
     taken = signature_of(function)
     beside = getattr(function, "__globals__", {})
@@ -102,7 +103,8 @@ def _callers(function: Any) -> Iterator[tuple[str, Unit | None]]:
         is_beside = getattr(other, "__module__", None) == function.__module__
         if other is function or code is None or needs is None or not is_beside:
             continue
-        if function.__name__ in code.co_names and {*needs.required} <= {*taken.names}:
+        is_alike = bool(needs.required) and {*needs.required} <= {*taken.names}
+        if function.__name__ in code.co_names and is_alike:
             yield name, unit_of_method(name)
 
 
