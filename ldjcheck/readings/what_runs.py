@@ -99,12 +99,12 @@ def _callers(function: Any) -> Iterator[tuple[str, Unit | None]]:
     if not isinstance(function, FunctionType) or taken is None:
         return
     for name, other in list(beside.items()):
-        code, needs = getattr(other, "__code__", None), signature_of(other)
-        is_beside = getattr(other, "__module__", None) == function.__module__
-        if other is function or code is None or needs is None or not is_beside:
+        if not isinstance(other, FunctionType) or other is function:
             continue
-        is_alike = bool(needs.required) and {*needs.required} <= {*taken.names}
-        if function.__name__ in code.co_names and is_alike:
+        needs, is_beside = signature_of(other), other.__module__ == function.__module__
+        calls = is_beside and function.__name__ in other.__code__.co_names
+        required = set() if needs is None else {*needs.required}
+        if calls and required and required <= {*taken.names}:
             yield name, unit_of_method(name)
 
 
