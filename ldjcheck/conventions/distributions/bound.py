@@ -48,6 +48,7 @@ def as_density_with_draws(
     That is `(batch, dims + drawn)`: events of `shape`, flat, and standard normal numbers.
     Their log-density is counted, or its mean: minus the entropy, where that is written.
     """
+    drawn = None if noise is None else noise.name
     for name, unit, method in [*densities(layer)] or densities_of_call(layer):
         signature = signature_of(method)
         is_asked = asked.signature == asks(name, unit)
@@ -61,11 +62,7 @@ def as_density_with_draws(
                 signature=f"m.{said}",
                 forward=Way(call=made(), afresh=made),
                 inverse=None,
-                context_names=tuple(
-                    n
-                    for n in signature.contexts(None)
-                    if noise is None or n != noise.name
-                ),
+                context_names=tuple(n for n in signature.contexts(None) if n != drawn),
                 inferred=CONVENTION.says(said),
             )
 
@@ -82,13 +79,11 @@ def _call(
         def ask() -> Tensor:
             x, drawn = u[:, :dims].reshape(len(u), *shape), u[:, dims:]
             events.append(x)
-            given = {}
+            fed = dict(kwargs)
             if noise is not None:
-                given[noise.name] = drawn.reshape(len(u), *noise.shape)
+                fed[noise.name] = drawn.reshape(len(u), *noise.shape)
             with _Given(drawn):
-                said = of_each(
-                    lambda: said_by(method, x, {**kwargs, **given}, unit), len(x)
-                )
+                said = of_each(lambda: said_by(method, x, fed, unit), len(x))
             bound: Tensor = in_nats(said.reshape(len(x)), x, unit)
             return bound
 

@@ -18,7 +18,8 @@ from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import on_failure
 from ldjcheck.running.guard import Frozen
 
-_WHY = "{}: the map folds where an input changes its sign, and its ldj ends there"
+_WHY = "{}: the map folds where one changes its sign, and its ldj ends there"
+_SHOWN = "inputs between 0 and 1: the map folds where one changes its sign"
 _BESIDE = 1e-4  # zero
 _MOST = 16  # entries that are moved there
 
@@ -29,19 +30,17 @@ def propose(seen: Measured) -> Iterator[Reading]:
     Right or wrong: a mistake does not decide where a layer lives.
     """
     subject, bench = seen.subject, seen.subject.bench
-    way, sides = (
-        bench.calls.forward,
-        [m.forward for m in seen.comparison.measurement.measured],
-    )
+    way, measured = bench.calls.forward, seen.comparison.measurement.measured
     is_open = way is not None and way.domain is None and subject.asked.domain is None
     if not is_open or bench.domain.kind != "real" or bench.calls.parts:
         return
-    if not any(_is_lost(side) and _folds(side) for side in sides):
+    if not any(_is_lost(each.forward) and folds(each.forward) for each in measured):
         return
     there, told = replace(bench, domain=TAMEST), _WHY.format(describe(TAMEST))
     reading = seen.reading.assuming("domain", TAMEST, "observed", told, bench=there)
+    reading.subject.inferred["shown"] = _SHOWN
     side = look_at(reading).comparison.measurement.measured[0].forward
-    if side.answered and not _folds(side) and _ends_at_zero(there):
+    if side.answered and not folds(side) and _ends_at_zero(there):
         yield reading
 
 
@@ -51,7 +50,8 @@ def _is_lost(side: Side) -> bool:
     return said is not None and not bool(torch.isfinite(said).all())
 
 
-def _folds(side: Side) -> bool:
+def folds(side: Side) -> bool:
+    """Return whether the determinant of the map has both signs."""
     known = side.finite_jacobians if side.answered else None
     return known is not None and side.exact.is_square and has_both_signs(known)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 
 from ldjcheck.calling.domains import TAMEST, describe
-from ldjcheck.numerics.numerical_rank import has_both_signs
+from ldjcheck.readings.inputs.beyond_fold import folds
 from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.records import Side
 
@@ -52,10 +52,8 @@ def _is_no_map(side: Side) -> bool:
     """Return whether the map folds, is flat, or is no number at some of the inputs."""
     if is_lost(side):
         return True
-    known, lost = side.finite_jacobians, side.exact.lost
-    if lost is not None and bool(lost.any()):
-        return True
-    return known is not None and side.exact.is_square and has_both_signs(known)
+    lost = side.exact.lost
+    return (lost is not None and bool(lost.any())) or folds(side)
 
 
 def is_lost(side: Side) -> bool:
