@@ -98,6 +98,7 @@ def soak(folder: Path, count: int, every: int) -> Soaked:
     folders, began, rows = _left_over(), time.perf_counter(), max(1, count // 10)
     times: dict[str, set[int]] = defaultdict(set)
     ours: set[int] = set()
+    others = {os.getpid(), *(each.pid for each in _tree(os.getpid()))}
     with _cluster(folder) as cluster:
         command = _grading(folder, cluster.address)
         found.starts = 1
@@ -128,7 +129,7 @@ def soak(folder: Path, count: int, every: int) -> Soaked:
     found.results = {each["name"]: each for each in document["submissions"]}
     found.graded = Counter({name: len(each) for name, each in times.items()})
     found.left = _left_over() - folders
-    ours.discard(os.getpid())
+    ours -= others
     end = time.monotonic() + ENDING
     while any(map(_told, ours)) and time.monotonic() < end:
         time.sleep(0.5)
