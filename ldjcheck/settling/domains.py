@@ -169,7 +169,7 @@ def keeps_ends(bench: Bench, *, fails: bool = False) -> Domain | None:
         for each in bounded_guesses(bench.layer.obj)
         if where == "real" or not each.low
     )
-    ends = [end for d in domains for end in (d.low or 0.0, d.high or 1.0)]
+    ends = [end for domain in domains for end in _ends(domain)]
     x = bench.inputs()
     at = x.new_tensor(ends).reshape(-1, *(1,) * (x.dim() - 1))
     at = at.expand(-1, *x.shape[1:]).contiguous()
@@ -217,17 +217,26 @@ def _is_once_more_of(runner: Runner, x: Tensor, other: Tensor) -> bool:
     return not torch.equal(x, other) and is_once_more(y, again)
 
 
+def _ends(domain: Domain) -> tuple[float, float]:
+    return domain.low or 0.0, domain.high or 1.0
+
+
 def _is_made_for(
     bench: Bench, domain: Domain, runners: list[Runner], fails: bool
 ) -> bool:
     """Return whether a map moves what lies in a domain with its parameters, and ends there.
 
     Its entries stop growing outside, or it `fails` with what it was fed; inside, they grow.
+    What has no parameters grows at its ends as well: a parabola just turns at one.
     """
     x = replace(bench, domain=domain).inputs()
     one, two = (runner.output("forward", x) for runner in runners)
-    if _is_close(one, two) or _stops_growing(runners[0], x):
+    if _stops_growing(runners[0], x):
         return False
+    if _is_close(one, two):
+        ends = (x.new_full(x.shape, end) for end in _ends(domain))
+        turns = any(_stops_growing(runners[0], end) for end in ends)
+        return fails and not turns and not _is_close(one, x)
     if fails or _stops_growing(runners[0], bench.inputs()):
         return True
     with suppress(FailedCallError, NoJacobianError):

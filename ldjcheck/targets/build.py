@@ -8,7 +8,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.expression import lack, misfit, needs_arguments
+from ldjcheck.targets.expression import evaluate, lack, misfit, needs_arguments
 from ldjcheck.targets.sources import Source, command, likely_layers, own_nodes
 from ldjcheck.targets.user_errors import users_fault
 
@@ -26,9 +26,9 @@ _NO_LAYERS = (
 def build(value: Any, expr: str, source: Source) -> tuple[Any, str]:
     """Return the layer that `value` is or makes, and how a report calls it.
 
-    A class is built with no arguments, and a function that needs none is called. A
-    function of data (`f(x)`, `f(z, ldj)`) and a bound method are layers as they are, and
-    so is a function that a call has made.
+    A class is built with no arguments, and a function that needs none is called; so is
+    the class of a method (`Flow.log_prob`). A function of data (`f(x)`, `f(z, ldj)`) and a
+    bound method are layers as they are, and so is a function that a call has made.
 
     Raises:
         CannotCheckError: LDJ003, when arguments are needed; LDJ004, when the outcome
@@ -37,15 +37,14 @@ def build(value: Any, expr: str, source: Source) -> tuple[Any, str]:
     name = " ".join(expr.split())
     if _is_made(value, is_result=name.endswith(")")):
         if owner := _owner(value):
-            message = f"{name} is a method of {owner}, and no layer by itself."
-            typed = name.rpartition(".")[0] or owner
-            method = f"{typed}().{value.__name__}"
-            evidence = (
-                "Name the layer, or the method of one that is built:",
-                f"  {command(source.name, typed)}",
-                f"  {command(source.name, method)}",
-            )
-            raise CannotCheckError("LDJ003", message, evidence)
+            typed, _, method = name.rpartition(".")
+            if method != value.__name__:  # it has a name of its own
+                message = f"{name} is a method of {owner}, and no layer by itself."
+                raise CannotCheckError(
+                    "LDJ003", message, _what_to_type(value, name, source)
+                )
+            built, name = build(evaluate(typed, source), typed, source)
+            return getattr(built, method), f"{name}.{method}"
         call = ast.Call(ast.parse(expr, mode="eval").body, [], [])
         if why := misfit(value, call):
             raise needs_arguments(value, call, ast.Expression(call), why, source)

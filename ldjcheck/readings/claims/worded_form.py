@@ -13,9 +13,7 @@ from ldjcheck.readings.policy import told_of
 from ldjcheck.readings.reading import Outcome, Reading
 from ldjcheck.records import Result
 
-_NUMBER = (
-    r"(?:log[\s_-]*(?:abs[\s_-]*)?det\w*|ladj|ldj|log[\s_-]*jac\w*|log\s*\|[^|\n]*\|)"
-)
+_NUMBER = r"(?:log[\s_-]*(?:abs[\s_-]*)?(?:det|deriv|jac|slope)\w*|ladj|ldj|log\s*\|[^|\n]*\|)"
 _OF_EACH = (
     r"(?:per[\s-](?:pixel|dim|entry|element|feature|channel|position|token|frame|step)"
     r"|element-?wise|entry-?wise|point-?wise|un(?:summed|reduced)|not (?:summed|reduced)"

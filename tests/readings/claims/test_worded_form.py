@@ -33,6 +33,7 @@ def told(words: str, folder: Path, times: str = "") -> ldjcheck.Report:
         "Log-det given per pixel.",
         "Elementwise, returns (y, log|dy/dx|) with the shape of x.",
         "Returns y and the unreduced ldj.",
+        "Returns y and the elementwise log-derivative; whoever calls it sums.",
     ],
 )
 def test_words_of_entries_make_it_no_slip_and_no_pass(

@@ -187,6 +187,32 @@ def test_a_map_that_no_parameter_moves_is_not_excused() -> None:
     assert "LDJ304" in {finding.code for finding in report.findings}
 
 
+def bent(x: Tensor, times: float = 1.0) -> Pair:
+    """From 0 to 1 by two parabolas that meet, of numbers that nobody learns."""
+    at = (x.detach() >= 0.35).long()
+    left, below, width, rise, start = x.new_tensor(
+        [[0.0, 0.0, 0.35, 0.5, 0.7], [0.35, 0.5, 0.65, 0.5, 1.2]]
+    )[at].unbind(-1)
+    a = (x - left) / width
+    y = below + rise * (start * a + (1 - start) * a**2)
+    slope = rise / width * (start + times * 2 * (1 - start) * a)
+    return y, torch.log(slope).sum(-1)
+
+
+def bent_by_half(x: Tensor) -> Pair:
+    return bent(x, times=0.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_has_no_parameters_ends_where_it_still_grows(seed: int) -> None:
+    report = ldjcheck.check(lambda x: bent(x), seed=seed)
+    assert report.status == "pass", report
+    assert report.result.inferred["domain"].startswith("unit: its ends stay")
+    wrong = ldjcheck.check(bent_by_half, seed=seed)
+    assert wrong.status == "fail"
+    assert not {"LDJ109", "LDJ304"} & {finding.code for finding in wrong.findings}
+
+
 class Rational(nn.Module):
     """Of degree two over two on the unit interval: beyond it still grows, and is no more
     what its way back undoes, which takes the root that lies within."""
