@@ -266,6 +266,7 @@ def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
     }
 
 
+@pytest.mark.slow
 def test_each_module_has_a_floor_of_its_own_since_none_imports_in_a_circle() -> None:
     assert circles(module_graph()) == CIRCLES
 

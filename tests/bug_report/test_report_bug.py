@@ -82,6 +82,7 @@ def test_examples_shrink_to_what_keeps_their_verdict(
     assert verdict in again.stdout
 
 
+@pytest.mark.slow
 def test_without_time_the_whole_source_is_shown(tmp_path: Path) -> None:
     (tmp_path / "scale.py").write_text(SCALE)
     ran = ldjcheck_in(tmp_path, "report-bug", "scale.py:Scale", "--limit=0.001")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 CHECK = """
 import sys, torch, ldjcheck
 from torch import nn
@@ -23,6 +25,7 @@ print(*sorted({"hypothesis", "jinja2", "matplotlib", "pytest", "sympy"} & set(sy
 """
 
 
+@pytest.mark.slow
 def test_a_right_layer_is_checked_without_algebra_pictures_or_test_tools() -> None:
     run = subprocess.run(
         [sys.executable, "-c", CHECK], check=True, capture_output=True, text=True

@@ -242,6 +242,7 @@ def check(
     return lambda targets: check(tuple(targets))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target", "code"), UNCHECKABLE.items())
 def test_what_cannot_be_checked_is_told_why(
     check: Check, target: str, code: str
@@ -274,6 +275,7 @@ def test_what_talks_too_much_still_passes(check: Check, target: str) -> None:
     assert check(SOUND)[1][target]["status"] == "pass"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("targets", "code"), [(UNCHECKABLE, 2), (HANGING, 2), (WRONG, 1), (SOUND, 0)]
 )

@@ -96,6 +96,7 @@ class Likelihood(nn.Module):
 """
 
 
+@pytest.mark.slow
 def test_a_loss_that_takes_a_log_det_is_no_flow_layer(
     ldjcheck: Run, write: Callable[[str, str], Path]
 ) -> None:

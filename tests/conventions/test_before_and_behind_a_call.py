@@ -116,6 +116,7 @@ def test_one_that_does_not_lead_back_all_the_same_is_wrong() -> None:
     assert [f.code for f in report.findings if f.severity == "error"] == ["LDJ301"]
 
 
+@pytest.mark.slow
 def test_a_way_back_that_raises_says_what_it_was_not_given() -> None:
     report = ldjcheck.check(Untellable())
     assert report.status == "error"

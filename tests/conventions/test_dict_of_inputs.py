@@ -85,7 +85,7 @@ def test_what_a_layer_looks_up_is_put_there(layer: Any) -> None:
     assert (back.status == "pass") is (layer not in (WrittenInto, Weight))
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", LAYERS)
 def test_and_a_mistake_in_it_is_found(layer: Any) -> None:
     assert ldjcheck.check(layer(0.5)).findings[0].code == "LDJ114"

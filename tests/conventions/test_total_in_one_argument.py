@@ -83,6 +83,7 @@ def test_a_chain_leads_back_where_each_of_its_layers_does() -> None:
     assert [check.status for check in report.checks[:3]] == ["pass"] * 3
 
 
+@pytest.mark.slow
 def test_one_of_them_is_checked_by_itself() -> None:
     assert found(Coupling())[0] == "pass"
     assert found(Coupling(2.0))[1] == ["LDJ114"]

@@ -76,6 +76,7 @@ class LogVariance(TwoLevels):
         return total + terms.sum(1) + ldj + ends
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_scale_that_a_split_counts_wrongly_is_no_reason_not_to_know(
     seed: int,
@@ -107,6 +108,7 @@ class ManySteps(TwoLevels):
         return total + log_normal(kept, torch.zeros_like(kept), torch.zeros_like(kept))
 
 
+@pytest.mark.slow
 def test_what_is_dropped_is_found_before_however_many_steps() -> None:
     torch.manual_seed(0)
     assert ldjcheck.check(ManySteps()).status == "pass"
@@ -127,6 +129,7 @@ class Standard(TwoLevels):
         return total + ldj - (0.5 * z**2 + 0.5 * math.log(2 * math.pi)).sum(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_standard_prior_of_what_is_kept_is_told_as_that(seed: int) -> None:
     assert ldjcheck.check(Standard(), seed=seed, kind="model").status == "pass"
@@ -165,6 +168,7 @@ class LossWithoutConstants(OneConstantForAll):
     log_prob = None  # type: ignore[assignment]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [OneConstantForAll, LossWithoutConstants])
 def test_constants_may_stand_together_or_be_left_out_of_a_loss(
     model: type[TwoLevels],
@@ -174,6 +178,7 @@ def test_constants_may_stand_together_or_be_left_out_of_a_loss(
     assert report.status == "pass", report
 
 
+@pytest.mark.slow
 def test_constants_for_a_part_alone_are_not_enough() -> None:
     torch.manual_seed(0)
     assert ldjcheck.check(ForHalfOfThem(), kind="model").status != "pass"
@@ -215,6 +220,7 @@ class HalfCounted(Continuous):
     count = 0.5
 
 
+@pytest.mark.slow
 def test_a_written_base_stands_after_any_number_of_steps() -> None:
     torch.manual_seed(0)
     assert ldjcheck.check(Continuous()).status == "pass"

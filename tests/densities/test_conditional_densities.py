@@ -76,6 +76,7 @@ def test_a_conditional_density_of_a_part_that_comes_back_passes() -> None:
     assert checked(Split()).status == "pass"
 
 
+@pytest.mark.slow
 def test_a_part_that_scales_the_others_too_is_not_told_to_have_another_mass() -> None:
     assert not {f.code for f in checked(Conditions()).findings} & {"LDJ501"}
 

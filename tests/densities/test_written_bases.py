@@ -443,7 +443,7 @@ class LastLeftOut(Model):
 
 
 @pytest.mark.parametrize("seed", range(10))
-@pytest.mark.thinned(10)
+@pytest.mark.slow
 def test_what_enters_no_base_has_no_mass_unless_it_may_be_uniform(seed: int) -> None:
     torch.manual_seed(seed)
     uniform = ldjcheck.check(OnACylinder(), seed=seed)

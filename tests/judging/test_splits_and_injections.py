@@ -394,6 +394,7 @@ class DropsSilently(MapsAndDrops):
         return super().inverse(z)[0], None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [MapsAndDrops, DropsSilently])
 @pytest.mark.parametrize("slip", ["", "turned", "moved", "unscaled", "sign"])
 def test_what_maps_and_drops_in_one_is_held_to_lead_back_to_what_it_keeps(

@@ -20,7 +20,7 @@ TABLE = {
 }
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLE)
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_mistake_of_the_integrator_is_told_in_its_lines(name: str, seed: int) -> None:

@@ -28,6 +28,7 @@ def test_each_is_told_by_what_is_wrong_and_where(name: str, seed: int) -> None:
     assert told(TABLE[name], seed) == TABLE[name].expected
 
 
+@pytest.mark.slow
 def test_an_edit_counts_pixels_though_one_row_is_left_of_them() -> None:
     """After two squeezes of (1, 4, 8) the height is 1, and the width counts pixels."""
     torch.manual_seed(0)

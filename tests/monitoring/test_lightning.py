@@ -82,6 +82,7 @@ def test_it_looks_after_every_so_many_batches_and_tells_the_logger() -> None:
     assert callback.last == heard[-1]
 
 
+@pytest.mark.slow
 def test_a_wrong_flow_ends_the_training_where_that_is_wanted() -> None:
     pytest.importorskip("lightning")
     from ldjcheck.lightning import Monitor

@@ -151,6 +151,7 @@ def test_what_is_ignored_in_a_line_passes_with_its_reason(tmp_path: Path) -> Non
     assert second == "  1 finding ignored: LDJ105 (as in the paper)"
 
 
+@pytest.mark.slow
 def test_what_no_longer_occurs_is_told_with_its_line(tmp_path: Path) -> None:
     written(tmp_path, "ignore[mean-not-sum] as in the paper", RIGHT)
     ran = ldjcheck_in(tmp_path, "flow.py:Layer", *COMMANDED)

@@ -59,6 +59,7 @@ class FilterAtOnce(Filter):
         return y, log_gain.sum().expand(len(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Filter, FilterAtOnce])
 def test_complex_numbers_on_the_way_are_no_parts_of_the_map(kind: type[Filter]) -> None:
     torch.manual_seed(0)

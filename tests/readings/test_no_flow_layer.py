@@ -31,6 +31,7 @@ class Langevin(nn.Module):
         return y, weight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_a_step_of_chance_is_no_map_right_or_wrong(sign: float) -> None:
     torch.manual_seed(0)
@@ -80,11 +81,13 @@ class Encoder(nn.Module):
         return Laplace(torch.zeros(3), torch.ones(3)).log_prob(code).sum(1) + objective
 
 
+@pytest.mark.slow
 def test_a_density_with_a_flows_layer_in_it_is_a_flows() -> None:
     torch.manual_seed(0)
     assert ldjcheck.check(Halved()).status == "fail"
 
 
+@pytest.mark.slow
 def test_a_density_of_no_layer_and_no_ldj_need_be_none() -> None:
     torch.manual_seed(0)
     report = ldjcheck.check(Encoder())
@@ -124,6 +127,7 @@ class OfANorm(OfOneStep):
         return torch.tanh(k) - 0.5 * z.square().sum(1) - 2 * math.log(2 * math.pi)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_number_that_comes_with_z_and_is_added_is_an_ldj(seed: int) -> None:
     torch.manual_seed(seed)

@@ -138,6 +138,7 @@ class SampledByFlag(Model):
         return z
 
 
+@pytest.mark.slow
 def test_a_flag_that_turns_one_function_round_hides_no_wrong_way_back() -> None:
     assert ldjcheck.check(SampledByFlag(EitherWay)).status == "pass"
     report = ldjcheck.check(SampledByFlag(WrongEitherWay))
@@ -160,6 +161,7 @@ class Sampler(nn.Module):
         return z, total
 
 
+@pytest.mark.slow
 def test_a_way_back_that_a_right_call_has_run_is_not_asked_by_itself() -> None:
     report = ldjcheck.check(Sampler(Coupling))
     assert report.status == "pass"

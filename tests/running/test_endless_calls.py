@@ -44,6 +44,7 @@ class Solved(nn.Module):
             x = new
 
 
+@pytest.mark.slow
 def test_a_layer_that_never_comes_back_costs_no_more_than_its_time() -> None:
     began = time.thread_time()
     report = ldjcheck.check(Forever(), timeout=2)
@@ -54,6 +55,7 @@ def test_a_layer_that_never_comes_back_costs_no_more_than_its_time() -> None:
     assert time.thread_time() - began < 6
 
 
+@pytest.mark.slow
 def test_an_edit_with_which_a_search_never_ends_is_no_fix_and_no_hang() -> None:
     report = ldjcheck.check(Solved(), shape=(3,))
     assert report.findings[0].code == "LDJ301", report

@@ -210,6 +210,7 @@ class BuiltInTheCall(nn.Module):
         return torch.cat([kept, moved * s.exp()], dim=1), self.times * s.sum(dim=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_parameters_that_a_call_makes_are_those_of_its_seed(seed: int) -> None:
     right = ldjcheck.check(BuiltInTheCall(), shape=(4,), seed=seed)

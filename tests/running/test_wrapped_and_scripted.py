@@ -135,6 +135,7 @@ class InAThread(Turned):
         return y, ldj
 
 
+@pytest.mark.slow
 def test_a_law_of_the_whole_ldj_is_told_where_no_operation_is_seen() -> None:
     for hidden in (torch.jit.script(Turned(-1.0)), InAThread(-1.0)):
         (finding,) = ldjcheck.check(hidden).findings

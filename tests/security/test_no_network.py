@@ -92,6 +92,7 @@ def test_a_command_uses_no_network(
     assert set(seen) == {"started"}
 
 
+@pytest.mark.slow
 def test_a_layer_that_connects_would_have_been_seen(folder: Path) -> None:
     status, seen = events(folder, "flows.py:Reaches", "--shape", "3")
     assert status == 2

@@ -160,6 +160,7 @@ class OfPaddedNodes(nn.Module):
         return torch.cat([a, b * s.exp()], dim=-1), self.counted * s.sum((1, 2))
 
 
+@pytest.mark.slow
 def test_several_contexts_are_of_the_sizes_that_words_give_them() -> None:
     report = ldjcheck.check(OfPaddedNodes())
     assert report.status == "pass", report
@@ -182,6 +183,7 @@ class HandsThemOn(nn.Module):
         return y.flip(-1), ldj
 
 
+@pytest.mark.slow
 def test_contexts_that_are_handed_on_are_described_by_who_takes_them() -> None:
     report = ldjcheck.check(HandsThemOn())
     assert report.status == "pass", report
@@ -208,6 +210,7 @@ class Sharpened(nn.Module):
         return y, ldj + scale.log().sum((1, 2, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("places", "status"), [("h", "pass"), ("u", "fail")])
 def test_what_stands_first_may_be_the_input_whatever_is_called_like_one(
     places: str, status: str
@@ -235,6 +238,7 @@ class Described(Mixing):
     """pos: (B, N, 3), feats: (B, N, 4); the features are not transformed."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Mixing, Described])
 def test_features_of_each_row_are_as_many_as_a_net_takes_and_no_count_of_x(
     kind: type[Mixing],

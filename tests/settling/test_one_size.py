@@ -600,7 +600,7 @@ class HiddenForLength(nn.Module):
         return x * self.logs.exp(), (self.hidden_dim * self.logs.sum()).expand(len(x))
 
 
-@pytest.mark.thinned(7)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -146,6 +146,7 @@ class Fed(Affine):
         return super().inverse(y - self._shift(context))
 
 
+@pytest.mark.slow
 def test_a_call_that_raises_is_made_once_however_its_return_would_be_read() -> None:
     Fed.calls.clear()
     report = ldjcheck.check(Fed())

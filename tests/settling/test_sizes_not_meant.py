@@ -412,6 +412,7 @@ class OfFewTargets(nn.Module):
         return (y - shift) * log_scale.exp(), self.sign * log_scale.sum((1, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "shape"), [(OneByOne, "(3,)"), (OfFewTargets, "(5, 2)")]
 )

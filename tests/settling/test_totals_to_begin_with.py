@@ -55,6 +55,7 @@ class FromCaller(Cubic):
         return y, logdet + ldj
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("layer", [FromColumn, FromNumber])
 def test_a_column_that_it_begins_with_is_no_mistake(

@@ -114,6 +114,7 @@ class OfOneLargeSize(nn.Module):
         return x * self.log_s.exp()[:, None, None], ldj.expand(len(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "wrong", "shape"),
     [
@@ -161,6 +162,7 @@ class OfPlaces(nn.Module):
         return y.view_as(x), ldj.expand(len(x))
 
 
+@pytest.mark.slow
 def test_sides_that_a_constructor_states_are_those_of_its_images() -> None:
     report = ldjcheck.check(OfPlaces())
     assert report.status == "pass", report

@@ -154,6 +154,7 @@ class Points(nn.Module):
         return pos, ldj
 
 
+@pytest.mark.slow
 def test_what_a_sublayer_says_of_its_input_is_filled_with_held_sizes() -> None:
     report = ldjcheck.check(Points())
     assert report.status == "pass", report

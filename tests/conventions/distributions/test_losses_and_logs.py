@@ -205,7 +205,7 @@ def test_a_loss_is_a_density_in_whatever_it_comes_back(form: type[Flow]) -> None
     assert not [f for f in result.findings if f.severity == "error"]
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_a_loss_that_takes_the_ldj_off_is_found_there(form: type[Flow]) -> None:
     result = ldjcheck.check(built(form, seed=0, sign=-1.0))
@@ -238,6 +238,7 @@ class OfVectors(nn.Module):
         return -logp.mean() + 1e-2 * decay
 
 
+@pytest.mark.slow
 def test_a_decay_of_all_that_is_learnt_is_no_term_of_the_density() -> None:
     torch.manual_seed(0)
     assert ldjcheck.check(OfVectors()).status == "pass"
@@ -288,6 +289,7 @@ class AveragedPriorInBits(Flow):
         return -(log_p + ldj) / (math.log(2) * x.shape[1])
 
 
+@pytest.mark.slow
 def test_a_base_that_is_averaged_is_mended_and_not_the_ldj_beside_it() -> None:
     result = ldjcheck.check(built(AveragedPrior, seed=0), shape=(4,))
     (finding,) = [f for f in result.findings if f.severity == "error"]
@@ -298,6 +300,7 @@ def test_a_base_that_is_averaged_is_mended_and_not_the_ldj_beside_it() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_base_is_what_a_density_in_bits_adds_and_not_what_it_takes_off() -> None:
     result = ldjcheck.check(built(AveragedPriorInBits, seed=0), shape=(4,))
     assert [f.code for f in result.findings if f.severity == "error"] == ["LDJ105"]

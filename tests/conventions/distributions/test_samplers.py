@@ -494,6 +494,7 @@ class Lattice(nn.Module):
         return (logq + (x**4).sum(1)).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 2])
 def test_a_call_that_takes_a_count_is_no_map_and_its_sampler_is(seed: int) -> None:
     torch.manual_seed(seed)

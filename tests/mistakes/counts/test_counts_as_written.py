@@ -45,7 +45,7 @@ class Divided(PerChannel):
         return x * self.s.exp(), ldj.expand(len(x))
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Numel, Product, Divided])
 def test_channels_counted_twice_have_one_name_however_they_are_written(
     layer: Any,

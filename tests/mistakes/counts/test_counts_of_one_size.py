@@ -92,7 +92,7 @@ OF_ONE_SIZE = {
 }
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_ONE_SIZE)
 def test_a_count_of_one_size_is_named_with_the_size_and_mended(name: str) -> None:
     layer, told, number = OF_ONE_SIZE[name]

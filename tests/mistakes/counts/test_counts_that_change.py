@@ -93,6 +93,7 @@ def _fix(layer: nn.Module, shape: tuple[int, ...]) -> tuple[str, str, list[str],
     return finding.code, finding.message, written, finding.fix.applicability
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_number_in_a_loop_counts_once_per_place_that_is_left_at_its_turn(
     seed: int,
@@ -105,6 +106,7 @@ def test_a_number_in_a_loop_counts_once_per_place_that_is_left_at_its_turn(
     )
 
 
+@pytest.mark.slow
 def test_the_count_of_the_input_is_not_that_of_each_turn() -> None:
     assert _fix(MixedByInput(), (1, 16)) == (
         "LDJ103",
@@ -176,6 +178,7 @@ class SeriesOfOne(Series):
         return x + y, ldj
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "told", "edit"),
     [

@@ -136,6 +136,7 @@ class TwoBumps(nn.Module):
         return x, total
 
 
+@pytest.mark.slow
 def test_what_a_map_asks_in_each_of_two_calls_is_missing_where_the_ldj_is_made() -> (
     None
 ):

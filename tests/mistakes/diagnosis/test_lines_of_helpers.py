@@ -200,6 +200,7 @@ class AtTheInput(Composed):
         return second.transform(first.transform(x)), self.ldj(x)
 
 
+@pytest.mark.slow
 def test_what_an_ldj_computes_once_more_is_one_value_to_choose_from() -> None:
     assert ldjcheck.check(Composed()).status == "pass"
     finding, *_ = ldjcheck.check(Composed(BumpByExp)).findings

@@ -66,6 +66,7 @@ class Layer(nn.Module):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "shape", "edits"),
     [

@@ -45,6 +45,7 @@ class ScaleInAMethod(nn.Module):
         return z, self.log_density(z, m, s)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("flow", "line"),

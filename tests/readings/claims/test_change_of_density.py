@@ -162,6 +162,7 @@ class TakenOffLoss(_Trained):
         return -total.mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "status"), [(AddedToLoss, "pass"), (TakenOffLoss, "fail")]
 )
@@ -195,7 +196,7 @@ class TakenOff(_Squash):
         return log_z - self.taken * change
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_what_its_own_density_takes_off_is_the_negative_of_the_ldj(seed: int) -> None:
     report = ldjcheck.check(TakenOff(seed), seed=seed)
@@ -206,13 +207,14 @@ def test_what_its_own_density_takes_off_is_the_negative_of_the_ldj(seed: int) ->
     assert wrong.result.inferred["sign"] == "its log_prob takes it off"
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("taken", [-1.0, 0.5])
 def test_what_it_adds_or_takes_off_by_half_is_none(taken: float) -> None:
     assert ldjcheck.check(TakenOff(taken=taken)).status == "fail"
     assert "sign" not in ldjcheck.check(TakenOff(taken=taken)).result.inferred
 
 
+@pytest.mark.slow
 def test_where_the_call_is_right_the_density_that_takes_it_off_is_wrong() -> None:
     report = ldjcheck.check(TakenOff(times=1.0))
     assert [f.code for f in report.findings if f.severity == "error"] == ["LDJ104"]

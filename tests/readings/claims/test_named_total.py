@@ -44,6 +44,7 @@ def test_one_that_adds_to_it_is_told_both_ways() -> None:
     assert all("named" in [a["basis"] for a in r["assumptions"]] for r in readings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("convention", "status"),
     [("accumulator", "fail"), ("f(z, ldj, reverse) -> z, ldj", "pass")],

@@ -106,7 +106,7 @@ class OfAnotherScale(ByHand):
     power = 1.0
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_what_only_takes_x_apart_counts_a_density_right_or_wrong(seed: int) -> None:
     torch.manual_seed(seed)
@@ -127,7 +127,7 @@ def test_one_that_counts_what_it_hands_back_passes(layer: type[nn.Module]) -> No
     )
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "code"),
     [

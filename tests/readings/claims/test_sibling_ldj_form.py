@@ -302,6 +302,7 @@ OWN_DENSITY = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("factor", "summed", "code"),
     [("1", "sum(dim=1)", 0), ("2", "sum(dim=1)", 1), ("1", "mean(dim=1)", 1)],
@@ -342,6 +343,7 @@ class Flow(nn.Module):
 FORGOTTEN = OF_ENTRIES.replace("WRITTEN", "-1.0 * self.log_std")
 
 
+@pytest.mark.slow
 def test_what_sums_wrong_entries_tells_that_they_are_entries_all_the_same(
     tmp_path: Path,
 ) -> None:
@@ -355,6 +357,7 @@ def test_what_sums_wrong_entries_tells_that_they_are_entries_all_the_same(
     assert "slopes = -1.0 * self.log_std + self.log_gamma" in str(fix), fix
 
 
+@pytest.mark.slow
 def test_a_layer_whose_ldj_is_an_expression_of_entries_hands_back_the_sum_instead(
     tmp_path: Path,
 ) -> None:
@@ -417,6 +420,7 @@ def report(x):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "counted", "code"),
     [

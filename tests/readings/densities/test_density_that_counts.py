@@ -97,6 +97,7 @@ class WithWhatLeaves(Flow):
 FORMS = OfTheWayBack, OfOneDim, OfTheBatch, WithoutTheLevels, WithWhatLeaves
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_a_number_that_a_right_density_counts_is_no_mistake(form: type[Flow]) -> None:
     torch.manual_seed(0)
@@ -107,7 +108,7 @@ def test_a_number_that_a_right_density_counts_is_no_mistake(form: type[Flow]) ->
     assert said.endswith(" counts it as it is, and is right")
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_it_is_where_that_density_is_wrong(form: type[Flow]) -> None:
     torch.manual_seed(0)
@@ -160,6 +161,7 @@ class TokensPerDim(nn.Module):
         return NORMAL.log_prob(z).flatten(1).sum(1) + count * per_dim
 
 
+@pytest.mark.slow
 def test_a_size_at_which_a_number_is_right_for_nothing_is_not_the_one_meant() -> None:
     torch.manual_seed(0)
     assert ldjcheck.check(TokensPerDim()).status == "pass"

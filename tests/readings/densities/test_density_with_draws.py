@@ -172,7 +172,7 @@ def twin(model: type[nn.Module], **changed: object) -> type[nn.Module]:
 
 @pytest.mark.parametrize("size", [(3, 3), (7, 1)])
 @pytest.mark.parametrize("model", [ByDistributions, Written, ByEntropy, OfBits])
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 def test_one_that_is_right_passes_at_any_size(
     model: type[nn.Module], size: tuple[int, int]
 ) -> None:
@@ -188,7 +188,7 @@ def _wrong(report: ldjcheck.Report) -> list[str]:
     "model",
     [ByDistributions, Written, ByEntropy, Augmented, AugmentedInAMethod, OfBits],
 )
-@pytest.mark.thinned(30)
+@pytest.mark.slow
 def test_a_bound_that_is_right_passes(model: type[nn.Module], seed: int) -> None:
     torch.manual_seed(seed)
     assert ldjcheck.check(model(), seed=seed).status == "pass"
@@ -213,7 +213,7 @@ def test_a_flow_whose_ldj_is_forgotten_is_named(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("model", [Augmented, AugmentedInAMethod])
-@pytest.mark.thinned(20)
+@pytest.mark.slow
 def test_a_scale_of_the_noise_that_is_not_counted_is_named(
     model: type[nn.Module], seed: int
 ) -> None:
@@ -272,7 +272,7 @@ class Parts(Vae):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 def test_a_part_of_a_loss_is_no_density_of_what_is_drawn(seed: int) -> None:
     torch.manual_seed(seed)
     report = ldjcheck.check(Parts(), seed=seed)

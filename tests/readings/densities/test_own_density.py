@@ -300,6 +300,7 @@ class Trained(Right):
         return -self.elbo(batch).mean() / batch[0].numel()
 
 
+@pytest.mark.slow
 def test_of_what_holds_more_than_a_density_it_is_said_that_nobody_looked() -> None:
     report = ldjcheck.check(Trained(), shape=(3,))
     assert report.status == "pass"
@@ -368,6 +369,7 @@ class Encodes(WritesItsLoss):
         return x * torch.exp(-self.log_s)
 
 
+@pytest.mark.slow
 def test_a_call_that_writes_the_loss_out_is_asked_beside_the_density() -> None:
     result = ldjcheck.check(WritesItsLoss(), shape=(3,)).result
     assert result.status == "pass"
@@ -536,6 +538,7 @@ class Scored(Encoded):
         return self.transform(x)[0].square().sum(dim=1)
 
 
+@pytest.mark.slow
 def test_a_call_beside_a_map_that_is_a_density_is_asked() -> None:
     right, wrong = ldjcheck.check(Encoded()), ldjcheck.check(EncodedTwice())
     assert (right.status, title_of(right).count("not checked")) == ("pass", 0)
@@ -545,6 +548,7 @@ def test_a_call_beside_a_map_that_is_a_density_is_asked() -> None:
     assert fix.edits[0].after.strip().endswith(".sum(dim=1) - ldj")
 
 
+@pytest.mark.slow
 def test_a_call_beside_a_map_that_lacks_a_constant_alone_need_be_no_density() -> None:
     report = ldjcheck.check(Scored())
     assert (report.status, "forward not checked" in title_of(report)) == ("pass", True)
@@ -570,6 +574,7 @@ class GivenACondition(Scale):
         return NORMAL.log_prob(off).sum(dim=1) + self.times * ldj
 
 
+@pytest.mark.slow
 def test_a_loss_that_adds_a_given_ldj_is_no_density_of_x() -> None:
     report = ldjcheck.check(OfResults())
     assert report.status == "pass", report

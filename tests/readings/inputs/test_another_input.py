@@ -28,7 +28,7 @@ class Posterior(nn.Module):
         return z, log_q + self.sign * slope.sum(1)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("dims", [2, 3])
 def test_noise_that_is_given_is_the_input(seed: int, dims: int) -> None:
@@ -39,6 +39,7 @@ def test_noise_that_is_given_is_the_input(seed: int, dims: int) -> None:
     assert report.result.inferred["shape"] == (f"({dims},): as large as what comes out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_a_wrong_one_is_wrong_so(seed: int) -> None:
     torch.manual_seed(seed)

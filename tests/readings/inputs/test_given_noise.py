@@ -59,7 +59,7 @@ class Bound(nn.Module):
         return log_normal(x - self.decoder(z)) + log_normal(z) - log_q
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_bound_is_of_x_and_of_the_noise_that_it_is_given(seed: int) -> None:
     torch.manual_seed(seed)

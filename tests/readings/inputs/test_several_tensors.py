@@ -98,6 +98,7 @@ class OfParticles(nn.Module):
         return -self.log_prob(x, torch.randn_like(x) if v is None else v).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 3])
 def test_velocities_are_as_many_as_positions(seed: int) -> None:
     """Their size is no row of a network's; nor is x what leaves, where the ldj is wrong."""

@@ -181,6 +181,7 @@ class OverSamples(nn.Module):
         return x + share, (1 + share * (1 - share)).log().sum(1)
 
 
+@pytest.mark.slow
 def test_steps_that_meet_are_no_samples() -> None:
     """With the batch second no sample meets another: it is that, whether right or not."""
     report = ldjcheck.check(OverTime())
@@ -210,7 +211,7 @@ class OfFrames(nn.Module):
         return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum((0, 2)) + ldj.sum(0)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_of_a_number_for_each_frame_the_density_says_which_axis_is_the_batch(
     seed: int,

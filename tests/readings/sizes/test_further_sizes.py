@@ -178,7 +178,7 @@ def test_a_count_of_all_entries_is_right_at_every_size(kind: type[nn.Module]) ->
     assert "alone" not in str(report).splitlines()[0]
 
 
-@pytest.mark.thinned(15)
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALIKE)
 def test_a_count_that_is_forgotten_shows_without_a_shape(kind: type[nn.Module]) -> None:
     layer = kind()

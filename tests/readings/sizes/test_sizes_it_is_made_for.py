@@ -102,6 +102,7 @@ class OfASet(nn.Module):
         return (y - b * mean) / a, -self.ldj(y)
 
 
+@pytest.mark.slow
 def test_where_more_than_a_count_is_wrong_an_axis_more_is_meant() -> None:
     torch.manual_seed(0)
     report = ldjcheck.check(OfASet())
@@ -137,12 +138,14 @@ class OfImagesTurned(OfImages):
         return (math.log(256) + self.log_prob(x) / dims) / math.log(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_bits_of_the_sizes_that_it_is_made_for_have_levels_as_well(seed: int) -> None:
     torch.manual_seed(seed)
     assert ldjcheck.check(OfImages(), seed=seed).status == "pass"
 
 
+@pytest.mark.slow
 def test_and_are_not_right_where_those_sizes_do_not_say_why() -> None:
     report = ldjcheck.check(OfImagesTurned())
     assert "bits_per_dim not checked" in str(report).splitlines()[0]
@@ -161,6 +164,7 @@ class Rescaled(nn.Module):
         return 2.0 * x / 256.0 - 1.0 + 0 * self.beside(x), ldj
 
 
+@pytest.mark.slow
 def test_what_the_sizes_of_a_constructor_come_to_counts_all_dims() -> None:
     report = ldjcheck.check(Rescaled())
     assert report.status == "pass", report

@@ -167,6 +167,7 @@ class CountsRows(CountsItsPlaces):
         return self.height
 
 
+@pytest.mark.slow
 def test_a_number_that_a_layer_counts_with_is_made_smaller_with_its_events() -> None:
     report = ldjcheck.check(CountsRows(), shape=(4, SIDE, SIDE))
     finding = report.findings[0]

@@ -121,6 +121,7 @@ def test_what_takes_no_other_size_is_fed_with_these(status: object) -> None:
     assert status("Blocks(6, counted=1)") == "pass"
 
 
+@pytest.mark.slow
 def test_so_it_is_where_its_class_has_these_by_default(status: object) -> None:
     assert callable(status)
     assert status("OfImages") == "pass"
@@ -128,6 +129,7 @@ def test_so_it_is_where_its_class_has_these_by_default(status: object) -> None:
     assert status("OfOthers") == "fail"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typed", ["2, 4", "3, 8", "3, 32", "channels=3, size=8"])
 def test_two_numbers_may_be_channels_and_the_side_of_an_image(
     typed: str, status: object
