@@ -5,6 +5,7 @@ over the two of the other, and counted once. That is no size of the layer's. Nei
 vector where an image is meant, whose pixels are put into one axis: there is one pixel.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ class Spreads(Operations):
 
     Two tensors count that have an entry for each sample, and as many axes. What has no
     entry for each sample is a parameter, and is meant for all entries; so is a sum that
-    keeps its axis, as of a radius. A batch must not be as large as an axis of the event.
+    keeps its axis, as of a radius, and what has an axis put in. A batch must not be as
+    large as an axis of the event.
     """
 
     def __init__(self, batch: int) -> None:
@@ -40,7 +42,8 @@ class Spreads(Operations):
         self.opened: bool = False  # axes behind the event's one were looked for
         self.uneven: bool = False  # what is halved had an entry too many
         self.unread: bool = False  # what is looked up in had rows that nobody asks for
-        self._kept: list[Any] = []  # axes of size one, on purpose
+        # Axes of size one, on purpose: kept by a sum, or put in to be spread.
+        self._made: dict[int, tuple[Tensor, set[int]]] = {}
 
     @property
     def always_empty(self) -> bool:
@@ -53,26 +56,39 @@ class Spreads(Operations):
     def operate(self, name: str, func: Operation, args: Args, named: Named) -> Any:
         """Run the operation, and look at the sizes that go in and come out."""
         result = func(*args, **named)
+        self.uneven = self.uneven or _leaves_a_rest(name, args, result)
+        self.unread = self.unread or _asks_for_fewer(name, args, result)
+        if not isinstance(result, Tensor):
+            return result
         parts = [a for a in args if isinstance(a, Tensor) and self._is_of_samples(a)]
-        is_kept = bool(parts) and all(any(p is k for k in self._kept) for p in parts)
-        if is_kept or named.get("keepdim") or any(a is True for a in args[1:]):
-            self._kept.append(result)
-        parts = [p for p in parts if not any(p is k for k in self._kept)]
-        shapes = {tuple(part.shape) for part in parts}
-        if isinstance(result, Tensor) and self._is_of_samples(result):
+        size = tuple(result.shape)
+        ones = {axis - len(size) for axis, n in enumerate(size) if n == 1}
+        made = ones & {*_added_axes(name, args, named, len(size))}
+        if named.get("keepdim") or any(a is True for a in args[1:]):
+            made = ones
+        if parts:
+            made |= ones.intersection(*map(self._made_of, parts))
+        if made:
+            self._made[id(result)] = result, made
+        if self._is_of_samples(result):
             self.empty = self.empty or result.numel() == 0
             at = _where()
             self._filled[at] = self._filled.get(at, False) or result.numel() > 0
             self.opened = self.opened or _opens(name, args, result)
-        self.uneven = self.uneven or _leaves_a_rest(name, args, result)
-        self.unread = self.unread or _asks_for_fewer(name, args, result)
-        size = tuple(result.shape) if isinstance(result, Tensor) else None
-        if size is not None and (axes := _spread_axes(shapes, size)):
+        if axes := _spread_axes({self._spread(p, size) for p in parts}, size):
             where = _where()
             self.seen.update((where, axis) for axis in axes)
-            ones = (axis - len(size) for axis, n in enumerate(size) if n == 1)
             self.single.update((where, axis) for axis in ones)
         return result
+
+    def _made_of(self, part: Tensor) -> set[int]:
+        return self._made.get(id(part), (part, set[int]()))[1]
+
+    def _spread(self, part: Tensor, size: Shape) -> Shape:
+        """Return the shape of a part whose axes that were made for it are spread."""
+        made = self._made_of(part) if part.dim() == len(size) else ()
+        axes = enumerate(part.shape, start=-part.dim())
+        return tuple(size[axis] if axis in made else n for axis, n in axes)
 
     def _is_of_samples(self, tensor: Tensor) -> bool:
         if tensor.is_nested or tensor.dim() < 2:
@@ -83,6 +99,20 @@ class Spreads(Operations):
 def _where() -> Where:
     place = innermost_place()
     return None if place is None else (place.file, place.line, place.column)
+
+
+def _added_axes(name: str, args: Args, named: Named, dims: int) -> Iterator[int]:
+    """Yield axes that are put in, from the last: `x.unsqueeze(1)`, `x[..., None]`."""
+    if name == "unsqueeze":
+        axis = args[1] if len(args) > 1 else named["dim"]
+        yield axis if axis < 0 else axis - dims
+    if name == "__getitem__":
+        index = args[1] if isinstance(args[1], tuple) else (args[1],)
+        left = [each for each in index if not isinstance(each, int)]
+        for at, each in enumerate(left):
+            if each is None:
+                is_behind = any(before is ... for before in left[:at])
+                yield at - (len(left) if is_behind else dims)
 
 
 def _opens(name: str, args: Args, result: Tensor) -> bool:

@@ -114,3 +114,52 @@ def test_a_size_at_which_bins_are_left_over_is_none_of_the_layers() -> None:
 @pytest.mark.slow
 def test_a_count_of_bins_that_is_wrong_at_the_layers_own_size_is_found() -> None:
     assert ldjcheck.check(BinsCountedOnce()).status == "fail"
+
+
+class Mixture(nn.Module):
+    """A mixture of distribution functions, one for each moved dim, by an axis put in."""
+
+    dims, parts = 4, 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.half = self.dims // 2
+        self.net = nn.Linear(self.half, self.half * 2 * self.parts)
+
+    def opened(self, b: Tensor) -> Tensor:
+        return b.unsqueeze(-1)
+
+    def ldj(self, log_density: Tensor, below: Tensor, above: Tensor) -> Tensor:
+        return (log_density - below - above).sum(1)
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x[:, : self.half], x[:, self.half :]
+        shares, means = self.net(a).view(-1, self.half, 2 * self.parts).chunk(2, -1)
+        shares, at = shares.log_softmax(-1), self.opened(b) - means
+        up, down = nn.functional.logsigmoid(at), nn.functional.logsigmoid(-at)
+        below, above = (torch.logsumexp(shares + each, -1) for each in (up, down))
+        density = torch.logsumexp(shares + up + down, -1)
+        return torch.cat([a, below - above], 1), self.ldj(density, below, above)
+
+
+class MixtureByIndex(Mixture):
+    def opened(self, b: Tensor) -> Tensor:
+        return b[..., None]
+
+
+class MixtureHalf(Mixture):
+    def ldj(self, log_density: Tensor, below: Tensor, above: Tensor) -> Tensor:
+        return (log_density - below).sum(1)
+
+
+@pytest.mark.parametrize("dims", [4, 6])
+@pytest.mark.parametrize("kind", [Mixture, MixtureByIndex])
+def test_an_axis_that_is_put_in_is_there_to_be_spread(
+    kind: type[Mixture], dims: int
+) -> None:
+    layer = type("Sized", (kind,), {"dims": dims})()
+    assert ldjcheck.check(layer).status == "pass"
+    wrong = ldjcheck.check(type("Sized", (MixtureHalf,), {"dims": dims})())
+    assert wrong.status == "fail"
+    assert wrong.result.checks[0].shape == (dims,)
+    assert not {f.code for f in wrong.findings} & {"LDJ207", "LDJ106"}, wrong
