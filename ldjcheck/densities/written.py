@@ -204,6 +204,7 @@ class Memory:
 
     def __init__(self, *, leaving: bool = False, of_any_mass: bool = False) -> None:
         self.leaving = leaving  # what leaves without a density is asked for
+        self.placed = leaving  # in which line it is said, where something is to be told
         self.of_any_mass = of_any_mass  # what is returned may have one that is none
         self.is_unbounded = False  # some of it was seen outside of 0 to 1
         # Of each form the last ones, with other values beside z: a check comes back to them.

@@ -565,7 +565,8 @@ def less_base(
         )
     written = memory is not None
     heard = _Listener(layer, x)
-    tape = Heard(placed=memory is not None and (memory.leaving or results != ()))
+    is_placed = memory is not None and (memory.placed or results != ())
+    tape = Heard(placed=is_placed)
     recorded = written or unit != "nats"  # a loss may be a mean
     if recorded:
         tape.source(x, "input")
@@ -610,6 +611,7 @@ def less_base(
         )  # fmt: skip
         if found is not None:
             held, made_up = held + found[2], found[3]
+            memory.placed = memory.placed or bool(held)
         usual = found or _of_what_is_returned(heard, density, base, x, parts)
         if usual is not None:
             parts, base = [*parts, *usual[0]], base + usual[1]

@@ -108,5 +108,8 @@ def of_a_density(instead: Finding) -> Finding:
         code=RULE.code,
         name=RULE.name,
         message="The log-density of the dropped part is averaged over its dims, not summed.",
+        evidence=instead.evidence[
+            :1
+        ],  # its mass; a mean explains whatever it is off by
         also_fits=(*instead.also_fits, instead.name),
     )

@@ -11,7 +11,7 @@ import torch
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.mistakes.counts import mean_not_sum
 from ldjcheck.mistakes.engine.closeness import fits
-from ldjcheck.mistakes.engine.places import last_statement, source_text
+from ldjcheck.mistakes.engine.places import last_statement, source_text, spans_of
 from ldjcheck.mistakes.likelihood import split_prior_wrong
 from ldjcheck.mistakes.mending.fixes import changed_at, in_function
 from ldjcheck.mistakes.mending.repair import repair
@@ -219,10 +219,13 @@ def with_densities(
     place = asked[0].location if len(asked) == 1 else None
     if place is None or sum(f.severity == "error" for f in findings) != 1:
         return findings
-    live = Live([real_file(place)])
+    trace = trace_of(bench, comparison.measurement.measured[0], "forward")
+    own = () if trace is None else trace.own  # a mean may stand in a caller
+    touched = dict.fromkeys(span for node in own for span in spans_of(node.places))
+    live = Live([real_file(place), *(span.file for span in touched)])
     if not live.sources:
         return findings
-    sites = sites_for(live, place, None, ())
+    sites = sites_for(live, place, None, [*touched])
     few = Plans(closely=plans.closely, by_value=plans.by_value[:1])
     means, counted = list[Change](), list[Change]()
     if bench.calls.lacks_density:
@@ -249,10 +252,8 @@ def with_densities(
     )
     if found is None:
         return findings
-    told = replace(asked[0], fix=found[0])
-    if found[1] in counted:
-        where = in_function(live, changed_at(live, place, found[0].edits))
-        told = replace(told, location=where)
+    where = in_function(live, changed_at(live, place, found[0].edits))
+    told = replace(asked[0], fix=found[0], location=where)
     if found[1] in means:
         told = mean_not_sum.of_a_density(told)
     return tuple(told if f is asked[0] else f for f in findings)
