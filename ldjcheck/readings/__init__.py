@@ -97,7 +97,6 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
 BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("named-total", named_total.propose),
     ("change-of-density", change_of_density.propose),
-    ("worded-form", worded_form.propose),
     ("time-major", time_major.propose_beside),
     ("exact-form", exact_form.propose),
     ("density", density.propose),
@@ -113,6 +112,7 @@ BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("own-density", own_density.propose),
     ("density-of-draw", density_of_draw.propose),
     ("density-by-mass", density_by_mass.propose),
+    ("worded-form", worded_form.propose),
     ("submodule-inverses", submodule_inverses.propose),
     ("no-flow-layer", no_flow_layer.propose),
 )
