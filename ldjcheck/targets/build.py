@@ -38,7 +38,7 @@ def build(value: Any, expr: str, source: Source) -> tuple[Any, str]:
     if _is_made(value, is_result=name.endswith(")")):
         if owner := _owner(value):
             typed, _, method = name.rpartition(".")
-            if method != value.__name__:  # it has a name of its own
+            if not typed or method != value.__name__:  # it has a name of its own
                 message = f"{name} is a method of {owner}, and no layer by itself."
                 raise CannotCheckError(
                     "LDJ003", message, _what_to_type(value, name, source)

@@ -138,14 +138,15 @@ def test_a_method_is_that_of_a_layer_that_is_built(
     assert of_class["findings"] == of_layer["findings"] != []
 
 
-def test_a_method_by_another_name_is_answered_by_the_layers(
-    ldjcheck: Callable[..., object], folder: Path
+@pytest.mark.parametrize("name", ["stretch", "forward"])
+def test_a_method_by_a_name_of_its_own_is_answered_by_the_layers(
+    name: str, ldjcheck: Callable[..., object], folder: Path
 ) -> None:
     with (folder / "flows.py").open("a") as file:
-        file.write("\n\nstretch = Affine.forward\n")
-    ran = ldjcheck("flows.py:stretch")
+        file.write(f"\n\n{name} = Affine.forward\n")
+    ran = ldjcheck(f"flows.py:{name}")
     assert ran.returncode == 2
-    assert "stretch is a method of Affine, and no layer by itself." in ran.stdout
+    assert f"{name} is a method of Affine, and no layer by itself." in ran.stdout
     assert "ldjcheck flows.py:Affine\n" in ran.stdout
 
 

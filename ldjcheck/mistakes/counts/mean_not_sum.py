@@ -108,8 +108,6 @@ def of_a_density(instead: Finding) -> Finding:
         code=RULE.code,
         name=RULE.name,
         message="The log-density of the dropped part is averaged over its dims, not summed.",
-        evidence=instead.evidence[
-            :1
-        ],  # its mass; a mean explains whatever it is off by
+        evidence=instead.evidence[:1],  # its mass: what it is off by, a mean explains
         also_fits=(*instead.also_fits, instead.name),
     )
