@@ -16,6 +16,7 @@ from ldjcheck.settling.guesses.shapes import sizes_held
 
 _SIZES = range(2, 7)
 _PLACES = 8
+_NONE = frozenset[str]()
 
 
 def propose(seen: Measured) -> Iterator[Reading]:
@@ -26,22 +27,40 @@ def propose(seen: Measured) -> Iterator[Reading]:
     bench, asked = seen.subject.bench, seen.subject.asked
     if asked.shape or bench.options.context or bench.calls.parts:
         return
-    if not seen.is_wrong or _is_whole(bench):
+    if not seen.is_wrong:
+        return
+    faults = _faults(bench)
+    if faults is not None:
+        yield from _without_worse_sizes(seen, faults)
+    if faults == _NONE:
         return
     if {*bench.shape} & sizes_held(bench.layer.obj):  # then it is made for these
         return
     for shape in _near(bench.shape):
-        if not _is_whole(at_shape(seen.subject, shape).bench):
+        if _faults(at_shape(seen.subject, shape).bench) != _NONE:
             continue
         for reading in read_anew(bench.layer, replace(asked, shape=((None, shape),))):
             there = reading.subject
-            others = (s for s in there.others if _is_whole(at_shape(there, s).bench))
+            others = (
+                s for s in there.others if _faults(at_shape(there, s).bench) == _NONE
+            )
             there = replace(there, others=tuple(others))
             kept = replace(there.bench, options=bench.options)
             told = f"{shape}: at {bench.shape} one part is spread over another"
             there = replace(there, asked=asked, bench=kept)
             yield reading.of(there).assuming("shape", shape, "observed", told)
             return
+
+
+def _without_worse_sizes(seen: Measured, faults: frozenset[str]) -> Iterator[Reading]:
+    """Yield the layer less the sizes at which parts do not fit as they do at its own."""
+    subject = seen.subject
+    found = ((s, _faults(at_shape(subject, s).bench)) for s in subject.others)
+    others = tuple(s for s, own in found if (own or _NONE) <= faults)
+    if others != subject.others:
+        told = "without those whose parts do not fit"
+        sizes = (subject.bench.shape, *others)
+        yield seen.reading.assuming("sizes", sizes, "observed", told, others=others)
 
 
 def _near(shape: Shape) -> Iterator[Shape]:
@@ -54,8 +73,8 @@ def _near(shape: Shape) -> Iterator[Shape]:
         yield from ((_PLACES, size) for size in _SIZES)
 
 
-def _is_whole(bench: Bench) -> bool:
-    """Return whether the layer runs, and spreads no part, leaves none, and has none empty."""
+def _faults(bench: Bench) -> frozenset[str] | None:
+    """Return how parts do not fit: spread, left, or empty; None where it does not run."""
     from ldjcheck.running.failed_calls import FailedCallError
     from ldjcheck.running.observers.broadcasting import Spreads
     from ldjcheck.settling.trial import Quality, tried
@@ -64,6 +83,8 @@ def _is_whole(bench: Bench) -> bool:
         try:
             trial = tried(bench)
         except (FailedCallError, CannotCheckError):
-            return False
+            return None
     good = trial.quality is Quality.GOOD and bool(trial.outcome.y.isfinite().all())
-    return good and not (noted.seen or noted.empty or noted.uneven or noted.unread)
+    faults = {"spread": noted.seen, "empty": noted.empty, "uneven": noted.uneven,
+              "unread": noted.unread}  # fmt: skip
+    return frozenset(name for name, is_so in faults.items() if is_so) if good else None

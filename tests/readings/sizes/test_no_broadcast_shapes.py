@@ -59,6 +59,19 @@ class OneScaleForAHalfCounted(OneScaleForAHalf):
         return half.shape[1] * s.squeeze(1)
 
 
+class TwiceForAHalf(OneScaleForAHalf):
+    """Made for halves of two, as its network is: of three dims the second half has one."""
+
+    def ldj(self, s: Tensor, half: Tensor) -> Tensor:
+        return 2 * s.squeeze(1)
+
+
+def test_a_count_need_not_hold_where_halves_are_uneven() -> None:
+    report = ldjcheck.check(TwiceForAHalf())
+    assert report.status == "pass", str(report)
+    assert {check.shape for check in report.result.checks if check.shape} == {(4,)}
+
+
 def test_points_in_space_have_three_coordinates() -> None:
     report = ldjcheck.check(Heights())
     assert report.status == "pass", str(report)
