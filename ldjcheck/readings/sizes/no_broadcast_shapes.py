@@ -53,8 +53,15 @@ def propose(seen: Measured) -> Iterator[Reading]:
 
 
 def _without_worse_sizes(seen: Measured, faults: frozenset[str]) -> Iterator[Reading]:
-    """Yield the layer less the sizes at which parts do not fit as they do at its own."""
+    """Yield the layer less the sizes at which parts do not fit as they do at its own.
+
+    Only where it is right at its own: else the others take nothing away.
+    """
     subject = seen.subject
+    measured = seen.comparison.measurement.measured
+    own = (m for m in measured if m.probe.shape == subject.bench.shape)
+    if any(side.disagrees for sides in own for side in sides.both if side.answered):
+        return
     found = ((s, _faults(at_shape(subject, s).bench)) for s in subject.others)
     others = tuple(s for s, own in found if (own or _NONE) <= faults)
     if others != subject.others:
