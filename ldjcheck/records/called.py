@@ -287,6 +287,11 @@ class Calls:
             inverse=None if back is None else replace(back, event_dim=0),
         )
 
+    @property
+    def tensor_names(self) -> tuple[str, ...]:
+        """The parameters that take a tensor beside the input, whether they need it or not."""
+        return (*self.context_names, *self.extra_names)
+
     def way(self, direction: Direction) -> Way | None:
         """Return how it is called in one direction; None where there is none."""
         return self.forward if direction == "forward" else self.inverse

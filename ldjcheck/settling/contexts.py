@@ -175,8 +175,4 @@ def first_as_input(layer: Layer, candidates: tuple[Calls, ...]) -> tuple[Calls, 
 
 def _taking(names: set[str], candidates: tuple[Calls, ...]) -> tuple[Calls, ...]:
     """Return the ways of calling that have a place for these arguments."""
-    return tuple(
-        calls
-        for calls in candidates
-        if names.issubset((*calls.context_names, *calls.extra_names))
-    )
+    return tuple(calls for calls in candidates if names.issubset(calls.tensor_names))

@@ -34,7 +34,7 @@ def with_sizes_of(layer: Layer, given: Given, options: Options) -> Options:
     extra = {
         name
         for calls in ways
-        for name in (*calls.context_names, *calls.extra_names)
+        for name in calls.tensor_names
         if name not in calls.inputs
     }
     named = [name for name in given.samples if name and name not in extra]

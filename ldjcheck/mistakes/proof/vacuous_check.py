@@ -85,11 +85,7 @@ def _with_what_it_holds(comparison: Comparison) -> tuple[str, str]:
             "values, as in --weights FILE, or before it is frozen",
         )
     calls = measurement.calls
-    made_up = [
-        name
-        for name in (*calls.context_names, *calls.extra_names)
-        if name in measurement.inferred
-    ]
+    made_up = [name for name in calls.tensor_names if name in measurement.inferred]
     if made_up:
         names = " and ".join(f"`{name}`" for name in made_up)
         return (

@@ -148,7 +148,7 @@ def _own_numbers(runner: Runner, call: Call, bench: Bench) -> _Own | None:
         kwargs = {
             name: node.value
             for name, node in call.named.items()
-            if name in calls.context_names
+            if name in calls.tensor_names
         }
         alone = Runner(
             layer=call.owner,
@@ -259,7 +259,7 @@ def _as_parts(names: dict[int, str], found: Sequence[_Found]) -> tuple[Part, ...
                 contexts=tuple(
                     (name, tuple(node.value.shape[1:]))
                     for name, node in call.named.items()
-                    if name in own.calls.context_names
+                    if name in own.calls.tensor_names
                 ),
             )
         )

@@ -105,6 +105,43 @@ def test_two_wrong_sublayers_are_two_findings(
     assert slipped(report) == {(SLIPS[slip][2], slip) for slip in slips}
 
 
+CONDITIONED = """
+class Affine(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(2, 4)
+
+    def forward(self, x, context=None):
+        s = 0.5 * torch.tanh(self.net(context))
+        return x * s.exp(), s.sum(1)
+
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([Affine(), Affine(), Affine()])
+
+    def forward(self, x, context):
+        total = torch.zeros(len(x))
+        for layer in self.layers:
+            x, ldj = layer(x, context)
+            total = total + ldj
+        return x, total
+"""
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_sublayer_is_seen_by_itself_with_the_context_that_it_may_do_without(
+    seed: int, tmp_path: Path
+) -> None:
+    """A default of None says that others call it without, and not that this flow does."""
+    wrong = CONDITIONED.replace("total + ldj", "ldj")
+    report = ldjcheck.check(build(wrong.splitlines(), tmp_path), shape=(4,), seed=seed)
+    (finding,) = report.findings
+    assert [line.is_wrong for line in report.result.sublayers] == [True, True, False]
+    assert finding.fix is not None
+    assert [edit.after.strip() for edit in finding.fix.edits] == ["total = total + ldj"]
+
+
 TOGETHER = {
     "LDJ104 LDJ105": """
         x = x * self.log_scale.exp()
