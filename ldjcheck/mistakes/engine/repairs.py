@@ -38,7 +38,15 @@ from ldjcheck.mistakes.engine.places import (
     source_text,
 )
 from ldjcheck.records import Explanation
-from ldjcheck.tape import Node, Place, Trace, dependents, in_order, location_of
+from ldjcheck.tape import (
+    Node,
+    Place,
+    Trace,
+    ancestors,
+    dependents,
+    in_order,
+    location_of,
+)
 
 _WORK = 120_000  # operations that are run again in all
 _VALUES = 48  # other values that are tried in the place of one
@@ -341,7 +349,10 @@ def _by_place(trace: Trace) -> dict[object, list[Node]]:
         tells = node.value.is_floating_point() or node.value.dtype == torch.bool
         moves = node.name not in ops.TRANSPARENT and tells
         if node.place is not None and node.function is not None and moves:
-            found.setdefault((node.place.span, node.name, node.part), []).append(node)
+            spans = tuple(
+                place.span for place in node.places
+            )  # a helper's, by its call
+            found.setdefault((spans, node.name, node.part), []).append(node)
     return found
 
 
@@ -378,12 +389,17 @@ def _explained(repair: _Repair, trace: Trace) -> Explanation:
         return kinds.PART_UNACCOUNTED.explanation(operand=told, **known)
     if repair.text in _CONDITIONS:
         return kinds.OTHER_CONDITION.explanation(operand=value, **known)
-    depend = dependents(in_order(set(trace.nodes)), trace.source)
-    is_point = other in depend and now in depend and now not in trace.own_set
-    if repair.text == _INSTEAD and is_point:
+    if repair.text == _INSTEAD and other and _is_other_point(other, now, trace):
         known["rank"] = -user.index
         return kinds.OTHER_POINT.explanation(operand=value, detail=f"`{name}`", **known)
     return kinds.VALUE.explanation(operand=value, **known)
+
+
+def _is_other_point(other: Node, now: Node, trace: Trace) -> bool:
+    """Return whether the map goes on from one of two values, and comes by the other."""
+    depend = dependents(in_order(set(trace.nodes)), trace.source)
+    on_one_way = other in ancestors(now) or now in ancestors(other)
+    return on_one_way and other in depend and now in depend and now not in trace.own_set
 
 
 def _words(trace: Trace, other: Node, place: Place | None) -> str:

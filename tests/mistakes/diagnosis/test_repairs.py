@@ -361,6 +361,27 @@ BEGUN_ANEW = Written(
 """,
     shape=(4,),
 )
+OF_ANOTHER_CALL = Written(
+    "LDJ120",
+    "of several values that one helper makes another one is read",
+    """
+ def row(table, index):
+     return F.softplus(table[index])
+
+ class Layer(nn.Module):
+     def __init__(self):
+         super().__init__()
+         self.table = nn.Parameter(torch.randn(3, 4))
+
+     def forward(self, x):
+         a, b, c = row(self.table, 0), row(self.table, 1), row(self.table, 2)
+         y = a * x ** 3 + b * x + c * torch.tanh(x)
+-        slope = 3 * a * x ** 2 + c + c * (1 - torch.tanh(x) ** 2)
++        slope = 3 * a * x ** 2 + b + c * (1 - torch.tanh(x) ** 2)
+         return y, torch.log(slope).sum(1)
+""",
+    shape=(4,),
+)
 BLAMED = (
     RAW, BEGUN_ANEW,
     OF_THE_ACTIVATION, INTERMEDIATE, OPERATION, INSIDE_A_SUM, ALIAS, SHARED_HELPER,
@@ -389,6 +410,15 @@ def test_the_line_that_was_written_wrong_is_told_and_is_what_is_edited(
         ldjcheck.check(loaded(other), shape=written.shape, seed=seed + 1).status
         == "pass"
     )
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_what_one_helper_makes_is_told_apart_by_its_calls(
+    seed: int, tmp_path: Path
+) -> None:
+    wrong = OF_ANOTHER_CALL.wrong(tmp_path)
+    (finding,) = ldjcheck.check(wrong, shape=(4,), seed=seed).findings
+    assert "all numbers agree with `b` for `c`" in finding.evidence
 
 
 def test_a_number_that_nothing_holds_is_no_count_that_is_known(tmp_path: Path) -> None:
