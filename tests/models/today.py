@@ -37,14 +37,6 @@ TODAY = {
         "return torch.cat([a, b], dim=1), logdet_inv.sum(dim=-1)",
         "verified, right",
     ),
-    # should be: LDJ120, at line 57, with an edit
-    "spline_coupling:NeuralSplineFlow(): a slope of the other knot": Said(
-        "fail", "LDJ199"
-    ),
-    # should be: with an edit
-    "spline_coupling:ConditionalSplineFlow(): the last layer overwrites the total": (
-        Said("fail", "LDJ110", "total = logdet")
-    ),
     # should be: at line 67, with an edit
     "maf:MAF(): the way back of batch norm is not negated": Said(
         "fail", "LDJ302", "log_det = (self.log_gamma - 0.5 * torch.log(var)).sum()"

@@ -41,5 +41,11 @@ def test_the_wrong_one_is_shown_with_its_neighbours(
     )
 
 
+def test_it_is_said_how_many_wrong_ones_have_no_room() -> None:
+    shown = by_sublayer(lines(6, 1, 2, 4), STYLE, 5)
+    assert [row.split()[-2:] for row in shown[2:-1]] == [["33", "%"], ["33", "%"]]
+    assert shown[-1] == "    ... 4 more sublayers, 1 of them wrong (-v shows all)"
+
+
 def test_all_are_shown_where_there_is_room() -> None:
     assert len(by_sublayer(lines(6, 2), STYLE, 8)) == 8

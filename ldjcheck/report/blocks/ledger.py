@@ -102,7 +102,8 @@ def by_sublayer(
     left = [f"{m} {one_line(name)}" for m, name in zip(marks, named, strict=True)]
     exact = ["exact", *(figures.step(line.exact) for line in shown)]
     reported = ["reported", *(figures.step(line.reported) for line in shown)]
-    share = ["of the error", *_shares(shown)]
+    shares = dict(zip(map(id, lines), _shares(lines), strict=True))
+    share = ["of the error", *(shares[id(line)] for line in shown)]
     sides = [max(map(len, column)) for column in (exact, reported, share)]
     room = style.width - len(_MARGIN) - sum(sides) - 2 * len(sides)
     wide = min(room, max(map(cells, left), default=0))
@@ -114,7 +115,9 @@ def by_sublayer(
         drawn.append(f"{_MARGIN}{cut}  {tail}".rstrip())
     if len(shown) < len(lines):
         count = figures.plural(len(lines) - len(shown), "more sublayer")
-        drawn.append(f"{_MARGIN}... {count} in order ({style.more} shows all)")
+        wrong = sum(e.is_wrong for e in lines) - sum(e.is_wrong for e in shown)
+        state = f", {wrong} of them wrong" if wrong else " in order"
+        drawn.append(f"{_MARGIN}... {count}{state} ({style.more} shows all)")
     return drawn
 
 
