@@ -264,7 +264,11 @@ def _with_others(
         if not _fits_into(other.value.shape, shape) or tried == _VALUES:
             continue
         tried += 1
-        later = _LATER * (other.index > user_node(target.items[0][0]).index)
+        user = user_node(target.items[0][0])
+        later = _LATER * (other.index > user.index)
+        # what a helper makes on its way is not known where it was called
+        frames = {place.call for place in user.places}
+        alone = alone or all(p.call not in frames for p in other.places[:1])
         asks = other.value.dtype == torch.bool
         for cost, text, form in _WHERE if asks else _WITH[: 1 if alone else None]:
             if text != _INSTEAD or _differ(other, now):

@@ -110,8 +110,9 @@ def test_what_a_model_splits_off_gets_the_density_that_the_rest_has(
     found = ldjcheck.check(loaded(path), shape=(5,), kind="model").findings[0]
     assert found.code == "LDJ501"
     assert found.location is not None
-    assert found.location.text == cut
     assert found.fix is not None
+    assert found.location.text == found.fix.edits[0].before.strip()
+    assert found.fix.edits[-1].before.strip() == said
     assert found.fix.edits[-1].after.strip() == expected
     fixed = loaded(mended(path, found.fix))
     report = ldjcheck.check(fixed, shape=(5,), kind="model")
