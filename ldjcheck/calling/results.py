@@ -46,6 +46,9 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
         y, ldj = _by_form(held, x)
         if y is None and _holds_density(result, held, x):
             _, result = density_in(result)
+        elif y is None and (isinstance(result, Mapping) or is_dataclass(result)):
+            whole = _outputs(rest, x)  # beside it, what goes on as it came
+            result = whole if _size(whole) == _size(x) else result
         return Returned(y=result if y is None else y, ldj=ldj, bare=y is None)
     handed = _handed_on(result, x, function)
     if handed:

@@ -41,6 +41,10 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         back = inverse_method(layer)
         ways = {name: back for name in own if _returns_an_ldj(layer, name)}
     for there, back in ways.items():
+        both = filter(None, (there, back))
+        pairs = [w for w in both if not returns_one_thing(looked_up(layer, w))]
+        if back and pairs == [back]:
+            there, back = back, there  # a sampler's: its way from z tells the ldj
         with_total = [*by_methods_of_a_total(CONVENTION.name, layer, there, back)]
         alone = by_methods(CONVENTION.name, layer, there, back)
         yield from with_total or filter(None, (alone,))

@@ -103,3 +103,34 @@ class TwoHalves(Scaling):
 
 def test_what_comes_back_as_another_is_no_context() -> None:
     assert ldjcheck.check(TwoHalves()).status == "error"
+
+
+class HandsItsConditionOn(nn.Module):
+    """Encodes to a record with an ldj, and decodes to one without; both hold the condition."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.net, self.sign = nn.Linear(5, 8), sign
+
+    def moved(self, cond: Tensor) -> tuple[Tensor, Tensor]:
+        log_s, t = self.net(cond).chunk(2, 1)
+        return torch.tanh(log_s), t
+
+    def encode(self, x: Tensor, cond: Tensor) -> dict[str, Tensor]:
+        log_s, t = self.moved(cond)
+        ldj = self.sign * log_s.sum(1)
+        return {"x": x * log_s.exp() + t, "cond": cond, "logdet": ldj}
+
+    def decode(self, z: Tensor, cond: Tensor) -> dict[str, Tensor]:
+        log_s, t = self.moved(cond)
+        return {"x": (z - t) * torch.exp(-log_s), "cond": cond}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_goes_on_beside_x_is_no_part_of_the_way_back(seed: int) -> None:
+    torch.manual_seed(seed)
+    report = ldjcheck.check(HandsItsConditionOn(), seed=seed)
+    assert report.status == "pass", report
+    assert "round trip" in str(report)
+    wrong = ldjcheck.check(HandsItsConditionOn(-1.0), seed=seed)
+    assert wrong.findings[0].code == "LDJ104", wrong

@@ -181,3 +181,27 @@ def test_a_method_that_returns_a_logarithm_is_called_where_nothing_else_is() -> 
     assert ldjcheck.check(Warped()).status == "pass"
     assert ldjcheck.check(Warped(2.0)).status == "fail"
     assert ldjcheck.check(Moments()).status == "error"
+
+
+class FromTheBase(nn.Module):
+    """Decodes z, and counts that; x alone is encoded."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.a, self.sign = nn.Parameter(torch.randn(4) * 0.3), sign
+
+    def decode(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        return z * self.a.exp(), self.sign * self.a.sum().expand(len(z))
+
+    def encode(self, pos: Tensor) -> Tensor:
+        return pos * (-self.a).exp()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_two_ways_the_one_that_counts_is_the_way_there(seed: int) -> None:
+    torch.manual_seed(seed)
+    report = ldjcheck.check(FromTheBase(), seed=seed)
+    assert report.status == "pass", report
+    assert "round trip" in str(report)
+    wrong = ldjcheck.check(FromTheBase(-1.0), seed=seed)
+    assert wrong.findings[0].code == "LDJ104", wrong

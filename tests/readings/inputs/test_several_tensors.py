@@ -121,6 +121,22 @@ def test_right_ones_pass(layer: type[nn.Module], shape: tuple[int] | None) -> No
     assert ("inputs" in report.result.inferred) == (layer is not WithFeatures)
 
 
+@pytest.mark.parametrize(("share", "status"), [(1.0, "pass"), (-1.0, "fail")])
+def test_they_are_mixed_where_no_jacobian_is_dense(share: float, status: str) -> None:
+    """Of forty points too, the momenta depend on the positions: both are the input."""
+
+    class OfPoints(Leapfrog):
+        def forward(self, q: Tensor, p: Tensor) -> tuple[Tensor, ...]:
+            whole = q.shape[1] * share * self.log_scale.sum()
+            return *self.moved(q, p), whole.expand(len(q))
+
+    torch.manual_seed(0)
+    report = ldjcheck.check(OfPoints(), shape=(40, 3))
+    assert report.status == status, report
+    assert "inputs" in report.result.inferred
+    assert status == "pass" or report.findings[0].code == "LDJ104", report
+
+
 def test_a_wrong_one_is_named_as_a_map_of_all() -> None:
     report = ldjcheck.check(AveragedLeapfrog())
     assert report.findings[0].code == "LDJ105", report
