@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.parameter_names import is_total
+from ldjcheck.calling.parameter_names import METHODS_OF_WAYS, is_total
 from ldjcheck.calling.results import returned_alone, unpacked, written_in
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
     caller,
     inverse_method,
+    method_names,
     signature_of,
 )
 from ldjcheck.records import CallFunction, Calls, Kwargs, Returned, Way
@@ -37,11 +38,18 @@ class _Keys(NamedTuple):
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
+    there, method = None, inverse_method(layer)
     signature = call_signature(layer)
+    if signature is None or not signature.names:
+        own = method_names(layer)
+        there = next((name for name in METHODS_OF_WAYS if name in own), None)
+        backs = METHODS_OF_WAYS.get(there or "", ())
+        method = next((name for name in backs if name in own), None)
+        signature = signature_of(getattr(layer, there)) if there else None
     keys = None if signature is None else _keys(signature)
     if signature is None or keys is None:
         return
-    flag, method = signature.way_flag(), inverse_method(layer)
+    flag = signature.way_flag()
     inverse: CallFunction | None = None
     if flag is not None:
         inverse = _call(keys, flag.inverse)
@@ -51,7 +59,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield Calls(
         convention=CONVENTION.name,
         signature=f"f({{{keys}}}) -> (y, ldj)",
-        forward=Way(call=_call(keys, flag.forward if flag else {})),
+        forward=Way(call=_call(keys, flag.forward if flag else {}, method=there)),
         inverse=Way.of(inverse),
         accumulates=keys.total is not None,
         context_names=(*signature.contexts(), *keys.contexts),

@@ -134,3 +134,23 @@ def test_what_goes_on_beside_x_is_no_part_of_the_way_back(seed: int) -> None:
     assert "round trip" in str(report)
     wrong = ldjcheck.check(HandsItsConditionOn(-1.0), seed=seed)
     assert wrong.findings[0].code == "LDJ104", wrong
+
+
+class OfABatch(HandsItsConditionOn):
+    """Both ways are methods that take the batch whole."""
+
+    def encode(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:  # type: ignore[override]
+        return super().encode(batch["x"], batch["cond"])
+
+    def decode(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:  # type: ignore[override]
+        return super().decode(batch["x"], batch["cond"])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_methods_too_look_up_their_input(seed: int) -> None:
+    torch.manual_seed(seed)
+    report = ldjcheck.check(OfABatch(), shape=(4,), seed=seed)
+    assert report.status == "pass", report
+    assert "round trip" in str(report)
+    wrong = ldjcheck.check(OfABatch(-1.0), shape=(4,), seed=seed)
+    assert wrong.findings[0].code == "LDJ104", wrong
