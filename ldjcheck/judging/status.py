@@ -1,8 +1,13 @@
 """What a measurement comes to: the status, the kind, and what the report says of both."""
 
-from collections.abc import Sequence
+import ast
+import inspect
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
+from ldjcheck.calling.results import written_in
+from ldjcheck.calling.signature import method_names
 from ldjcheck.records import (
     Check,
     Comparison,
@@ -45,7 +50,39 @@ def said_of_runs(measurement: Measurement) -> dict[str, str]:
             said["rounding"] = "seen through: the output is rounded to whole numbers"
         if side.exact.detach_seen:
             said["detach"] = "seen through: without it autograd misses part of the map"
+    if never := tuple(_never_given(measurement)):
+        names = " and ".join(f"{name}=None" for name in never)
+        said["not given"] = (
+            f"{names} throughout: what it does otherwise is not checked: "
+            f"--context '{never[0]}=...'"
+        )
     return said
+
+
+def _never_given(measurement: Measurement) -> Iterator[str]:
+    """Yield the arguments that stayed None and of which the layer asks whether they are.
+
+    One that is merely handed on changes nothing that its part does not ask about.
+    """
+    fed = (*measurement.fed, *measurement.options.context)
+    given = {context.name for context in fed} | dict(measurement.options.kwarg).keys()
+    for name in measurement.calls.extra_names:
+        if name not in given and _asks_about(measurement.layer.obj, name):
+            yield name
+
+
+def _asks_about(layer: Any, name: str) -> bool:
+    """Return whether the layer's code goes by what one of its arguments is."""
+    methods = (getattr(type(layer), each) for each in method_names(layer))
+    functions = (layer,) if inspect.isroutine(layer) else methods
+    tests = (
+        getattr(node, "test", node)
+        for function in functions
+        for node in written_in(function)
+        if isinstance(node, ast.If | ast.IfExp | ast.BoolOp | ast.Compare)
+    )
+    read = (each for test in tests for each in ast.walk(test))
+    return any(isinstance(each, ast.Name) and each.id == name for each in read)
 
 
 def said_of_comparison(comparison: Comparison) -> dict[str, str]:

@@ -24,6 +24,8 @@ _GIVEN = (
     "residual inverse",
 )  # fmt: skip
 """What is told of what the layer was given beside the probes, and of what it gave."""
+_NOT_GIVEN = "not given"
+"""What a pass says nothing about: of a layer that is wrong, there is enough to say."""
 ROWS = 28
 """Lines of a layer that is no pass: with a blank line and the summary they are 30."""
 ROWS_OF_A_PASS = 6
@@ -135,17 +137,16 @@ def _on(check: Check) -> Iterator[str]:
 
 def _also(result: Result, room: _Room, style: Style) -> Block:
     """Return with what it was checked, how it was understood, and the other checks."""
-    told = (one_line(result.inferred[w]) for w in _GIVEN if w in result.inferred)
-    given = list(dict.fromkeys(told))  # both ways may be given the same
+    passed = result.status == "pass"
+    told = (*_GIVEN, _NOT_GIVEN) if passed else _GIVEN
+    given = [one_line(result.inferred[w]) for w in told if w in result.inferred]
+    given = list(dict.fromkeys(given))  # both ways may be given the same
     lines = (
         wrap("; ".join(given), style.width, "  ", "    ", room.also) if given else []
     )
-    is_compared = result.status == "pass"
     by_outcome: dict[str, list[str]] = {}
     for check in result.checks:
-        is_told = (
-            check.name == "ldj" and check.status != "not-available" and is_compared
-        )
+        is_told = check.name == "ldj" and check.status != "not-available" and passed
         if check.status == "fail" or is_told:
             continue
         by_outcome.setdefault(outcome_in(result, check), []).append(label(check))
